@@ -1,0 +1,112 @@
+"""The layout of a parameter vector: which entry is which parameter, and which class it serves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One generated tensor. `class_axis` is the axis indexed by class, None for shared ones."""
+
+    name: str
+    shape: tuple[int, ...]
+    layer: str
+    class_axis: int | None = None
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The generated parameters of a p-Model, in the order in which they are flattened."""
+
+    parameters: tuple[Parameter, ...]
+
+    @cached_property
+    def size(self) -> int:
+        """P, the length of a parameter vector."""
+        return sum(parameter.size for parameter in self.parameters)
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Where each parameter lies in the vector."""
+        slices, start = {}, 0
+        for parameter in self.parameters:
+            slices[parameter.name] = slice(start, start + parameter.size)
+            start += parameter.size
+        return slices
+
+    @cached_property
+    def classes(self) -> int | None:
+        """C, the number of classes, or None when nothing is indexed by class."""
+        for parameter in self.parameters:
+            if parameter.class_axis is not None:
+                return parameter.shape[parameter.class_axis]
+        return None
+
+    def flatten(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Tensors `(..., *shape)` by name → vectors `(..., P)`."""
+        import torch
+
+        pieces = []
+        for parameter in self.parameters:
+            tensor = tensors[parameter.name]
+            lead = tensor.shape[: tensor.ndim - len(parameter.shape)]
+            pieces.append(tensor.reshape(*lead, parameter.size))
+        return torch.cat(pieces, dim=-1)
+
+    def unflatten(self, vectors: Tensor) -> dict[str, Tensor]:
+        """Vectors `(..., P)` → views `(..., *shape)` by parameter name."""
+        if vectors.shape[-1] != self.size:
+            raise ValueError(f"vectors have {vectors.shape[-1]} entries, the layout {self.size}")
+        return {
+            parameter.name: vectors[..., self.slices[parameter.name]].unflatten(
+                -1, parameter.shape
+            )
+            for parameter in self.parameters
+        }
+
+    def take_classes(self, vectors: Tensor, index: Tensor) -> Tensor:
+        """Pick, for each vector, the rows of the given classes in the given order.
+
+        vectors: `(T, P)` in this layout of K classes (T may be an expanded 1).
+        index: int64 `(T, C)`, entries in [0, K).
+        Returns `(T, P')` in the layout that this architecture has for C classes.
+        """
+        import torch
+
+        pieces = []
+        for parameter, tensor in zip(self.parameters, self.unflatten(vectors).values()):
+            if parameter.class_axis is None:
+                pieces.append(tensor.flatten(1))
+                continue
+            axis = parameter.class_axis + 1
+            tensor = tensor.movedim(axis, 1)  # (T, K, ...)
+            shape = (*index.shape, *([1] * (tensor.ndim - 2)))
+            rows = index.reshape(shape).expand(*index.shape, *tensor.shape[2:])
+            pieces.append(tensor.gather(1, rows).movedim(1, axis).flatten(1))
+        return torch.cat(pieces, dim=-1)
+
+    def class_of_entries(self) -> Tensor:
+        """int64 `(P,)`: the class that each entry belongs to, -1 for shared entries."""
+        import torch
+
+        owner = torch.full((self.size,), -1)
+        for parameter in self.parameters:
+            axis = parameter.class_axis
+            if axis is not None:
+                view = [1] * len(parameter.shape)
+                view[axis] = parameter.shape[axis]
+                classes = torch.arange(parameter.shape[axis]).view(view).expand(parameter.shape)
+                owner[self.slices[parameter.name]] = classes.reshape(-1)
+        return owner

@@ -1,0 +1,51 @@
+"""Typed settings of components: one source for defaults, checks, `show` and the built object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """Base of every component's options: frozen, unknown keys refused.
+
+    Fields of type `pathlib.Path` are left out of cache keys (a path is not a result); a part that
+    reads files answers for their content in its `fingerprint()`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Part(BaseModel):
+    """A nested component in a recipe: `{use: NAME, option: value, ...}`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    use: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options given beside `use`, unchecked."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def part(kind: str, use: str, description: str = "") -> Any:
+    """An options field that holds one nested component of `kind`.
+
+    The built component arrives as the keyword argument of the field's name.
+    """
+    return Field(Part(use=use), description=description, json_schema_extra={"kind": kind})
+
+
+def parts(kind: str, *uses: str, description: str = "") -> Any:
+    """An options field (`tuple[Part, ...]`) that holds any number of components of `kind`."""
+    default = tuple(Part(use=use) for use in uses)
+    return Field(default, description=description, json_schema_extra={"kind": kind})
+
+
+class TaskOptions(Options):
+    """What every task sampler can be asked."""
+
+    classes: int = Field(10, ge=2, description="classes in a task (Section 5.1: ten)")
+    id: int = Field(1000, ge=1, description="ID tasks: generators train on their p-Models")
+    ood: int = Field(150, ge=1, description="OOD tasks: never seen by a generator")

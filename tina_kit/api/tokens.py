@@ -1,0 +1,39 @@
+"""Parameter vectors ↔ padded tokens, exactly invertible."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tina_kit.api.contracts import Token
+from tina_kit.api.layout import Layout
+
+
+class TokenMap:
+    """The gather and scatter that a tokenizer's tokens stand for.
+
+    Raises ValueError unless every entry of the vector lies in exactly one token.
+    """
+
+    def __init__(self, layout: Layout, tokens: tuple[Token, ...]) -> None:
+        self.tokens = tokens
+        self.width = max(len(token.entries) for token in tokens)
+        index = torch.full((len(tokens), self.width), -1)
+        for row, token in zip(index, tokens):
+            row[: len(token.entries)] = torch.tensor(token.entries)
+        self.mask = index >= 0  # bool (S, W)
+        entries = index[self.mask]
+        if not torch.equal(entries.sort().values, torch.arange(layout.size)):
+            raise ValueError("tokens must hold every entry of the parameter vector exactly once")
+        self._gather = index.clamp(min=0)
+        self._scatter = torch.empty_like(entries)
+        self._scatter[entries] = self.mask.reshape(-1).nonzero().squeeze(1)
+
+    def encode(self, vectors: Tensor) -> Tensor:
+        """`(..., P)` → `(..., S, W)`, padded with zeros."""
+        tokens = vectors[..., self._gather.to(vectors.device)]
+        return tokens * self.mask.to(vectors.device)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """`(..., S, W)` → `(..., P)`; what stands in the padding is ignored."""
+        return tokens.flatten(-2)[..., self._scatter.to(tokens.device)]
