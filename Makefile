@@ -1,0 +1,35 @@
+# `make quickstart` runs a small recipe end to end; `make test` and `make lint` check a change.
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+
+# The stamps carry pyproject.toml's checksum: an unchanged one is never installed again, whatever
+# the dates of a fresh checkout say.
+SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
+PLAIN := .venv/.installed-$(SUM)
+DEV := .venv/.installed-dev-$(SUM)
+
+.PHONY: quickstart test lint
+.DELETE_ON_ERROR:
+
+quickstart: $(PLAIN)
+	$(BIN)/tina-kit run recipes/quickstart.yaml
+
+test: $(DEV)
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(PLAIN): | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[text]'
+	touch $@
+
+$(DEV): | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(PLAIN)
