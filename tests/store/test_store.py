@@ -1,0 +1,158 @@
+"""The store keeps whole results only, computes them once and notices damage."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tina_kit.api import TinaKitError
+from tina_kit.store import Checkpoint, Draft, Store, content_key
+
+
+def write_answer(draft: Draft) -> None:
+    draft.save_json("answer.json", {"answer": 42})
+    draft.save_tensors("answer.safetensors", {"x": torch.arange(4)})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_result_is_computed_once_and_read_back(store: Store) -> None:
+    assert store.ensure("stage", "k", write_answer, {}) is not None
+    assert store.ensure("stage", "k", lambda _: pytest.fail("computed twice"), {}) is None
+    entry = store.open("stage", "k")
+    assert entry.json("answer.json") == {"answer": 42}
+    assert entry.tensors("answer.safetensors")["x"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_failing_stage_leaves_no_entry_but_keeps_its_checkpoints(store: Store) -> None:
+    def fail(draft: Draft) -> None:
+        draft.save_json("half.json", {})
+        draft.checkpoint("train").save({"w": torch.ones(2)}, {"step": 3})
+        raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        store.ensure("stage", "k", fail, {})
+    assert not store.has("stage", "k")
+    assert not list(store.root.rglob("half.json"))
+
+    def resume(draft: Draft) -> None:
+        saved = draft.checkpoint("train").load()
+        assert saved is not None and saved[1] == {"step": 3}
+
+    store.ensure("stage", "k", resume, {})
+    assert not (store.root / ".partial" / "stage" / "k").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-3]), "bytes instead of"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"42", b"43")), "was altered"),
+        (lambda path: path.unlink(), "is missing"),
+    ],
+)
+def test_damage_is_named_with_its_remedy(store: Store, damage, what: str) -> None:
+    store.ensure("stage", "k", write_answer, {})
+    damage(store.folder("stage", "k") / "answer.json")
+    with pytest.raises(TinaKitError, match=f"answer.json.*{what}|{what}") as caught:
+        store.open("stage", "k")
+    assert caught.value.exit_code == 1
+    assert f"rm -r '{store.folder('stage', 'k')}'" in str(caught.value)
+
+
+def test_a_broken_entry_file_is_damage_too(store: Store) -> None:
+    store.ensure("stage", "k", write_answer, {})
+    (store.folder("stage", "k") / "entry.json").write_text("{")
+    with pytest.raises(TinaKitError, match=r"entry\.json is not what was written"):
+        store.open("stage", "k")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x (os error 28)")]
+)
+def test_a_full_disk_is_one_message(store: Store, error: Exception) -> None:
+    def fail(_: Draft) -> None:
+        raise error
+
+    with pytest.raises(TinaKitError, match=r"no space left.*TINA_KIT_STORE"):
+        store.ensure("stage", "k", fail, {})
+    assert not store.has("stage", "k")
+
+
+def test_a_store_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TinaKitError, match="TINA_KIT_STORE"):
+        Store(tmp_path / "file" / "store").ensure("stage", "k", write_answer, {})
+
+
+def _count(root: Path, log: Path) -> None:
+    def compute(draft: Draft) -> None:
+        with log.open("a") as file:
+            file.write("computed\n")
+        time.sleep(0.3)
+        write_answer(draft)
+
+    store = Store(root)
+    store.ensure("stage", "k", compute, {})
+    assert store.open("stage", "k").json("answer.json") == {"answer": 42}
+
+
+def test_processes_that_share_a_store_do_the_work_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    runs = [
+        context.Process(target=_count, args=(tmp_path / "store", tmp_path / "log"))
+        for _ in range(3)
+    ]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [0, 0, 0]
+    assert (tmp_path / "log").read_text() == "computed\n"
+
+
+def _hang(root: Path) -> None:
+    def compute(draft: Draft) -> None:
+        draft.save_json("half.json", {})
+        time.sleep(60)
+
+    Store(root).ensure("stage", "k", compute, {})
+
+
+def test_a_killed_run_frees_its_lock_and_leaves_nothing_half_written(store: Store) -> None:
+    run = multiprocessing.get_context("fork").Process(target=_hang, args=(store.root,))
+    run.start()
+    while not list(store.root.rglob("half.json")):
+        time.sleep(0.01)
+    assert run.pid is not None
+    os.kill(run.pid, signal.SIGKILL)
+    run.join()
+    assert not store.has("stage", "k")
+    store.ensure("stage", "k", write_answer, {})
+    assert not list(store.root.rglob("half.json"))
+
+
+def test_keys_ignore_the_order_of_settings_and_nothing_else() -> None:
+    assert content_key({"a": 1, "b": [1, 2]}) == content_key({"b": [1, 2], "a": 1})
+    assert content_key({"a": 1}) != content_key({"a": 2})
+    assert content_key([1, 2]) != content_key([2, 1])
+    with pytest.raises(ValueError, match="JSON"):
+        content_key({"a": float("nan")})
+
+
+def test_an_unreadable_checkpoint_counts_as_none(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.safetensors")
+    assert checkpoint.load() is None
+    checkpoint.save({"w": torch.ones(2)}, {"step": 1})
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-4])
+    assert checkpoint.load() is None

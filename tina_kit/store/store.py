@@ -1,0 +1,205 @@
+"""The store: `<root>/<stage>/<key>/` holds what a stage wrote and `entry.json` with its hashes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from tina_kit.api import TinaKitError
+from tina_kit.store.checkpoint import Checkpoint
+from tina_kit.store.files import explaining_full_disk, flush, read_json, sha256, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ENTRY = "entry.json"
+_WORK = ".partial"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a stage writes to. `folder` becomes the entry; `work` keeps checkpoints until then."""
+
+    folder: Path
+    work: Path
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        return Checkpoint(self.work / f"{name}.safetensors")
+
+    def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        from safetensors.torch import save_file
+
+        save_file({k: v.contiguous() for k, v in tensors.items()}, self.folder / name)
+
+    def save_json(self, name: str, value: Any) -> None:
+        write_json(self.folder / name, value)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished result, verified when it was opened."""
+
+    folder: Path
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Memory-mapped: only what is used is read."""
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / name)
+
+    def json(self, name: str) -> Any:
+        return read_json(self.folder / name)
+
+
+class Store:
+    """Computes each result once, however many runs want it and however often they are killed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._verified: dict[tuple[str, str], Entry] = {}
+
+    @classmethod
+    def default(cls) -> Store:
+        """The folder that TINA_KIT_STORE names, or the user's cache folder."""
+        named = os.environ.get("TINA_KIT_STORE")
+        if named:
+            return cls(Path(named).expanduser().resolve())
+        from platformdirs import user_cache_path
+
+        return cls(user_cache_path("tina-kit") / "store")
+
+    def folder(self, stage: str, key: str) -> Path:
+        return self.root / stage / key
+
+    def has(self, stage: str, key: str) -> bool:
+        return (self.folder(stage, key) / ENTRY).is_file()
+
+    def open(self, stage: str, key: str) -> Entry:
+        """Open a finished result. Raises TinaKitError when a file of it is missing or altered."""
+        entry = self._verified.get((stage, key))
+        if entry is None:
+            entry = Entry(self.folder(stage, key))
+            _verify(entry.folder)
+            self._verified[stage, key] = entry
+        return entry
+
+    def ensure(
+        self,
+        stage: str,
+        key: str,
+        compute: Callable[[Draft], None],
+        settings: Mapping[str, Any],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> float | None:
+        """Compute a result unless it is there. Returns the seconds it took, None when cached.
+
+        Another process that computes the same result is waited for (`waiting` is called once).
+        """
+        if self.has(stage, key):
+            return None
+        work = self.root / _WORK / stage / key
+        with explaining_full_disk(self.root):
+            self._make_root()
+            work.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(work.with_name(f"{key}.lock"), waiting):
+                if self.has(stage, key):
+                    return None
+                start = time.monotonic()
+                work.mkdir(exist_ok=True)
+                out = work / "out"
+                shutil.rmtree(out, ignore_errors=True)  # half-written by a run that was killed
+                out.mkdir()
+                try:
+                    compute(Draft(out, work))
+                    seconds = time.monotonic() - start
+                    _seal(out, stage, key, settings, seconds)
+                    self._publish(out, self.folder(stage, key))
+                finally:
+                    shutil.rmtree(out, ignore_errors=True)
+                shutil.rmtree(work, ignore_errors=True)
+                return seconds
+
+    def _make_root(self) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise TinaKitError(
+                f"{self.root}: the store cannot be made here ({error.strerror}). Set "
+                "TINA_KIT_STORE to a folder you can write to"
+            ) from error
+
+    def _publish(self, out: Path, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():  # a folder without entry.json: someone deleted parts of it
+            shutil.rmtree(place)
+        os.replace(out, place)
+        flush(place.parent)
+
+
+class _locked:
+    """A lock that says so once when it has to wait. The system frees it when its holder dies."""
+
+    def __init__(self, path: Path, waiting: Callable[[], None]) -> None:
+        self._lock = FileLock(path)
+        self._waiting = waiting
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            self._waiting()
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _seal(
+    folder: Path, stage: str, key: str, settings: Mapping[str, Any], seconds: float
+) -> None:
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        flush(path)
+        name = path.relative_to(folder).as_posix()
+        files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    entry = {
+        "stage": stage,
+        "key": key,
+        "settings": dict(settings),
+        "seconds": round(seconds, 3),
+        "files": files,
+    }
+    write_json(folder / ENTRY, entry)
+
+
+def _verify(folder: Path) -> None:
+    """Raise TinaKitError unless every file is what it was when the entry was written."""
+    try:
+        files = read_json(folder / ENTRY)["files"]
+        for name, expected in files.items():
+            path = folder / name
+            size = path.stat().st_size if path.is_file() else None
+            if size is None:
+                raise _damaged(folder, f"{name} is missing")
+            if size != expected["bytes"]:
+                raise _damaged(folder, f"{name} has {size} bytes instead of {expected['bytes']}")
+            if sha256(path) != expected["sha256"]:
+                raise _damaged(folder, f"{name} was altered")
+    except FileNotFoundError:
+        raise _damaged(folder, f"{ENTRY} is missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _damaged(folder, f"{ENTRY} is not what was written") from None
+
+
+def _damaged(folder: Path, what: str) -> TinaKitError:
+    return TinaKitError(
+        f"{folder}: {what}. Remove the entry and run again, it will be computed anew:\n"
+        f"  rm -r '{folder}'"
+    )
