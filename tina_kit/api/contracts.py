@@ -79,7 +79,7 @@ class Architecture(Fingerprinted, ABC):
 
     @abstractmethod
     def build(self, classes: int) -> nn.Module:
-        """The whole module with fresh weights: float32 images `(B, 3, H, W)` → logits `(B, classes)`.
+        """A fresh module: float32 images `(B, 3, H, W)` → logits `(B, classes)`.
 
         Its parameters include every one of `layout(classes)` under the same name.
         """
@@ -98,7 +98,7 @@ class Architecture(Fingerprinted, ABC):
 
     @abstractmethod
     def forward_many(self, vectors: Tensor, inputs: Tensor, classes: int) -> Tensor:
-        """M p-Models at once: `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`, differentiable."""
+        """M p-Models at once: `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`."""
 
 
 @dataclass(frozen=True)

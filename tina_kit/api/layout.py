@@ -70,9 +70,7 @@ class Layout:
         if vectors.shape[-1] != self.size:
             raise ValueError(f"vectors have {vectors.shape[-1]} entries, the layout {self.size}")
         return {
-            parameter.name: vectors[..., self.slices[parameter.name]].unflatten(
-                -1, parameter.shape
-            )
+            parameter.name: vectors[..., self.slices[parameter.name]].unflatten(-1, parameter.shape)
             for parameter in self.parameters
         }
 

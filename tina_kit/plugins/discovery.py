@@ -94,9 +94,7 @@ class _Loader:
             self.registry.registered += self._components(module, owner, origin)
         except Exception as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
-            self.registry.failures.append(
-                Failure(owner, name, stage, text, traceback.format_exc())
-            )
+            self.registry.failures.append(Failure(owner, name, stage, text, traceback.format_exc()))
 
     def _register(self, module: Any, name: str) -> None:
         self.manager.register(module, name)

@@ -161,9 +161,7 @@ class _locked:
         self._lock.release()
 
 
-def _seal(
-    folder: Path, stage: str, key: str, settings: Mapping[str, Any], seconds: float
-) -> None:
+def _seal(folder: Path, stage: str, key: str, settings: Mapping[str, Any], seconds: float) -> None:
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         flush(path)

@@ -1,0 +1,18 @@
+"""What changes both sides of a (p-Model, prompts) pair alike."""
+
+from collections.abc import Iterable
+
+from tina_kit.api import Component, hookimpl
+
+
+@hookimpl
+def tina_kit_components() -> Iterable[Component]:
+    return [
+        Component(
+            kind="augmentation",
+            name="classifier-permutation",
+            target="tina_augmentations.permutation:ClassifierPermutation",
+            options="tina_augmentations.options:ClassifierPermutationOptions",
+            summary="Permutes prompts and classifier rows together (Section 4.3).",
+        ),
+    ]

@@ -1,0 +1,7 @@
+"""Options of the augmentations."""
+
+from tina_kit.api import Options
+
+
+class ClassifierPermutationOptions(Options):
+    pass

@@ -1,0 +1,25 @@
+"""Classifier augmentation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tina_augmentations.options import ClassifierPermutationOptions
+from tina_kit.api import Augmentation, Layout
+
+
+class ClassifierPermutation(Augmentation):
+    """Section 4.3: another order of the classes is another task with the same p-Model, up to the
+    order of its classifier rows and biases. Every pair draws its own permutation."""
+
+    def __init__(self, options: ClassifierPermutationOptions) -> None:
+        pass
+
+    def __call__(
+        self, vectors: Tensor, conditions: Tensor, layout: Layout, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        batch, classes, width = conditions.shape
+        order = torch.rand(batch, classes, generator=generator).argsort(1).to(conditions.device)
+        prompts = order[..., None].expand(-1, -1, width)
+        return layout.take_classes(vectors, order), conditions.gather(1, prompts)

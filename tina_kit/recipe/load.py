@@ -1,0 +1,199 @@
+"""From a file to a resolved recipe: extends, set, profile, --set, then one check of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from tina_kit.api import UserError
+from tina_kit.plugins import Registry
+from tina_kit.plugins.discovery import load_file
+from tina_kit.plugins.registry import nearest
+from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
+from tina_kit.recipe.overrides import override, parse_set, part_name
+from tina_kit.recipe.recipe import Recipe
+from tina_kit.recipe.resolve import NamedPart, Resolver
+from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
+from tina_kit.recipe.yaml12 import parse
+
+_META = ("extends", "set", "profiles", "requires", "plugins", "seed")
+_REQUIRED = ("dataset", "architecture", "conditioner", "generators")
+KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
+
+
+def load_recipe(
+    path: Path,
+    registry: Registry,
+    *,
+    profile: str | None = None,
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+) -> Recipe:
+    """Read and check a recipe. Raises RecipeError with every mistake in it.
+
+    sets: `key=value` texts, applied last; seeds: in place of the recipe's own.
+    """
+    source = _extended(path, ())
+    source = _with_profile(source, profile)
+    for text in sets:
+        source = override(source, *parse_set(text))
+    if seeds is not None:
+        where = Where("--seeds", 0, 0, Path.cwd())
+        source = _without(source, "seed")
+        source = override(source, "seeds", Node([Node(seed, where) for seed in seeds], where))
+    return _resolve(path, source, registry)
+
+
+def _extended(path: Path, above: tuple[Path, ...]) -> Node:
+    """Read a file, laid on the one that it extends."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: the recipe cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: the recipe is not UTF-8 text") from None
+    node = parse(text, str(path), path.resolve().parent)
+    if not isinstance(node.value, dict):
+        raise RecipeError([Problem(node.where, "", "a recipe is a mapping, like `name: my-run`")])
+    base = node.value.get("extends")
+    if base is not None:
+        parent = node.where.folder / str(base.value)
+        if parent.resolve() in (*above, path.resolve()):
+            raise RecipeError([Problem(base.where, "extends", "the recipes extend each other")])
+        if not parent.is_file():
+            raise RecipeError([Problem(base.where, "extends", f"there is no {parent}")])
+        lower = _without(_extended(parent, (*above, path.resolve())), "name")
+        node = merge(lower, _without(node, "extends"))
+    settings = node.value.get("set")
+    return _apply(_without(node, "set"), settings, "set") if settings else node
+
+
+def _with_profile(source: Node, name: str | None) -> Node:
+    profiles = source.value.get("profiles")
+    source = _without(source, "profiles")
+    if profiles is not None and not isinstance(profiles.value, dict):
+        raise RecipeError([Problem(profiles.where, "profiles", "must be a mapping of profiles")])
+    if name is None:
+        return source
+    known = dict(profiles.value) if profiles is not None else {}
+    if name not in known:
+        raise UserError(
+            f"{source.where.source}: there is no profile '{name}'; {nearest(name, list(known))}"
+        )
+    return _apply(source, known[name], f"profiles.{name}")
+
+
+def _apply(source: Node, overrides: Node, key: str) -> Node:
+    if not isinstance(overrides.value, dict):
+        message = "must be a mapping of overrides, like `tasks.id: 20`"
+        raise RecipeError([Problem(overrides.where, key, message)])
+    for dotted, value in overrides.items():
+        source = override(source, dotted, value)
+    return source
+
+
+def _without(node: Node, key: str) -> Node:
+    return Node({k: v for k, v in node.items() if k != key}, node.where)
+
+
+def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
+    resolver = Resolver(registry)
+    keys = source.value
+    for key, node in keys.items():
+        if key not in KEYS:
+            resolver.report(node.where, key, f"a recipe has no such key; {nearest(key, KEYS)}")
+    for key in _REQUIRED:
+        if key not in keys:
+            resolver.report(source.where, key, "a recipe must have this key")
+    _load_plugins(keys.get("plugins"), registry, resolver)
+    _check_requires(keys.get("requires"), resolver)
+
+    core = resolver.validate(CoreOptions, _core(source, path, resolver), "")
+    fallback = {"tasks": Node({"use": Node("balanced-permutations", source.where)}, source.where)}
+    slots: dict[str, Any] = {
+        slot: resolver.part(node, kind, slot)
+        for slot, kind in SLOTS.items()
+        if (node := keys.get(slot) or fallback.get(slot)) is not None
+    }
+    lists = {key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()}
+    if resolver.problems:
+        raise RecipeError(_in_order(resolver.problems))
+    return Recipe(path=path, source=source, core=core, **slots, **lists)
+
+
+def _core(source: Node, path: Path, resolver: Resolver) -> Node:
+    keys = {k: v for k, v in source.items() if k in CoreOptions.model_fields}
+    keys.setdefault("name", Node(path.stem, source.where))
+    seed = source.value.get("seed")
+    if seed is not None:
+        if "seeds" in keys:
+            resolver.report(seed.where, "seed", "write either seed or seeds")
+        else:
+            keys["seeds"] = Node(seed.value if isinstance(seed.value, list) else [seed], seed.where)
+    return Node(keys, source.where)
+
+
+def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[NamedPart, ...]:
+    if node is None:
+        return ()
+    if not isinstance(node.value, list):
+        resolver.report(node.where, key, f"must be a list of {kind}s")
+        return ()
+    rows: list[NamedPart] = []
+    for row in node.value:
+        name = part_name(row) or (str(row.value) if isinstance(row.value, str) else f"{len(rows)}")
+        bare = row
+        if isinstance(row.value, dict):
+            bare = _without(row, "name")
+            given = row.value.get("name")
+            if given is not None and not isinstance(given.value, str):
+                resolver.report(given.where, f"{key}.{name}.name", "must be a word")
+        if name in [known.name for known in rows]:
+            resolver.report(row.where, f"{key}.{name}", "two rows have this name, give one `name`")
+        part = resolver.part(bare, kind, f"{key}.{name}")
+        if part is not None:
+            rows.append(NamedPart(name, part))
+    return tuple(rows)
+
+
+def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> None:
+    if node is None:
+        return
+    if not isinstance(node.value, list):
+        resolver.report(node.where, "plugins", "must be a list of Python files")
+        return
+    for child in node.value:
+        file = child.where.folder / str(child.value)
+        if not file.is_file():
+            resolver.report(child.where, "plugins", f"there is no {file}")
+        elif failure := load_file(registry, file):
+            resolver.report(child.where, "plugins", str(failure))
+
+
+def _check_requires(node: Node | None, resolver: Resolver) -> None:
+    if node is None:
+        return
+    if not isinstance(node.value, list):
+        resolver.report(node.where, "requires", 'must be a list, like ["tina-kit>=0.1"]')
+        return
+    for child in node.value:
+        try:
+            wanted = Requirement(str(child.value))
+            installed = version(wanted.name)
+        except InvalidRequirement:
+            resolver.report(child.where, "requires", f"'{child.value}' is no requirement")
+        except PackageNotFoundError:
+            message = f"{wanted.name} is not installed: pip install '{child.value}'"
+            resolver.report(child.where, "requires", message)
+        else:
+            if not wanted.specifier.contains(installed, prereleases=True):
+                message = f"{child.value} is needed, {installed} is installed"
+                resolver.report(child.where, "requires", message)
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda p: (p.where.source, p.where.line, p.where.column, p.key))

@@ -1,0 +1,78 @@
+"""`set:`, profiles and `--set`: one grammar for all three.
+
+`generators.tina-dit.depth=3` goes to the generator of that name; the value is read as YAML.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tina_kit.plugins.registry import nearest
+from tina_kit.recipe.node import Node, Problem, RecipeError, Where
+from tina_kit.recipe.yaml12 import parse_scalar
+
+NAMED_LISTS = ("generators", "studies")
+
+
+def part_name(node: Node) -> str | None:
+    """The name that a row of `generators` goes by: `name`, or the bare name in `use`."""
+    if not isinstance(node.value, dict):
+        return None
+    for key in ("name", "use"):
+        found = node.value.get(key)
+        if found is not None and isinstance(found.value, str):
+            return str(found.value).rpartition("/")[2] if key == "use" else str(found.value)
+    return None
+
+
+def parse_set(text: str) -> tuple[str, Node]:
+    """`key=value` of the command line → (dotted key, value)."""
+    where = Where(f"--set {text}", 0, 0, Path.cwd())
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError([Problem(where, "", "write it as key=value")])
+    return key.strip(), parse_scalar(value, where)
+
+
+def override(root: Node, key: str, value: Node) -> Node:
+    """Set the dotted `key` to `value`. Raises RecipeError where the way there does not exist."""
+    return _set(root, key.split("."), value, key)
+
+
+def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(node.value, dict):
+        child = node.value.get(step)
+        if step in NAMED_LISTS and rest and child is not None and isinstance(child.value, list):
+            changed = Node(_set_named(child, rest, value, key), child.where)
+        else:
+            changed = _set(child or Node({}, value.where), rest, value, key)
+        return Node({**node.value, step: changed}, node.where)
+    if node.value is None:
+        return _set(Node({}, value.where), steps, value, key)
+    raise RecipeError(
+        [Problem(value.where, key, f"there is nothing below '{step}' to set: it is a single value")]
+        if not isinstance(node.value, list)
+        else [Problem(value.where, key, "a list is set as a whole, write key=[...]")]
+    )
+
+
+def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node]:
+    # A name may hold dots (tina-0.5): the longest name that fits is meant.
+    names = [part_name(row) or "" for row in rows.value]
+    for length in range(len(steps), 0, -1):
+        name = ".".join(steps[:length])
+        if name in names:
+            index = names.index(name)
+            changed = list(rows.value)
+            changed[index] = _set(changed[index], steps[length:], value, key)
+            return changed
+    raise RecipeError(
+        [
+            Problem(
+                value.where, key, f"nothing here is named '{steps[0]}'; {nearest(steps[0], names)}"
+            )
+        ]
+    )

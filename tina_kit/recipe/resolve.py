@@ -1,0 +1,244 @@
+"""Names of components become components, their options are checked, every default is filled in."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from tina_kit.api import TinaKitError, UserError
+from tina_kit.api.component import import_attribute
+from tina_kit.api.options import Options
+from tina_kit.plugins import Registered, Registry
+from tina_kit.plugins.registry import UnknownComponent, nearest
+from tina_kit.recipe.node import Node, Problem, Where
+
+
+@dataclass(frozen=True)
+class ResolvedPart:
+    """A component with checked options and resolved nested parts, ready to be built."""
+
+    entry: Registered
+    options: Options
+    children: Mapping[str, ResolvedPart | tuple[ResolvedPart, ...]]
+    where: Where
+
+    def build(self) -> Any:
+        """A fresh object. Raises TinaKitError when the component's code cannot be imported."""
+        target = self.entry.component.target
+        try:
+            attribute = import_attribute(target)
+        except (ImportError, AttributeError) as error:
+            raise TinaKitError(
+                f"{self.entry.full_name} ({self.entry.origin}): cannot import {target}: {error}"
+            ) from error
+        nested = {
+            name: tuple(p.build() for p in child) if isinstance(child, tuple) else child.build()
+            for name, child in self.children.items()
+        }
+        return attribute(self.options, **nested)
+
+    def plain(self) -> dict[str, Any]:
+        """What a recipe would say, with every default."""
+        return {
+            "use": self.entry.full_name,
+            **self.options.model_dump(mode="json", exclude=set(self.children)),
+            **{name: _each(child, ResolvedPart.plain) for name, child in self.children.items()},
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What goes into cache keys: no paths, but the fingerprint of what lies there."""
+        left_out = {name for name, field in _fields(self.options) if _is_path(field)}
+        return {
+            "use": self.entry.full_name,
+            "version": self.entry.component.version,
+            "options": self.options.model_dump(mode="json", exclude=left_out | set(self.children)),
+            "parts": {name: _each(c, ResolvedPart.settings) for name, c in self.children.items()},
+            "fingerprint": self._fingerprint(),
+        }
+
+    def _fingerprint(self) -> str:
+        try:
+            return str(self.build().fingerprint())
+        except UserError as error:
+            raise UserError(f"{self.where}: {error}") from error
+
+
+@dataclass(frozen=True)
+class NamedPart:
+    """A row of a table: a generator or a study and the name it goes by."""
+
+    name: str
+    part: ResolvedPart
+
+
+def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
+    return [what(part) for part in child] if isinstance(child, tuple) else what(child)
+
+
+class Resolver:
+    """Collects problems instead of stopping at the first."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.problems: list[Problem] = []
+
+    def part(self, node: Node, kind: str, key: str) -> ResolvedPart | None:
+        """Resolve `{use: NAME, option: value, ...}`; None where it cannot be."""
+        if isinstance(node.value, str):
+            node = Node({"use": node}, node.where)  # `dataset: shapes` for short
+        use = node.value.get("use") if isinstance(node.value, dict) else None
+        if use is None or not isinstance(use.value, str):
+            self.report(node.where, key, f"write the {kind} as {{use: NAME, option: value}}")
+            return None
+        entry = self._find(use, kind, f"{key}.use")
+        model = self._options(entry, use.where, key) if entry else None
+        if entry is None or model is None:
+            return None
+        given = {name: child for name, child in node.items() if name != "use"}
+        children, complete = self._nested(model, given, node.where, key)
+        plain = {name: child for name, child in given.items() if name not in children}
+        options = self.validate(model, Node(plain, node.where), key)
+        if options is None or not complete:
+            return None
+        return ResolvedPart(entry, options, children, node.where)
+
+    def validate(self, model: type[Options], node: Node, key: str) -> Any:
+        """Check a mapping against its typed options; None where it does not hold."""
+        if not isinstance(node.value, dict):
+            self.report(node.where, key, "must be a mapping of options")
+            return None
+        before = len(self.problems)
+        values = {name: self._value(model, name, child, key) for name, child in node.items()}
+        try:
+            # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
+            options = model.model_validate_json(json.dumps(values), strict=True)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._explain(model, node, key, detail)
+            return None
+        return options if len(self.problems) == before else None
+
+    def report(self, where: Where, key: str, message: str) -> None:
+        self.problems.append(Problem(where, key, message))
+
+    def _find(self, use: Node, kind: str, key: str) -> Registered | None:
+        try:
+            entry = self.registry.get(kind, str(use.value))
+        except UnknownComponent as error:
+            self.report(use.where, key, str(error))
+            return None
+        for need in entry.component.needs:
+            module, _, how = need.partition(" ")
+            if not _importable(module):
+                how = how.strip("()") or f"pip install {module}"
+                self.report(use.where, key, f"'{use.value}' needs {module}: {how}")
+        return entry
+
+    def _options(self, entry: Registered, where: Where, key: str) -> type[Options] | None:
+        try:
+            model = import_attribute(entry.component.options)
+        except Exception as error:
+            self.report(where, key, f"the options of {entry.full_name} cannot be imported: {error}")
+            return None
+        if not (isinstance(model, type) and issubclass(model, Options)):
+            self.report(where, key, f"{entry.component.options} is no subclass of Options")
+            return None
+        return model
+
+    def _nested(
+        self, model: type[Options], given: Mapping[str, Node], where: Where, key: str
+    ) -> tuple[dict[str, ResolvedPart | tuple[ResolvedPart, ...]], bool]:
+        children: dict[str, Any] = {}
+        for name, field in model.model_fields.items():
+            kind = _nested_kind(field)
+            if kind is None:
+                continue
+            node = given.get(name) or _node(field.get_default(), where)
+            if isinstance(field.get_default(), tuple):
+                rows = node.value if isinstance(node.value, list) else None
+                if rows is None:
+                    self.report(node.where, f"{key}.{name}", f"must be a list of {kind}s")
+                    rows = []
+                children[name] = tuple(self.part(row, kind, f"{key}.{name}") for row in rows)
+            else:
+                children[name] = self.part(node, kind, f"{key}.{name}")
+        found = [p for c in children.values() for p in (c if isinstance(c, tuple) else (c,))]
+        return children, None not in found
+
+    def _value(self, model: type[Options], name: str, node: Node, key: str) -> Any:
+        value = node.plain()
+        field = model.model_fields.get(name)
+        if field is not None and _is_path(field) and isinstance(value, str):
+            path = (node.where.folder / Path(value).expanduser()).resolve()
+            if not path.exists():
+                self.report(node.where, f"{key}.{name}", f"there is no {path}")
+            return str(path)
+        return value
+
+    def _explain(self, model: type[Options], node: Node, key: str, detail: Any) -> None:
+        path = tuple(detail["loc"])
+        where = node.at(*path).where
+        name = ".".join(str(step) for step in (key, *path) if step != "")
+        if detail["type"] == "extra_forbidden":
+            names = list(_model_at(model, path[:-1]).model_fields)
+            self.report(where, name, f"there is no such option; {nearest(str(path[-1]), names)}")
+        elif detail["type"] == "missing":
+            self.report(where, name, "this option must be given")
+        else:
+            self.report(
+                where,
+                name,
+                f"{detail['msg'][0].lower()}{detail['msg'][1:]}, not {detail['input']!r}",
+            )
+
+
+def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
+    for step in path:
+        field = model.model_fields.get(str(step))
+        if field is None or not isinstance(field.annotation, type):
+            break
+        if issubclass(field.annotation, BaseModel):
+            model = field.annotation
+    return model
+
+
+def _node(value: Any, where: Where) -> Node:
+    """A default as if it had been written at `where`."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, Mapping):
+        return Node({name: _node(child, where) for name, child in value.items()}, where)
+    if isinstance(value, (list, tuple)):
+        return Node([_node(child, where) for child in value], where)
+    return Node(value, where)
+
+
+def _nested_kind(field: FieldInfo) -> str | None:
+    extra = field.json_schema_extra
+    return str(extra["kind"]) if isinstance(extra, dict) and "kind" in extra else None
+
+
+def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
+    return type(options).model_fields.items()
+
+
+def _is_path(field: FieldInfo) -> bool:
+    annotation = field.annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        return Path in get_args(annotation)
+    return annotation is Path
+
+
+def _importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,65 @@
+"""The recipe's own settings; the settings of components are the components' own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tina_kit.api.options import Options
+
+Precision = Literal["auto", "fp32", "bf16"]
+SLOTS = {
+    "dataset": "dataset",
+    "tasks": "task-sampler",
+    "architecture": "architecture",
+    "conditioner": "conditioner",
+}
+"""The single parts of a recipe and their kinds."""
+LISTS = {"generators": "generator", "studies": "study"}
+
+
+class TrainingOptions(Options):
+    """How a classifier is trained."""
+
+    epochs: int = Field(gt=0, description="passes over the images")
+    batch_size: int = Field(64, gt=0, description="images in a step")
+    learning_rate: float = Field(1e-3, gt=0, description="at its peak")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    warmup: float = Field(0.05, ge=0, lt=1, description="part of the steps with a rising rate")
+    schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
+
+
+class GenericOptions(TrainingOptions):
+    """Stage 1: the classifier over all classes."""
+
+    epochs: int = Field(50, gt=0, description="passes over the training images")
+
+
+class FinetuneOptions(TrainingOptions):
+    """Stage 2: the p-Models. All tasks take the same number of steps, those of an average task,
+    so that p-Models train side by side."""
+
+    epochs: int = Field(10, gt=0, description="passes over an average task's training images")
+    shard: int = Field(50, gt=0, description="p-Models fine-tuned and stored together")
+
+
+class EvaluationOptions(Options):
+    """What the table is measured on. The test split is always used whole."""
+
+    id_tasks: int = Field(150, ge=0, description="the first so many ID tasks are evaluated")
+    batch_size: int = Field(64, gt=0, description="images of a p-Model in a batch")
+
+
+class CoreOptions(Options):
+    """The keys of a recipe that hold no component."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$", description="names the run folder")
+    description: str = ""
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    precision: Precision = "auto"
+    generic: GenericOptions = GenericOptions()
+    finetune: FinetuneOptions = FinetuneOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
