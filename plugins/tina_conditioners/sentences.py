@@ -32,6 +32,9 @@ class SentenceTransformer(Conditioner):
         place = self._place()
         with _offline(self.options.offline):
             from sentence_transformers import SentenceTransformer as Model
+            from transformers.utils import logging
+
+            logging.disable_progress_bar()
 
             try:
                 return Model(place, device="cpu")
@@ -50,7 +53,7 @@ class SentenceTransformer(Conditioner):
 
     @property
     def width(self) -> int:
-        return int(self._model.get_sentence_embedding_dimension())
+        return len(self.embed([self.padding_prompt])[0])
 
     def fingerprint(self) -> str:
         """A local folder is known by its weights' sizes, a model of the hub by its name."""

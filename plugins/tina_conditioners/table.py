@@ -50,6 +50,12 @@ class EmbeddingTable(Conditioner):
         except OSError as error:
             raise UserError(f"{self.options.path}: cannot be read: {error.strerror}") from None
 
+    def gibberish(self, count: int, seed: int) -> Tensor:
+        """Random directions, as long as the table's vectors are on average."""
+        random = torch.Generator().manual_seed(seed)
+        rows = F.normalize(torch.randn(count, self.width, generator=random), dim=1)
+        return rows * self._table[1].norm(dim=1).mean()
+
     def embed(self, prompts: Sequence[str]) -> Tensor:
         index, rows = self._table
         missing = [p for p in prompts if p.lower() not in index and p != self.padding_prompt]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from tina_kit.api.errors import TinaKitError, UserError
     from tina_kit.api.layout import Layout, Parameter
-    from tina_kit.api.options import Options, Part, TaskOptions, part, parts
+    from tina_kit.api.options import Options, Part, TaskOptions, TrainingOptions, part, parts
     from tina_kit.api.tokens import TokenMap
 
 _HOME = {
@@ -38,7 +38,7 @@ _HOME = {
     ),
     "errors": "TinaKitError UserError",
     "layout": "Layout Parameter",
-    "options": "Options Part TaskOptions part parts",
+    "options": "Options Part TaskOptions TrainingOptions part parts",
     "tokens": "TokenMap",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -67,6 +67,7 @@ __all__ = [
     "TokenMap",
     "Tokenizer",
     "Training",
+    "TrainingOptions",
     "UserError",
     "Zoo",
     "hookimpl",

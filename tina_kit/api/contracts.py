@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tina_kit.api.layout import Layout
@@ -140,6 +142,14 @@ class Conditioner(Fingerprinted, ABC):
     @abstractmethod
     def embed(self, prompts: Sequence[str]) -> Tensor:
         """Prompts → float32 `(len(prompts), D)`; each row depends on its own prompt alone."""
+
+    def gibberish(self, count: int, seed: int) -> Tensor:
+        """float32 `(count, D)`: embeddings of prompts that mean nothing, for the control.
+
+        Random letters; a conditioner that cannot embed them gives random vectors instead.
+        """
+        random = Random(seed)
+        return self.embed(["".join(random.choices(ascii_lowercase, k=8)) for _ in range(count)])
 
 
 class Augmentation(Fingerprinted, ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,3 +49,16 @@ class TaskOptions(Options):
     classes: int = Field(10, ge=2, description="classes in a task (Section 5.1: ten)")
     id: int = Field(1000, ge=1, description="ID tasks: generators train on their p-Models")
     ood: int = Field(150, ge=1, description="OOD tasks: never seen by a generator")
+
+
+class TrainingOptions(Options):
+    """How a classifier is trained."""
+
+    epochs: int = Field(gt=0, description="passes over the images")
+    batch_size: int = Field(64, gt=0, description="images in a step")
+    learning_rate: float = Field(1e-3, gt=0, description="at its peak")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    warmup: float = Field(0.05, ge=0, lt=1, description="part of the steps with a rising rate")
+    schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tina_kit.api.options import Options
+from tina_kit.api.options import Options, TrainingOptions
 
 Precision = Literal["auto", "fp32", "bf16"]
 SLOTS = {
@@ -17,19 +17,6 @@ SLOTS = {
 }
 """The single parts of a recipe and their kinds."""
 LISTS = {"generators": "generator", "studies": "study"}
-
-
-class TrainingOptions(Options):
-    """How a classifier is trained."""
-
-    epochs: int = Field(gt=0, description="passes over the images")
-    batch_size: int = Field(64, gt=0, description="images in a step")
-    learning_rate: float = Field(1e-3, gt=0, description="at its peak")
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
-    warmup: float = Field(0.05, ge=0, lt=1, description="part of the steps with a rising rate")
-    schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
 
 
 class GenericOptions(TrainingOptions):

@@ -1,0 +1,160 @@
+"""Tina's network (Section 4.2): GPT-2 blocks over one time token, text tokens and noisy
+parameter tokens, which predicts the clean parameter tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tina_kit.api import Token
+
+FREQUENCIES = 128  # of the time step, as in G.pt
+
+
+class Groups:
+    """Which tokens share encoder and decoder. Names are those of `Token.group`, in order.
+
+    index: for each group the places of its tokens; size: of its tokens; classes: for each group
+    the class of each of its tokens, None where they belong to none.
+    """
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.index: dict[str, list[int]] = {}
+        self.size: dict[str, int] = {}
+        self.classes: dict[str, list[int] | None] = {}
+        for place, token in enumerate(tokens):
+            self.index.setdefault(token.group, []).append(place)
+            size = self.size.setdefault(token.group, len(token.entries))
+            if size != len(token.entries):
+                raise ValueError(f"tokens of group {token.group!r} have {size} and other sizes")
+            if token.class_index is None:
+                self.classes.setdefault(token.group, None)
+            else:
+                rows = self.classes.setdefault(token.group, [])
+                if rows is None:
+                    raise ValueError(f"some tokens of group {token.group!r} have no class")
+                rows.append(token.class_index)
+
+    @property
+    def joined(self) -> bool:
+        """Whether conditions are joined with class tokens, instead of being tokens themselves."""
+        return any(rows is not None for rows in self.classes.values())
+
+
+class Attention(nn.Module):
+    """Every token looks at every other: there is no order to be causal about."""
+
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(hidden, 3 * hidden)
+        self.out = nn.Linear(hidden, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, hidden = x.shape
+        split = self.qkv(x).view(batch, length, 3, self.heads, hidden // self.heads)
+        q, k, v = split.permute(2, 0, 3, 1, 4)  # (B, heads, S, hidden / heads) each
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, hidden))
+
+
+class Block(nn.Module):
+    """GPT-2's pre-norm block."""
+
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(hidden)
+        self.attention = Attention(hidden, heads)
+        self.norm2 = nn.LayerNorm(hidden)
+        self.mlp = nn.Sequential(
+            nn.Linear(hidden, 4 * hidden),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(4 * hidden, hidden),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class TinaTransformer(nn.Module):
+    """groups: of the tokens it is trained on; classes: C; width: D of the conditions.
+
+    A group of one token has a position; a group of several has none, so that they are a set.
+    Where no token belongs to a class, the C conditions are tokens of their own, each place with an
+    own encoder and position; else each is joined with the tokens of its class.
+    """
+
+    def __init__(
+        self, groups: Groups, classes: int, width: int, hidden: int, depth: int, heads: int
+    ) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(nn.Linear(size, hidden) for size in groups.size.values())
+        self.decoders = nn.ModuleList(nn.Linear(hidden, size) for size in groups.size.values())
+        self.condition = nn.ModuleList(
+            nn.Linear(width, hidden) for _ in range(1 if groups.joined else classes)
+        )
+        self.time = nn.Linear(2 * FREQUENCIES + 1, hidden)
+        texts = 0 if groups.joined else classes
+        singles = sum(len(index) == 1 for index in groups.index.values())
+        self.positions = nn.Parameter(torch.zeros(1 + texts + singles, hidden))
+        self.blocks = nn.ModuleList(Block(hidden, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(hidden)
+        self._initialise(depth)
+
+    def _initialise(self, depth: int) -> None:
+        """GPT-2's weights; decoders start at 0, so that the first prediction is the zoo's mean."""
+        nn.init.normal_(self.positions, std=0.02)
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2 and name != "positions":
+                last = name.endswith(("attention.out.weight", "mlp.2.weight"))
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * depth) if last else 0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+        for decoder in self.decoders:
+            nn.init.zeros_(decoder.weight)  # type: ignore[arg-type]
+
+    def forward(self, tokens: Tensor, level: Tensor, conditions: Tensor, groups: Groups) -> Tensor:
+        """tokens: `(B, S, W)` noisy, padded; level: `(B,)` in [0, 1], of the noise;
+        conditions: `(B, C, D)`. Returns the clean tokens, `(B, S, W)`, zero where padded."""
+        x = self._encode(tokens, level, conditions, groups)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x[:, -tokens.shape[1] :])
+        clean = torch.zeros_like(tokens)
+        for decoder, (name, index) in zip(self.decoders, groups.index.items()):
+            clean[:, index, : groups.size[name]] = decoder(x[:, index]).to(clean.dtype)
+        return clean
+
+    def _encode(self, tokens: Tensor, level: Tensor, conditions: Tensor, groups: Groups) -> Tensor:
+        """Time, text and parameter tokens: `(B, 1 + (C or 0) + S, hidden)`."""
+        position = iter(self.positions)
+        head = [self.time(_frequencies(level)) + next(position)]
+        if not groups.joined:
+            head += [
+                encode(conditions[:, place]) + next(position)
+                for place, encode in enumerate(self.condition)
+            ]
+        # Without the class tokens' own width a batch's dtype (autocast's) is not known before.
+        body: list[Tensor] = [torch.empty(0)] * tokens.shape[1]
+        for encoder, (name, index) in zip(self.encoders, groups.index.items()):
+            encoded = encoder(tokens[:, index, : groups.size[name]])  # (B, tokens of it, hidden)
+            if len(index) == 1:
+                encoded = encoded + next(position)
+            rows = groups.classes[name]
+            if rows is not None:
+                encoded = encoded + self.condition[0](conditions[:, rows])
+            for place, token in zip(index, encoded.unbind(1)):
+                body[place] = token
+        return torch.stack([*head, *body], dim=1)
+
+
+def _frequencies(level: Tensor) -> Tensor:
+    """`(B,)` in [0, 1] → `(B, 2·FREQUENCIES + 1)`: sines and cosines of many speeds, and itself."""
+    speeds = torch.logspace(0, math.log10(1000), FREQUENCIES, device=level.device)
+    angles = level[:, None] * speeds * math.pi
+    return torch.cat([angles.sin(), angles.cos(), level[:, None]], dim=1)
