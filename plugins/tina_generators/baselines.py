@@ -64,4 +64,4 @@ def _task_first(tasks: Tensor, classes: int) -> Tensor:
     """int64 `(T, K)`: the task's classes in their order, then all others."""
     rank = torch.full((len(tasks), classes), classes)
     rank.scatter_(1, tasks, torch.arange(tasks.shape[1]).expand_as(tasks))
-    return rank.argsort(1, stable=True)
+    return rank.argsort(dim=1, stable=True)

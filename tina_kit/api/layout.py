@@ -99,12 +99,17 @@ class Layout:
         """int64 `(P,)`: the class that each entry belongs to, -1 for shared entries."""
         import torch
 
-        owner = torch.full((self.size,), -1)
+        # On the CPU even where a network is built on another device.
+        owner = torch.full((self.size,), -1, device="cpu")
         for parameter in self.parameters:
             axis = parameter.class_axis
             if axis is not None:
                 view = [1] * len(parameter.shape)
                 view[axis] = parameter.shape[axis]
-                classes = torch.arange(parameter.shape[axis]).view(view).expand(parameter.shape)
+                classes = (
+                    torch.arange(parameter.shape[axis], device="cpu")
+                    .view(view)
+                    .expand(parameter.shape)
+                )
                 owner[self.slices[parameter.name]] = classes.reshape(-1)
         return owner

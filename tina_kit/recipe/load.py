@@ -197,3 +197,9 @@ def _check_requires(node: Node | None, resolver: Resolver) -> None:
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda p: (p.where.source, p.where.line, p.where.column, p.key))
+
+
+def profile_names(path: Path) -> list[str]:
+    """The profiles of a recipe and of those that it extends."""
+    profiles = _extended(path, ()).value.get("profiles")
+    return list(profiles.value) if profiles is not None and isinstance(profiles.value, dict) else []

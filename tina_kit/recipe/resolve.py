@@ -18,7 +18,7 @@ from tina_kit.api.component import import_attribute
 from tina_kit.api.options import Options
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent, nearest
-from tina_kit.recipe.node import Node, Problem, Where
+from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 
 
 @dataclass(frozen=True)
@@ -242,3 +242,14 @@ def _importable(module: str) -> bool:
         return find_spec(module) is not None
     except (ImportError, ValueError):
         return False
+
+
+def resolve_plain(
+    settings: Mapping[str, Any], kind: str, source: str, registry: Registry
+) -> ResolvedPart:
+    """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`."""
+    resolver = Resolver(registry)
+    part = resolver.part(_node(settings, Where(source, 0, 0, Path())), kind, kind)
+    if part is None:
+        raise RecipeError(resolver.problems)
+    return part

@@ -21,11 +21,13 @@ from tina_kit.training.seeds import generator_for
 class Trainer:
     """Trains modules resumably. Each call takes the next checkpoint of `checkpoints`.
 
+    label: of its progress; stream: what its random draws are seeded with beside the seed.
     checkpoints: names → Checkpoint, for instance a draft's `checkpoint`.
     losses: of each call, the mean loss of every `checkpoint_every` steps.
     """
 
     label: str
+    stream: str
     seed: int
     device: torch.device
     precision: str
@@ -45,7 +47,7 @@ class Trainer:
         self.losses.append(run.losses)
         with self.progress(self.label, training.steps, run.step) as advance:
             while run.step < training.steps:
-                random = generator_for(self.seed, self.label, number, run.step)
+                random = generator_for(self.seed, self.stream, number, run.step)
                 with autocast(self.precision, self.device):
                     value = loss(Step(run.step, random))
                 run.update(value)

@@ -1,0 +1,91 @@
+"""The Typer app, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+
+import tina_kit
+from tina_kit.api.errors import TinaKitError
+
+app = typer.Typer(
+    name="tina-kit",
+    help="Recipes and plugins for text-to-model research.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would double the time of --help
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Recipes and plugins for text-to-model research."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(f"tina-kit {tina_kit.__version__}")
+
+
+def _register() -> None:
+    # The commands' modules import `app`'s helpers, never this one.
+    from tina_kit.cli import generate, inspect, run
+
+    app.command("run")(run.run)
+    app.command("list")(inspect.list_)
+    app.command("show")(inspect.show)
+    app.command("validate")(inspect.validate)
+    app.command("generate")(generate.generate)
+
+
+_register()
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code and never raises."""
+    debug = "--debug" in arguments
+    # Wherever it is written, as every user expects.
+    arguments = [word for word in arguments if word != "--debug"]
+    try:
+        result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
+        return result if isinstance(result, int) else 0
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, run again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _report(error, debug)
+
+
+def _report(error: Exception, debug: bool) -> int:
+    shown = getattr(error, "format_message", None)
+    if shown is not None and hasattr(error, "exit_code"):  # click's own: a wrong option
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "tina-kit"
+        print(f"{shown()} (see {command} --help)", file=sys.stderr)
+        return int(error.exit_code)
+    if isinstance(error, typer.Abort):
+        return 130
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, TinaKitError):
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    if not debug:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"error: {what} (this is not expected; --debug shows where)", file=sys.stderr)
+    return 1

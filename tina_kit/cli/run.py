@@ -1,0 +1,114 @@
+"""`run`: from a recipe to a results table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tina_kit.api.errors import UserError
+from tina_kit.cli.common import log, registry
+from tina_kit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from tina_kit.pipeline.plan import Plan
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override one value: generators.tina-dit.depth=3."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="A named set of overrides in the recipe.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds in place of the recipe's, like 0,1,2.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    output: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show stages, keys and what is cached; do nothing.")
+    ] = False,
+) -> None:
+    """Run a recipe and print its results table."""
+    from tina_kit.recipe import load_recipe
+
+    found = registry()
+    resolved = load_recipe(recipe, found, profile=profile, sets=set_ or (), seeds=_seeds(seeds))
+
+    from tina_kit.pipeline.plan import Plan
+    from tina_kit.pipeline.run import Run
+    from tina_kit.store import Store
+    from tina_kit.training import resolve_device
+
+    plan = Plan.of(resolved, Store.default(), resolve_device(device), progress())
+    if dry_run:
+        _print_plan(plan)
+        return
+    plugins = sorted({f"{entry.origin}" for entry in found.registered})
+    command = ["tina-kit", *sys.argv[1:]]
+    current = Run.start(plan, output, command, log, plugins)
+    log(f"{resolved.core.name}: {_summary(plan)}")
+    rows = current.execute()
+    _print_table(rows)
+    log(f"run folder: {current.folder}")
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {text}: a seed stands here twice")
+    return seeds
+
+
+def _summary(plan: Plan) -> str:
+    cached = sum(stage.cached(plan.store) for _, stage in plan.stages)
+    return f"{len(plan.stages)} stages, {cached} cached (store {plan.store.root})"
+
+
+def _print_plan(plan: Plan) -> None:
+    """One line a stage; all shards of a split on one line."""
+    several = len(plan.experiments) > 1
+    lines: dict[tuple[int, str], list[tuple[str, bool]]] = {}
+    for experiment, stage in plan.stages:
+        label = stage.name.split(" ")[0]
+        state = (stage.key, stage.cached(plan.store))
+        lines.setdefault((experiment.seed, label), []).append(state)
+    print(f"store {plan.store.root}")
+    for (seed, label), states in lines.items():
+        cached = sum(done for _, done in states)
+        if len(states) == 1:
+            key, state = states[0][0], "cached" if cached else "to do"
+        else:
+            key, state = f"{len(states)} shards", f"{cached} cached, {len(states) - cached} to do"
+        name = f"seed {seed}  {label}" if several else label
+        print(f"{name:<36} {key:<26} {state}")
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from tina_kit.report.table import HEADER, caption, cells, plain_text
+
+    if not sys.stdout.isatty():
+        print(plain_text(rows))
+        print(caption(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for index, head in enumerate(HEADER):
+        table.add_column(head, justify="left" if index == 0 else "right")
+    for line in cells(rows):
+        table.add_row(*line)
+    console = Console()
+    console.print(table)
+    console.print(caption(rows), style="dim", highlight=False)

@@ -1,0 +1,46 @@
+"""A stage: a pure function of its settings and the stages before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tina_kit.store import Draft, Entry, Store, content_key
+
+
+@dataclass(frozen=True)
+class Stage:
+    """room: its folder in the store; name: what it is called in plans (`zoo/ood 2`).
+
+    version: raised when the core computes it differently.
+    """
+
+    room: str
+    name: str
+    settings: Mapping[str, Any]
+    compute: Callable[[Draft], None] = field(compare=False)
+    after: tuple[Stage, ...] = ()
+    version: int = 1
+
+    @cached_property
+    def key(self) -> str:
+        return content_key(
+            {
+                "stage": self.room,
+                "version": self.version,
+                "settings": self.settings,
+                "after": [stage.key for stage in self.after],
+            }
+        )
+
+    def cached(self, store: Store) -> bool:
+        return store.has(self.room, self.key)
+
+    def open(self, store: Store) -> Entry:
+        return store.open(self.room, self.key)
+
+    def ensure(self, store: Store, waiting: Callable[[], None] = lambda: None) -> float | None:
+        """Seconds it took, None when it was there."""
+        return store.ensure(self.room, self.key, self.compute, self.settings, waiting)

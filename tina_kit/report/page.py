@@ -1,0 +1,40 @@
+"""The page of a run, in Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tina_kit.report.table import Row, caption, markdown
+
+
+def page(name: str, record: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """record: the contents of `run.json`."""
+    stages = [
+        f"| {stage['name']} | `{stage['key']}` | {stage['state']} | "
+        f"{'' if stage['seconds'] is None else format(stage['seconds'], '.1f')} |"
+        for stage in record["stages"]
+    ]
+    hardware = record["hardware"]
+    machine = hardware.get("gpu") or hardware.get("cpu") or hardware["machine"]
+    lines = [
+        f"# {name}",
+        "",
+        f"`{shlex.join(record['command'])}`",
+        "",
+        f"{record['started']}, tina-kit {record['tina_kit']}, {machine}, "
+        f"{hardware['threads']} threads, {record['precision']}, "
+        f"seeds {', '.join(map(str, record['seeds']))}.",
+        "",
+        markdown(rows),
+        "",
+        caption(rows),
+        "",
+        "## Stages",
+        "",
+        "| stage | key | | seconds |",
+        "| --- | --- | --- | ---: |",
+        *stages,
+    ]
+    return "\n".join(lines) + "\n"

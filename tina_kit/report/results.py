@@ -1,0 +1,87 @@
+"""From counted answers to the rows of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tina_kit.report.statistics import Array, Estimate, gap_closed, mean_estimate
+
+SELECTION, ORACLE = "classifier-selection", "oracle"
+Counts = Mapping[str, Mapping[str, Sequence[int]]]
+"""Of one generator and seed: test → `correct` and `total` of every task."""
+
+
+def result_rows(
+    evaluations: Mapping[str, Sequence[Counts]], bare: Mapping[str, str], classes: int
+) -> list[dict[str, Any]]:
+    """The rows of `results.json`.
+
+    evaluations: generator's name → counts of each seed; bare: its name → its component's, by which
+    selection and oracle are known; classes: C, for the row of chance.
+    """
+    low = _first(evaluations, bare, SELECTION)
+    high = _first(evaluations, bare, ORACLE)
+    rows = []
+    for name, seeds in evaluations.items():
+        for test in seeds[0]:
+            values = accuracies(seeds, test)
+            row = _row(name, test, mean_estimate(values), len(values[0]), len(values))
+            # Controls are measured on the OOD tasks.
+            split = "id" if test == "id" else "ood"
+            if low and split in low[0] and name != _name_of(bare, SELECTION):
+                base = accuracies(low, split)
+                gain = mean_estimate([a - b for a, b in zip(values, base)])
+                row["vs_selection"] = _plain(gain)
+                if high and split in high[0] and test in ("id", "ood"):
+                    closed = gap_closed(values, base, accuracies(high, split))
+                    row["gap_closed"] = _plain(closed)
+            rows.append(row)
+    tasks = len(next(iter(evaluations.values()))[0]["ood"]["total"])
+    seeds_run = len(next(iter(evaluations.values())))
+    chance = 100 / classes
+    rows.append(_row("chance", "ood", Estimate(chance, chance, chance), tasks, seeds_run))
+    return rows
+
+
+def accuracies(seeds: Sequence[Counts], test: str) -> list[Array]:
+    """For each seed the accuracy of every task, in percent."""
+    return [
+        100 * np.array(seed[test]["correct"], dtype=float) / np.array(seed[test]["total"])
+        for seed in seeds
+    ]
+
+
+def _row(name: str, test: str, estimate: Estimate, tasks: int, seeds: int) -> dict[str, Any]:
+    plain = _plain(estimate)
+    return {
+        "generator": name,
+        "split": test,
+        "p_acc": plain["mean"],
+        "ci95": plain["ci95"],
+        "tasks": tasks,
+        "seeds": seeds,
+    }
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    """JSON knows no NaN."""
+    bounds = [estimate.low, estimate.high]
+    return {
+        "mean": None if math.isnan(estimate.mean) else estimate.mean,
+        "ci95": None if any(math.isnan(bound) for bound in bounds) else bounds,
+    }
+
+
+def _name_of(bare: Mapping[str, str], component: str) -> str | None:
+    return next((name for name, known in bare.items() if known == component), None)
+
+
+def _first(
+    evaluations: Mapping[str, Sequence[Counts]], bare: Mapping[str, str], component: str
+) -> Sequence[Counts] | None:
+    name = _name_of(bare, component)
+    return evaluations[name] if name is not None else None

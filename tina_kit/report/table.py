@@ -1,0 +1,85 @@
+"""The results table, as cells, as text and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+HEADER = ("generator", "OOD p-Acc", "ID p-Acc", "vs selection", "gap closed")
+Row = dict[str, Any]
+
+
+def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """One line a generator, and below it one for each of its controls."""
+    by_name: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_name.setdefault(row["generator"], {})[row["split"]] = row
+    table = []
+    for name, tests in by_name.items():
+        table.append(_line(name, tests["ood"], tests.get("id")))
+        table += [
+            _line(f"  {test} prompts", row, None)
+            for test, row in tests.items()
+            if test not in ("ood", "id")
+        ]
+    return table
+
+
+def _line(name: str, ood: Row, id_: Row | None) -> tuple[str, ...]:
+    gain, closed = ood.get("vs_selection"), ood.get("gap_closed")
+    return (
+        name,
+        _interval(ood["p_acc"], ood["ci95"]),
+        _interval(id_["p_acc"], id_["ci95"]) if id_ else "",
+        _interval(gain["mean"], gain["ci95"], sign=True) if gain else "",
+        _percent(closed) if closed else "",
+    )
+
+
+def _interval(mean: float, ci95: Sequence[float] | None, sign: bool = False) -> str:
+    text = f"{mean:+.1f}" if sign else f"{mean:.1f}"
+    if ci95 is None:
+        return text
+    half = (ci95[1] - ci95[0]) / 2
+    return f"{text} ± {half:.1f}" if half else text
+
+
+def _percent(value: dict[str, Any]) -> str:
+    if value["mean"] is None:
+        return ""
+    text = f"{value['mean']:.0f}%"
+    return f"{text} [{value['ci95'][0]:.0f}, {value['ci95'][1]:.0f}]" if value["ci95"] else text
+
+
+def caption(rows: Sequence[Row]) -> str:
+    """What the numbers are."""
+    ood = next(row for row in rows if row["split"] == "ood")
+    ids = next((row for row in rows if row["split"] == "id"), None)
+    seeds = f"{ood['seeds']} seeds" if ood["seeds"] > 1 else "one seed"
+    over = "seeds" if ood["seeds"] > 1 else "tasks"
+    id_tasks = f" and {ids['tasks']} ID" if ids else ""
+    return (
+        f"p-Acc in percent, mean over {ood['tasks']} OOD{id_tasks} tasks, {seeds}, ± 95% "
+        f"confidence interval over {over}. vs selection: difference on the same tasks. gap closed: "
+        "way from classifier selection to oracle [95% bootstrap interval over tasks]."
+    )
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    lines = [HEADER, tuple("---" if i == 0 else "---:" for i in range(len(HEADER))), *cells(rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def plain_text(rows: Sequence[Row]) -> str:
+    """Aligned columns, for a terminal, a pipe or a log."""
+    lines = [HEADER, *cells(rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+    text = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths))
+        ).rstrip()
+        for line in lines
+    ]
+    text.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
+    return "\n".join(text)
