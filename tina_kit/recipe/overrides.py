@@ -52,11 +52,11 @@ def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
         return Node({**node.value, step: changed}, node.where)
     if node.value is None:
         return _set(Node({}, value.where), steps, value, key)
-    raise RecipeError(
-        [Problem(value.where, key, f"there is nothing below '{step}' to set: it is a single value")]
-        if not isinstance(node.value, list)
-        else [Problem(value.where, key, "a list is set as a whole, write key=[...]")]
-    )
+    if isinstance(node.value, list):
+        message = "a list is set as a whole, write key=[...]"
+    else:
+        message = f"there is nothing here below which '{step}' could be set: it is a single value"
+    raise RecipeError([Problem(value.where, key, message)])
 
 
 def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node]:
@@ -69,10 +69,5 @@ def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node
             changed = list(rows.value)
             changed[index] = _set(changed[index], steps[length:], value, key)
             return changed
-    raise RecipeError(
-        [
-            Problem(
-                value.where, key, f"nothing here is named '{steps[0]}'; {nearest(steps[0], names)}"
-            )
-        ]
-    )
+    message = f"nothing here is named '{steps[0]}'; {nearest(steps[0], names)}"
+    raise RecipeError([Problem(value.where, key, message)])
