@@ -54,7 +54,8 @@ class EmbeddingTable(Conditioner):
         """Random directions, as long as the table's vectors are on average."""
         random = torch.Generator().manual_seed(seed)
         rows = F.normalize(torch.randn(count, self.width, generator=random), dim=1)
-        return rows * self._table[1].norm(dim=1).mean()
+        length: Tensor = self._table[1].norm(dim=1).mean()
+        return rows * length
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         index, rows = self._table

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tina_kit.api import Images, UserError
@@ -62,12 +63,13 @@ def decode(files: Sequence[Labelled], size: int) -> Images:
     Returns uint8 `(N, 3, size, size)`. Raises UserError naming a file that cannot be read.
     """
 
-    def read(item: Labelled) -> np.ndarray:
+    def read(item: Labelled) -> NDArray[np.uint8]:
         path = item[0]
         try:
             with Image.open(path) as image:
                 fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BILINEAR)
-            return np.asarray(fitted).transpose(2, 0, 1)
+            pixels: NDArray[np.uint8] = np.asarray(fitted, dtype=np.uint8)
+            return pixels.transpose(2, 0, 1)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             message = f"{path}: this image cannot be read ({error}). Replace or remove it"
             raise UserError(message) from None

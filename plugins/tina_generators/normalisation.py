@@ -25,23 +25,25 @@ class Normalisation:
         tensors = layout.unflatten(vectors)
         if kind == "global-scale":
             scale = _nonzero(vectors.square().mean().sqrt())
-            mean = {
+            zero = {
                 p.name: torch.zeros([1 if a == p.class_axis else n for a, n in enumerate(p.shape)])
                 for p in layout.parameters
             }
-            return cls(mean, {p.name: scale.clone() for p in layout.parameters})
-        mean, square, count = {}, {}, {}
+            return cls(zero, {p.name: scale.clone() for p in layout.parameters})
+        mean: dict[str, Tensor] = {}
+        square: dict[str, Tensor] = {}
+        count: dict[str, int] = {}
         for p in layout.parameters:
             tensor = tensors[p.name]
             axes = [0] if p.class_axis is None else [0, p.class_axis + 1]
             mean[p.name] = tensor.mean(axes, keepdim=True).squeeze(0)
             error = (tensor - mean[p.name]).square().sum()
-            square[p.layer] = square.get(p.layer, 0) + error
+            square[p.layer] = square.get(p.layer, torch.zeros(())) + error
             count[p.layer] = count.get(p.layer, 0) + tensor.numel()
-        scale = {
+        scales = {
             p.name: _nonzero((square[p.layer] / count[p.layer]).sqrt()) for p in layout.parameters
         }
-        return cls(mean, scale)
+        return cls(mean, scales)
 
     def normalise(self, vectors: Tensor, layout: Layout) -> Tensor:
         mean, scale = self._flat(layout)

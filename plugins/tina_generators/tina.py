@@ -98,7 +98,8 @@ class TinaDiT(Generator):
                 groups,
             )
             error = ((predicted - target).square() * mask).sum(-1) / entries  # (B, S)
-            return error.mean()
+            mean: Tensor = error.mean()
+            return mean
 
         self.context.train(self.network, loss, self._training())
 
@@ -136,7 +137,8 @@ class TinaDiT(Generator):
 
                 def predict(x: Tensor, level: int, prompts: Tensor = prompts) -> Tensor:
                     noise_level = torch.full((len(x),), level / self.diffusion.steps)
-                    return network(x, noise_level.to(device), prompts, groups)
+                    clean: Tensor = network(x, noise_level.to(device), prompts, groups)
+                    return clean
 
                 def noise(count: int = len(part), random: torch.Generator = random) -> Tensor:
                     return _noise(groups, token_map, random).expand(count, -1, -1).to(device)

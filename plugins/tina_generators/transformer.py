@@ -59,7 +59,8 @@ class Attention(nn.Module):
         split = self.qkv(x).view(batch, length, 3, self.heads, hidden // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # (B, heads, S, hidden / heads) each
         mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.out(mixed.transpose(1, 2).reshape(batch, length, hidden))
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, hidden))
+        return out
 
 
 class Block(nn.Module):
@@ -78,7 +79,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        x = x + self.mlp(self.norm2(x))
+        return x
 
 
 class TinaTransformer(nn.Module):

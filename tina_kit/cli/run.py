@@ -86,12 +86,11 @@ def _print_plan(plan: Plan) -> None:
     print(f"store {plan.store.root}")
     for (seed, label), states in lines.items():
         cached = sum(done for _, done in states)
-        if len(states) == 1:
-            key, state = states[0][0], "cached" if cached else "to do"
-        else:
-            key, state = f"{len(states)} shards", f"{cached} cached, {len(states) - cached} to do"
+        key, word = states[0][0], "cached" if cached else "to do"
+        if len(states) > 1:
+            key, word = f"{len(states)} shards", f"{cached} cached, {len(states) - cached} to do"
         name = f"seed {seed}  {label}" if several else label
-        print(f"{name:<36} {key:<26} {state}")
+        print(f"{name:<36} {key:<26} {word}")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -10,12 +10,10 @@ from torch import Tensor
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart
+from tina_kit.report.results import GIBBERISH, SHUFFLED
 from tina_kit.store import Draft
 from tina_kit.training import generator_for
 from tina_kit.zoo.evaluation import evaluate
-
-SHUFFLED, GIBBERISH = "shuffled", "gibberish"
-CONTROLS = (SHUFFLED, GIBBERISH)
 
 
 def evaluation_stage(experiment: Experiment, named: NamedPart) -> Stage:

@@ -119,7 +119,9 @@ def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
         for slot, kind in SLOTS.items()
         if slot in parts
     }
-    lists = {key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()}
+    lists: dict[str, Any] = {
+        key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()
+    }
     if resolver.problems:
         raise RecipeError(_in_order(resolver.problems))
     return Recipe(path=path, source=source, core=core, **slots, **lists)

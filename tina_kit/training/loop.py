@@ -75,7 +75,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
