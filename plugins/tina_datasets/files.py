@@ -68,8 +68,7 @@ def decode(files: Sequence[Labelled], size: int) -> Images:
         try:
             with Image.open(path) as image:
                 fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BILINEAR)
-            pixels: NDArray[np.uint8] = np.asarray(fitted, dtype=np.uint8)
-            return pixels.transpose(2, 0, 1)
+            return np.moveaxis(np.asarray(fitted, dtype=np.uint8), -1, 0)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             message = f"{path}: this image cannot be read ({error}). Replace or remove it"
             raise UserError(message) from None
