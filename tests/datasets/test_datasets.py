@@ -74,7 +74,9 @@ def test_a_folder_with_its_own_split_keeps_it(tmp_path: Path) -> None:
         for name in ("n01", "n02"):
             write_class(tmp_path / "images" / split / name, count, start)
     (tmp_path / "names.tsv").write_text("n01\tgreen apple, apple\nn02\tpear\n")
-    dataset = ImageFolder(ImageFolderOptions(root=tmp_path / "images", names=tmp_path / "names.tsv"))
+    dataset = ImageFolder(
+        ImageFolderOptions(root=tmp_path / "images", names=tmp_path / "names.tsv")
+    )
     assert list(dataset.class_names) == ["green apple", "pear"]
     assert sorted(reds(dataset.load("train").images)) == [0, 0, 1, 1, 2, 2]
     assert sorted(reds(dataset.load("test").images)) == [100, 100, 101, 101]

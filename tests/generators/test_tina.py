@@ -110,9 +110,7 @@ def test_layer_chunks_are_not_equivariant_by_construction(tmp_path) -> None:
     assert not torch.allclose(permuted, expected, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("tokenizer", "augment"), [("class-rows", False), ("layer-chunks", True)]
-)
+@pytest.mark.parametrize(("tokenizer", "augment"), [("class-rows", False), ("layer-chunks", True)])
 def test_it_learns_the_pairs_better_than_their_mean(tmp_path, tokenizer, augment) -> None:
     generator, data = fitted(tmp_path, tokenizer, augment=augment, steps=200)
     weight = generator.context.architecture.layout(4).slices["6.weight"]

@@ -1,0 +1,105 @@
+"""Means, intervals and rows of the table."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tina_kit.report.results import result_rows
+from tina_kit.report.statistics import gap_closed, mean_estimate
+from tina_kit.report.table import caption, cells, markdown, plain_text
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_one_seed_has_students_interval_over_tasks() -> None:
+    values = RANDOM.normal(60, 5, 150)
+    estimate = mean_estimate([values])
+    low, high = stats.t.interval(0.95, 149, values.mean(), stats.sem(values))
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((values.mean(), low, high))
+
+
+def test_several_seeds_have_students_interval_over_their_means() -> None:
+    seeds = [RANDOM.normal(60 + shift, 5, 150) for shift in range(3)]
+    estimate = mean_estimate(seeds)
+    means = np.array([seed.mean() for seed in seeds])
+    low, high = stats.t.interval(0.95, 2, means.mean(), stats.sem(means))
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((means.mean(), low, high))
+
+
+def test_one_value_has_no_interval() -> None:
+    estimate = mean_estimate([np.array([50.0])])
+    assert estimate.mean == 50 and math.isnan(estimate.low)
+
+
+def test_the_gap_closed_is_the_way_from_low_to_high() -> None:
+    low = RANDOM.normal(50, 5, 200)
+    closed = gap_closed([low + 3], [low], [low + 4])
+    assert (closed.mean, closed.low, closed.high) == pytest.approx((75, 75, 75))
+    noisy = gap_closed([low + 3 + RANDOM.normal(0, 2, 200)], [low], [low + 4])
+    assert noisy.low < noisy.mean < noisy.high
+
+
+def test_no_gap_is_no_number() -> None:
+    same = np.full(10, 50.0)
+    assert math.isnan(gap_closed([same], [same], [same]).mean)
+
+
+def counts(correct: list[int]) -> dict[str, list[int]]:
+    return {"correct": correct, "total": [100] * len(correct)}
+
+
+def rows(seeds: int = 1) -> list[dict]:
+    tests = {
+        "generic": {"ood": counts([10, 12]), "id": counts([9, 11])},
+        "classifier-selection": {"ood": counts([50, 60]), "id": counts([51, 61])},
+        "mine": {
+            "ood": counts([54, 62]),
+            "id": counts([55, 64]),
+            "shuffled": counts([10, 9]),
+            "gibberish": counts([11, 12]),
+        },
+        "oracle": {"ood": counts([54, 64]), "id": counts([56, 66])},
+    }
+    bare = {name: name for name in tests} | {"mine": "tina-dit"}
+    return result_rows({name: [test] * seeds for name, test in tests.items()}, bare, 10)
+
+
+def row(name: str, split: str) -> dict:
+    return next(r for r in rows() if (r["generator"], r["split"]) == (name, split))
+
+
+def test_rows_hold_means_intervals_and_differences_on_the_same_tasks() -> None:
+    mine = row("mine", "ood")
+    assert (mine["p_acc"], mine["tasks"], mine["seeds"]) == (58, 2, 1)
+    assert mine["vs_selection"]["mean"] == 3
+    assert mine["gap_closed"]["mean"] == 75
+    assert row("mine", "shuffled")["vs_selection"]["mean"] == -45.5
+    assert row("chance", "ood")["p_acc"] == 10
+
+
+def test_the_gap_is_told_only_of_methods_that_read_prompts() -> None:
+    told = {r["generator"] for r in rows() if "gap_closed" in r}
+    assert told == {"mine"}
+
+
+def test_the_table_shows_every_generator_its_controls_and_chance() -> None:
+    names = [line[0].strip() for line in cells(rows())]
+    assert names == [
+        "generic",
+        "classifier-selection",
+        "mine",
+        "shuffled prompts",
+        "gibberish prompts",
+        "oracle",
+        "chance",
+    ]
+    assert "75% [" in plain_text(rows()) and "| mine |" in markdown(rows())
+
+
+def test_the_caption_says_over_what_the_interval_is() -> None:
+    assert "interval over tasks" in caption(rows())
+    assert "2 seeds" in caption(rows(seeds=2)) and "interval over seeds" in caption(rows(seeds=2))

@@ -1,0 +1,142 @@
+"""The training loop: resumable to the last digit, seeded, and plain about divergence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tina_kit.api import Step, TinaKitError, Training
+from tina_kit.store import Checkpoint
+from tina_kit.training import Trainer, derived_seed, generator_for
+from tina_kit.training.loop import ema_decay, learning_rate
+
+TRAINING = Training(
+    steps=25, learning_rate=0.01, warmup=3, clip=1.0, ema=0.999, checkpoint_every=10
+)
+
+
+class Killed(Exception):
+    pass
+
+
+def trainer(folder: Path, seed: int = 0) -> Trainer:
+    return Trainer(
+        label="fit",
+        stream="fit",
+        seed=seed,
+        device=torch.device("cpu"),
+        precision="fp32",
+        checkpoints=lambda name: Checkpoint(folder / f"{name}.safetensors"),
+    )
+
+
+def module() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+
+
+def train(folder: Path, training: Training = TRAINING, kill_at: int | None = None, seed: int = 0):
+    trained, run = module(), trainer(folder, seed)
+    seen: list[int] = []
+
+    def loss(step: Step) -> Tensor:
+        if step.index == kill_at:
+            raise Killed
+        seen.append(step.index)
+        x = torch.randn(16, 4, generator=step.generator)
+        return (trained(x) - x.sum(1, keepdim=True)).square().mean()
+
+    if kill_at is None:
+        run(trained, loss, training)
+    else:
+        with pytest.raises(Killed):
+            run(trained, loss, training)
+    return trained.state_dict(), run.losses, seen
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_killed_training_goes_on_and_ends_with_the_same_digits(tmp_path, optimizer) -> None:
+    training = Training(**{**vars(TRAINING), "optimizer": optimizer})
+    whole, losses, _ = train(tmp_path / "whole", training)
+    train(tmp_path / "killed", training, kill_at=17)
+    resumed, again, seen = train(tmp_path / "killed", training)
+    assert seen == list(range(10, 25))
+    assert again == losses
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
+
+
+def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    whole, _, _ = train(tmp_path)
+    again, _, seen = train(tmp_path)
+    assert seen == []
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+def test_the_seed_decides_what_is_drawn(tmp_path: Path) -> None:
+    one, two, other = (train(tmp_path / str(i), seed=i // 2)[0]["0.weight"] for i in range(3))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+def test_calls_of_one_stage_have_their_own_checkpoints_and_draws(tmp_path: Path) -> None:
+    run, drawn = trainer(tmp_path), []
+
+    def loss(step: Step) -> Tensor:
+        drawn.append(float(torch.rand((), generator=step.generator)))
+        return model.weight.sum()
+
+    for _ in range(2):
+        model = nn.Linear(1, 1)
+        run(model, loss, Training(steps=1, learning_rate=0.1))
+    assert drawn[0] != drawn[1]
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_the_result_is_the_average_of_the_weights_where_one_is_kept(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    weights = [model.weight.detach().clone()]
+
+    def loss(step: Step) -> Tensor:
+        if step.index:
+            weights.append(model.weight.detach().clone())
+        return model.weight.sum()
+
+    training = Training(steps=3, learning_rate=0.1, schedule="constant", ema=0.9999)
+    trainer(tmp_path)(model, loss, training)
+    average, plain = weights[0], [*weights[1:], weights[-1] - (weights[0] - weights[1])]
+    for step, weight in enumerate(plain):
+        average = ema_decay(0.9999, step) * average + (1 - ema_decay(0.9999, step)) * weight
+    torch.testing.assert_close(model.weight.detach(), average, atol=1e-6, rtol=1e-6)
+
+
+def test_the_average_warms_up() -> None:
+    assert ema_decay(0.9999, 0) == 0.1
+    assert ema_decay(0.9999, 1000) == pytest.approx(0.991, abs=1e-3)
+    assert ema_decay(0.9999, 10**6) == 0.9999
+
+
+def test_the_rate_warms_up_and_falls_to_0_by_a_half_cosine() -> None:
+    training = Training(steps=110, learning_rate=1.0, warmup=10)
+    assert learning_rate(training, 0) == 0.1
+    assert learning_rate(training, 9) == 1.0
+    assert learning_rate(training, 60) == pytest.approx(0.5)
+    assert learning_rate(training, 109) < 1e-3
+    constant = Training(steps=110, learning_rate=1.0, schedule="constant")
+    assert learning_rate(constant, 109) == 1.0
+
+
+def test_divergence_is_told_and_leaves_no_checkpoint(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1)
+    with pytest.raises(TinaKitError, match="training diverged. Lower learning_rate"):
+        trainer(tmp_path)(model, lambda step: model.weight.sum() * float("nan"), TRAINING)
+    assert not list(tmp_path.iterdir())
+
+
+def test_seeds_of_different_purposes_differ_and_stay_the_same() -> None:
+    assert derived_seed(0, "fit") != derived_seed(0, "zoo") != derived_seed(1, "zoo")
+    assert 0 <= derived_seed("x") < 2**63
+    first = torch.rand(3, generator=generator_for(0, "fit", 1))
+    assert torch.equal(first, torch.rand(3, generator=generator_for(0, "fit", 1)))
