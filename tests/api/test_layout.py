@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -49,9 +51,7 @@ def test_every_entry_knows_its_class() -> None:
 @given(order=st.permutations(range(27)), cuts=st.sets(st.integers(1, 26)), padding=st.floats(-9, 9))
 def test_tokens_are_exactly_invertible_whatever_stands_in_the_padding(order, cuts, padding) -> None:
     bounds = [0, *sorted(cuts), 27]
-    tokens = tuple(
-        Token(tuple(order[a:b]), layer="x", group=str(a)) for a, b in zip(bounds, bounds[1:])
-    )
+    tokens = tuple(Token(tuple(order[a:b]), layer="x", group=str(a)) for a, b in pairwise(bounds))
     token_map = TokenMap(LAYOUT, tokens)
     vectors = torch.randn(2, 27)
     encoded = token_map.encode(vectors)
@@ -61,7 +61,7 @@ def test_tokens_are_exactly_invertible_whatever_stands_in_the_padding(order, cut
     assert torch.equal(token_map.decode(encoded), vectors)
 
 
-@pytest.mark.parametrize("entries", [(0, 1, 2), tuple(range(27)) + (3,), tuple(range(1, 28))])
+@pytest.mark.parametrize("entries", [(0, 1, 2), (*range(27), 3), tuple(range(1, 28))])
 def test_tokens_that_miss_or_repeat_an_entry_are_refused(entries: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="exactly once"):
         TokenMap(LAYOUT, (Token(entries, layer="x", group="x"),))

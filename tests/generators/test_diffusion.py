@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from tina_generators.diffusion import Diffusion
@@ -27,7 +29,7 @@ def test_noise_is_added_with_the_square_roots_of_alpha_bar() -> None:
 def test_any_number_of_steps_goes_from_pure_noise_to_clean(count: int) -> None:
     levels = DIFFUSION.levels(count)
     assert (levels[0], levels[-1], len(levels)) == (1000, 0, count + 1)
-    assert all(a > b for a, b in zip(levels, levels[1:]))
+    assert all(a > b for a, b in pairwise(levels))
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])

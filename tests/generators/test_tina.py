@@ -146,7 +146,7 @@ def test_class_rows_answer_any_number_of_classes_and_layer_chunks_say_no(tmp_pat
     assert made.shape == (2, generator.context.architecture.layout(7).size)
     (tmp_path / "chunks").mkdir()
     generator, _ = fitted(tmp_path / "chunks", "layer-chunks")
-    with pytest.raises(UserError, match="trained on tasks of 4 classes .* 7 were asked for"):
+    with pytest.raises(UserError, match=r"trained on tasks of 4 classes .* 7 were asked for"):
         generator.generate(Request(torch.randn(2, 7, WIDTH), None))
 
 

@@ -130,7 +130,7 @@ def test_the_rate_warms_up_and_falls_to_0_by_a_half_cosine() -> None:
 
 def test_divergence_is_told_and_leaves_no_checkpoint(tmp_path: Path) -> None:
     model = nn.Linear(1, 1)
-    with pytest.raises(TinaKitError, match="training diverged. Lower learning_rate"):
+    with pytest.raises(TinaKitError, match=r"training diverged\. Lower learning_rate"):
         trainer(tmp_path)(model, lambda step: model.weight.sum() * float("nan"), TRAINING)
     assert not list(tmp_path.iterdir())
 

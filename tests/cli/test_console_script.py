@@ -1,0 +1,54 @@
+"""The real `tina-kit`: fast without torch, honest exit codes, quiet pipes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(sysconfig.get_path("scripts")) / "tina-kit"
+
+
+def call(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60)
+
+
+def test_the_script_and_the_module_are_the_same_command() -> None:
+    script, module = call(SCRIPT, "version"), call(sys.executable, "-m", "tina_kit", "version")
+    assert script.returncode == module.returncode == 0
+    assert script.stdout == module.stdout
+
+
+def test_mistakes_exit_with_2_and_failures_with_1(tmp_path: Path) -> None:
+    mistake = call(SCRIPT, "run", tmp_path / "none.yaml")
+    assert (mistake.returncode, mistake.stdout) == (2, "")
+    assert len(mistake.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["list"],
+        ["list", "dataset", "--json"],
+        ["show", "generator", "tina-dit"],
+        ["run", "--help"],
+        ["validate", str(Path(__file__).parents[2] / "recipes" / "quickstart.yaml")],
+    ],
+)
+def test_looking_around_does_not_import_torch(words: list[str]) -> None:
+    code = (
+        "import sys; from tina_kit.cli.app import invoke; code = invoke(sys.argv[1:]); "
+        "heavy = [m for m in ('torch', 'timm', 'open_clip', 'scipy') if m in sys.modules]; "
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    result = call(sys.executable, "-c", code, *words)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    result = call("bash", "-c", f"set -o pipefail; '{SCRIPT}' list | head -1 >/dev/null")
+    assert result.returncode in (0, 141) and not result.stderr

@@ -1,0 +1,77 @@
+"""What several rooms' tests need: a recipe that runs in a few seconds, and a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+RECIPE = """\
+name: tiny
+dataset: {use: shapes, train: 10, test: 5}
+tasks: {id: 12, ood: 6}
+architecture: {use: cnn, widths: [4, 6]}
+conditioner: {use: hashed-ngrams}
+generic: {epochs: 1}
+finetune: {epochs: 1, shard: 6}
+evaluation: {id_tasks: 6}
+generators:
+  - {use: generic}
+  - {use: classifier-selection}
+  - use: tina-dit
+    hidden_size: 32
+    depth: 1
+    heads: 4
+    tokenizer: {use: class-rows}
+    augmentations: []
+    sampler: ddim
+    sampling_steps: 1
+    steps: 10
+  - {use: oracle}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test touches the user's store."""
+    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))
+    yield
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Recipe, store and run folder of one finished run. Nobody may write to them."""
+    from tina_kit.pipeline.run import Run
+
+    folder = tmp_path_factory.mktemp("finished")
+    path = folder / "tiny.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    run = Run.start(plan_of(path, folder / "store"), folder / "runs", ["tina-kit"], print, [])
+    run.execute()
+    return path, folder / "store", run.folder
+
+
+def plan_of(path: Path, store: Path, **options: object):  # type: ignore[no-untyped-def]
+    import torch
+
+    from tina_kit.pipeline.plan import Plan
+    from tina_kit.plugins import discover
+    from tina_kit.recipe import load_recipe
+    from tina_kit.store import Store
+
+    resolved = load_recipe(path, discover(), **options)  # type: ignore[arg-type]
+    return Plan.of(resolved, Store(store), torch.device("cpu"))
+
+
+@pytest.fixture
+def plan(recipe: Path, tmp_path: Path) -> Callable[..., object]:
+    """`plan(sets=[...])`: the plan of the tiny recipe on this test's own store."""
+    return lambda **options: plan_of(recipe, tmp_path / "store", **options)

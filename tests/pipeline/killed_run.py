@@ -1,0 +1,35 @@
+"""Runs the command line and dies as if the power failed, inside the stage that KILL names.
+
+Not a test: test_kill_and_resume.py starts it as a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from tina_kit.cli import main
+from tina_kit.store import checkpoint, store
+
+
+def dying_after(function: Any) -> Any:
+    """The same function; when it has written inside the stage, no more is done."""
+
+    def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
+        result = function(self, *arguments, **named)
+        place = getattr(self, "path", None) or self.folder
+        if f"/.partial/{os.environ['KILL']}/" in str(place):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return wrapped
+
+
+if os.environ.get("KILL"):
+    checkpoint.Checkpoint.save = dying_after(checkpoint.Checkpoint.save)  # type: ignore[method-assign]
+    store.Draft.save_tensors = dying_after(store.Draft.save_tensors)  # type: ignore[method-assign]
+    store.Draft.save_json = dying_after(store.Draft.save_json)  # type: ignore[method-assign]
+
+main(sys.argv[1:])

@@ -1,0 +1,69 @@
+"""A stage's key is the hash of exactly what its result depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def keys(plan, *sets: str, **options) -> dict[str, str]:
+    return {stage.name: stage.key for _, stage in plan(sets=sets, **options).stages}
+
+
+def changed(plan, *sets: str) -> set[str]:
+    before, after = keys(plan), keys(plan, *sets)
+    return {name.split(" ")[0] for name, key in after.items() if before.get(name) != key}
+
+
+@pytest.mark.parametrize(
+    ("override", "rooms"),
+    [
+        ("generators.tina-dit.depth=3", {"fit/tina-dit", "evaluate/tina-dit"}),
+        ("evaluation.id_tasks=3", {f"evaluate/{n}" for n in (
+            "generic", "classifier-selection", "tina-dit", "oracle")}),
+        ("name=other", set()),
+        ("evaluation.batch_size=7", set()),
+        ("conditioner.width=64", {"conditions", "fit/tina-dit", *(f"evaluate/{n}" for n in (
+            "generic", "classifier-selection", "tina-dit", "oracle"))}),
+        ("finetune.epochs=2", {"zoo/id", "zoo/ood", "fit/tina-dit", *(f"evaluate/{n}" for n in (
+            "generic", "classifier-selection", "tina-dit", "oracle"))}),
+    ],
+)  # fmt: skip
+def test_a_change_computes_again_only_what_depends_on_it(plan, override, rooms) -> None:
+    assert changed(plan, override) == rooms
+
+
+@pytest.mark.parametrize("override", ["dataset.noise=0.5", "dataset.seed=3"])
+def test_other_images_compute_everything_but_the_conditions_again(plan, override) -> None:
+    assert "conditions" not in changed(plan, override)
+    assert {"images", "generic", "zoo/id", "fit/tina-dit"} <= changed(plan, override)
+
+
+def test_a_seed_shares_only_images_and_conditions_with_another(plan) -> None:
+    one, two = keys(plan, seeds=[0]), keys(plan, seeds=[1])
+    assert {name for name in one if one[name] == two[name]} == {"images", "conditions"}
+    both = plan(seeds=[0, 1]).stages
+    assert sum(stage.name == "images" for _, stage in both) == 1
+    assert sum(stage.name == "fit/tina-dit" for _, stage in both) == 2
+
+
+def test_a_zoo_grows_at_its_end(plan) -> None:
+    def shards(*sets: str) -> list[str]:
+        return [key for name, key in keys(plan, *sets).items() if name.startswith("zoo/id")]
+
+    few, many = shards(), shards("tasks.id=24")
+    assert (len(few), len(many)) == (2, 4)
+    assert many[:2] == few
+
+
+def test_fitting_does_not_depend_on_the_ood_tasks(plan) -> None:
+    assert "fit/tina-dit" not in changed(plan, "finetune.shard=6", "tasks.ood=6")
+    ood = {stage.key for _, stage in plan().stages if stage.name.startswith("zoo/ood")}
+    fit = next(stage for _, stage in plan().stages if stage.name == "fit/tina-dit")
+    assert not ood & {stage.key for stage in fit.after}
+
+
+def test_planning_computes_nothing(plan, tmp_path: Path) -> None:
+    assert plan().stages
+    assert not (tmp_path / "store").exists()

@@ -1,0 +1,82 @@
+"""A run that is killed in every stage ends with the digits of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+STAGES = ("images", "generic", "zoo", "conditions", "fit", "evaluate")
+# Long enough for a checkpoint in the middle of each training.
+SETS = ("generic.epochs=13", "finetune.epochs=14", "generators.tina-dit.steps=110")
+DRIVER = Path(__file__).with_name("killed_run.py")
+
+
+def start(recipe: Path, folder: Path, kill: str = "") -> subprocess.Popen[str]:
+    sets = [word for each in SETS for word in ("--set", each)]
+    return subprocess.Popen(
+        [sys.executable, DRIVER, "run", recipe, "--output", folder / "runs", *sets],
+        env={**os.environ, "TINA_KIT_STORE": str(folder / "store"), "KILL": kill},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def results(folder: Path) -> str:
+    newest = sorted((folder / "runs" / "tiny").iterdir())[-1]
+    return (newest / "results.json").read_text()
+
+
+@pytest.mark.timeout(240)
+def test_killed_once_in_each_stage_the_results_are_the_same(recipe, tmp_path: Path) -> None:
+    whole = start(recipe, tmp_path / "whole")
+    assert whole.wait() == 0
+    for stage in STAGES:
+        run = start(recipe, tmp_path / "killed", kill=stage)
+        run.communicate()
+        assert run.returncode == -signal.SIGKILL, stage
+        # What is in the store is whole; what is half-done lies apart.
+        for entry in (tmp_path / "killed" / "store").glob("[!.]*/*"):
+            assert (entry / "entry.json").is_file()
+    last = start(recipe, tmp_path / "killed")
+    log = last.communicate()[1]
+    assert last.returncode == 0
+    assert results(tmp_path / "killed") == results(tmp_path / "whole")
+    assert "fit/tina-dit: done" not in log and "evaluate/oracle: done" in log
+
+
+def test_a_killed_training_goes_on_inside_its_stage(recipe, tmp_path: Path) -> None:
+    start(recipe, tmp_path, kill="generic").communicate()
+    run = start(recipe, tmp_path, kill="zoo")
+    assert "generic: goes on from 200/208" in run.communicate()[1]
+
+
+def test_ctrl_c_ends_with_one_line_and_130(recipe, tmp_path: Path) -> None:
+    run = start(recipe, tmp_path, kill="")
+    while not (tmp_path / "store" / "images").is_dir():
+        time.sleep(0.02)
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate()
+    assert run.returncode == 130
+    assert err.splitlines()[-1].startswith("interrupted; what is finished is kept")
+    assert "Traceback" not in err and not out
+    record = next((tmp_path / "runs").rglob("run.json"))
+    assert json.loads(record.read_text())["status"] == "interrupted"
+
+
+def test_two_runs_at_once_share_the_work_and_agree(recipe, tmp_path: Path) -> None:
+    runs = [start(recipe, tmp_path / "one"), start(recipe, tmp_path / "one")]
+    logs = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    folders = list((tmp_path / "one" / "runs" / "tiny").iterdir())
+    assert len({(folder / "results.json").read_text() for folder in folders}) == 1
+    for stage in ("generic", "zoo/ood 1/1", "fit/tina-dit"):
+        assert sum(f"{stage}: done in" in log for log in logs) == 1, logs

@@ -1,0 +1,111 @@
+"""A run: complete results, a folder that explains itself, nothing computed twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.conftest import plan_of
+from tina_kit.api import TinaKitError
+from tina_kit.pipeline.evaluate import gibberish, shuffled
+from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.run import Run
+
+
+def read(folder: Path, name: str):
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def test_the_results_hold_every_generator_split_and_control(finished) -> None:
+    rows = {(r["generator"], r["split"]): r for r in read(finished[2], "results.json")}
+    untrained = ("generic", "classifier-selection", "oracle")
+    assert set(rows) == {
+        *((name, split) for name in (*untrained, "tina-dit") for split in ("id", "ood")),
+        ("tina-dit", "shuffled"),
+        ("tina-dit", "gibberish"),
+        ("chance", "ood"),
+    }
+    row = rows["tina-dit", "ood"]
+    assert row["tasks"] == 6 and row["seeds"] == 1
+    assert row["ci95"][0] <= row["p_acc"] <= row["ci95"][1]
+
+
+def test_the_run_folder_explains_the_run(finished) -> None:
+    path, store, folder = finished
+    assert (folder / "recipe.yaml").read_text() == path.read_text()
+    resolved = yaml.safe_load((folder / "resolved.yaml").read_text())
+    assert resolved["finetune"]["batch_size"] == 64  # a default, written out
+    record = read(folder, "run.json")
+    assert record["status"] == "done" and record["store"] == str(store)
+    assert {"torch", "python"} <= set(record["versions"])
+    assert {stage["state"] for stage in record["stages"]} == {"computed"}
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [e["event"] for e in events[:2]] == ["start", "end"]
+    assert "| tina-dit |" in (folder / "report.md").read_text()
+
+
+def test_a_second_run_finds_everything_and_says_the_same(finished, tmp_path: Path) -> None:
+    path, store, folder = finished
+    run = Run.start(plan_of(path, store), tmp_path, [], print, [])
+    assert run.execute() == read(folder, "results.json")
+    assert {s["state"] for s in read(run.folder, "run.json")["stages"]} == {"cached"}
+
+
+def test_the_resolved_recipe_has_the_keys_of_the_recipe(finished) -> None:
+    path, store, folder = finished
+    again = plan_of(folder / "resolved.yaml", store)
+    assert again.key == plan_of(path, store).key
+
+
+def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
+    path, store, _ = finished
+    experiment: Experiment = plan_of(path, store).experiments[0]
+    tasks = experiment.tasks["ood"][[4, 1]]
+    assert torch.equal(experiment.personalise(tasks), experiment.vectors("ood")[[4, 1]])
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "interrupted"), (TinaKitError("no luck"), "failed")]
+)
+def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, status) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    run = Run.start(plan(), tmp_path / "runs", [], print, [])
+    monkeypatch.setattr(Experiment, "_compute_generic", fail)
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        run.execute()
+    record = read(run.folder, "run.json")
+    assert record["status"] == status
+    assert [stage["name"] for stage in record["stages"]] == ["images"]
+    assert not list((tmp_path / "store" / "generic").glob("*"))
+
+
+def test_a_folder_that_cannot_be_written_is_told(plan, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TinaKitError, match="the run folder cannot be made here"):
+        Run.start(plan(), tmp_path / "file", [], print, [])
+
+
+def test_shuffled_prompts_are_the_right_ones_in_another_order() -> None:
+    conditions = torch.arange(10.0)[None, :, None].expand(200, -1, 2)
+    mixed = shuffled(conditions, seed=0)
+    assert torch.equal(mixed.sort(1).values, conditions)
+    stayed = (mixed == conditions)[..., 0].float().mean()
+    assert 0.05 < stayed < 0.15  # so that what reads prompts is right as often as chance
+
+
+def test_gibberish_prompts_differ_within_a_task() -> None:
+    rows = torch.arange(100.0)[:, None]
+    drawn = gibberish(rows, torch.zeros(30, 10, dtype=torch.long), seed=0)
+    assert all(len(set(task)) == 10 for task in drawn[..., 0].tolist())
+
+
+def test_seeds_give_an_interval_over_seeds(plan, tmp_path: Path) -> None:
+    sets = ["generators=[{use: classifier-selection}]", "evaluation.id_tasks=0"]
+    rows = Run.start(plan(sets=sets, seeds=[0, 1]), tmp_path / "runs", [], print, []).execute()
+    assert rows[0]["seeds"] == 2 and rows[0]["ci95"] is not None

@@ -1,0 +1,62 @@
+"""Dependencies point one way, and the core knows no plugin."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CORE = sorted((ROOT / "tina_kit").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+PACKAGES = {path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").is_file()}
+BELOW = {
+    "api": set(),
+    "plugins": {"api"},
+    "store": {"api"},
+    "recipe": {"api", "plugins"},
+    "training": {"api", "store"},
+    "report": {"api"},
+    # A saved p-Model names its architecture as a recipe does.
+    "zoo": {"api", "training", "plugins", "recipe"},
+    "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
+    "cli": {"api", "plugins", "store", "recipe", "training", "zoo", "report", "pipeline"},
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_the_core_imports_no_plugin_and_only_rooms_below(path: Path) -> None:
+    found = [module.split(".") for module in imports(path)]
+    assert not {module[0] for module in found} & PACKAGES
+    parts = path.relative_to(ROOT / "tina_kit").parts
+    if len(parts) > 1:
+        rooms = {m[1] for m in found if m[0] == "tina_kit" and len(m) > 1}
+        assert rooms - {parts[0]} <= BELOW[parts[0]]
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name)
+def test_a_plugin_imports_only_the_api_and_itself(path: Path) -> None:
+    package = path.relative_to(ROOT / "plugins").parts[0]
+    for module in imports(path):
+        assert module.split(".")[0] not in PACKAGES - {package}
+        if module.split(".")[0] == "tina_kit":
+            assert module == "tina_kit.api"
+
+
+@pytest.mark.parametrize("path", [*CORE, *PLUGINS], ids=name)
+def test_a_file_can_be_held_in_the_head(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
