@@ -50,5 +50,5 @@ def test_looking_around_does_not_import_torch(words: list[str]) -> None:
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    result = call("bash", "-c", f"set -o pipefail; '{SCRIPT}' list | head -1 >/dev/null")
-    assert result.returncode in (0, 141) and not result.stderr
+    result = call("bash", "-c", f"set -o pipefail; PYTHONUNBUFFERED=1 '{SCRIPT}' list | true")
+    assert (result.returncode, result.stderr) == (0, "")

@@ -44,5 +44,5 @@ def test_what_a_generator_cannot_do_is_told(experiment) -> None:
         personal_model(experiment, "tina", ["a", "b"])
     with pytest.raises(UserError, match="answers more classes than"):
         personal_model(experiment, "generic", experiment.class_names[:2])
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="no p-Model was fine-tuned for the task red circle, red"):
         personal_model(experiment, "oracle", experiment.class_names[:2])

@@ -75,8 +75,8 @@ def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, statu
     def fail(*_: object) -> None:
         raise error
 
-    run = Run.start(plan(), tmp_path / "runs", [], print, [])
     monkeypatch.setattr(Experiment, "_compute_generic", fail)
+    run = Run.start(plan(), tmp_path / "runs", [], print, [])
     with pytest.raises(error if isinstance(error, type) else type(error)):
         run.execute()
     record = read(run.folder, "run.json")

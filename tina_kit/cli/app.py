@@ -57,11 +57,12 @@ def invoke(arguments: list[str]) -> int:
     arguments = [word for word in arguments if word != "--debug"]
     try:
         result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # typer turns the first into the second
         print("interrupted; what is finished is kept, run again to go on", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # and a broken pipe into an exit
         # The reader of a pipe (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -78,8 +79,6 @@ def _report(error: Exception, debug: bool) -> int:
         command = context.command_path if context is not None else "tina-kit"
         print(f"{shown()} (see {command} --help)", file=sys.stderr)
         return int(error.exit_code)
-    if isinstance(error, typer.Abort):
-        return 130
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if isinstance(error, TinaKitError):

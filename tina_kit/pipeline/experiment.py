@@ -209,6 +209,9 @@ class Experiment:
             for split in self.tasks
             for task, vector in zip(self.tasks[split].tolist(), self.vectors(split))
         }
+        if missing := [task for task in tasks.tolist() if tuple(task) not in known]:
+            names = ", ".join(self.class_names[index] for index in missing[0])
+            raise UserError(f"no p-Model was fine-tuned for the task {names}")
         return torch.stack([known[tuple(task)] for task in tasks.tolist()])
 
     def set_up(self, named: NamedPart, trainer: Trainer | None = None) -> Generator:
