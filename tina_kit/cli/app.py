@@ -58,10 +58,11 @@ def invoke(arguments: list[str]) -> int:
     try:
         result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
         sys.stdout.flush()
+        if result == 130:  # what typer makes of Ctrl-C, in some versions
+            return _interrupted()
         return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, typer.Abort):  # typer turns the first into the second
-        print("interrupted; what is finished is kept, run again to go on", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
     except (BrokenPipeError, SystemExit):  # and a broken pipe into an exit
         # The reader of a pipe (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,6 +71,11 @@ def invoke(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         return _report(error, debug)
+
+
+def _interrupted() -> int:
+    print("interrupted; what is finished is kept, run again to go on", file=sys.stderr)
+    return 130
 
 
 def _report(error: Exception, debug: bool) -> int:
