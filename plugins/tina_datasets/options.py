@@ -12,7 +12,7 @@ from tina_kit.api import Options, TaskOptions
 class ShapesOptions(Options):
     train: int = Field(100, ge=1, description="training images of a class")
     test: int = Field(50, ge=1, description="test images of a class")
-    noise: float = Field(0.12, ge=0, description="standard deviation of the pixel noise, of 1")
+    noise: float = Field(0.03, ge=0, description="standard deviation of the pixel noise, of 1")
     seed: int = Field(0, ge=0, description="of the drawing")
 
 
