@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,7 +44,9 @@ class CNN(Architecture):
     def normalise(self, images: Tensor) -> Tensor:
         return images.float() / 127.5 - 1
 
-    def forward_many(self, vectors: Tensor, inputs: Tensor, classes: int) -> Tensor:
+    def forward_many(
+        self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
+    ) -> Tensor:
         weights = self.layout(classes).unflatten(vectors)
         models, batch = inputs.shape[:2]
         x = inputs.transpose(0, 1).flatten(1, 2)  # (B, M·3, H, W)

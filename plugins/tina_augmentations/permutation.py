@@ -17,9 +17,13 @@ class ClassifierPermutation(Augmentation):
         pass
 
     def __call__(
-        self, vectors: Tensor, conditions: Tensor, layout: Layout, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        batch, classes, width = conditions.shape
-        order = torch.rand(batch, classes, generator=generator).argsort(1).to(conditions.device)
-        prompts = order[..., None].expand(-1, -1, width)
-        return layout.take_classes(vectors, order), conditions.gather(1, prompts)
+        self,
+        vectors: Tensor,
+        conditions: Tensor,
+        mask: Tensor,
+        layout: Layout,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        order = torch.rand(mask.shape, generator=generator).argsort(1).to(conditions.device)
+        prompts = conditions.gather(1, order[..., None].expand_as(conditions))
+        return layout.take_classes(vectors, order), prompts, mask.gather(1, order)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from math import comb
+from collections.abc import Iterable, Iterator
+from itertools import cycle
+from math import ceil, comb
 
 import torch
 from torch import Tensor
 
 from tina_datasets.options import BalancedPermutationsOptions
-from tina_kit.api import TaskSampler, UserError
+from tina_kit.api import Classes, TaskOptions, TaskSampler, UserError
 
 _OOD, _ID = 0, 1  # each kind of task has its own stream of permutations
+ABSENT = -1  # fills a task of fewer classes than the longest
 
 
 class BalancedPermutations(TaskSampler):
@@ -25,42 +27,62 @@ class BalancedPermutations(TaskSampler):
     def __init__(self, options: BalancedPermutationsOptions) -> None:
         self.options = options
 
-    def draw(self, class_names: Sequence[str], seed: int) -> dict[str, Tensor]:
-        wanted, size, count = self.options, self.options.classes, len(class_names)
-        if size > count:
-            raise UserError(f"{size} classes a task, but the data set has only {count}")
+    def draw(self, classes: Classes, seed: int) -> dict[str, Tensor]:
+        wanted, count = self.options, len(classes.names)
+        check_enough(wanted, count)
+        taken: set[frozenset[int]] = set()
+        ood = draw_tasks(wanted.ood, wanted, range(count), (seed, _OOD), taken)
+        return {"id": draw_tasks(wanted.id, wanted, range(count), (seed, _ID), taken), "ood": ood}
+
+
+def sizes_of(options: TaskOptions) -> range:
+    """How many classes a task may have."""
+    return range(options.smallest or options.classes, options.classes + 1)
+
+
+def check_enough(options: TaskOptions, count: int) -> None:
+    """Raise UserError unless `count` classes have sets enough for all tasks."""
+    sizes = sizes_of(options)
+    if not sizes:
+        raise UserError(f"smallest ({options.smallest}) is more than classes ({options.classes})")
+    if options.classes > count:
+        raise UserError(f"{options.classes} classes a task, but the data set has only {count}")
+    wanted = ceil((options.id + options.ood) / len(sizes))
+    for size in sizes:
         # Half of all sets, so that rejection of repeated sets stays cheap.
-        if wanted.id + wanted.ood > max(1, comb(count, size) // 2):
+        if wanted > max(1, comb(count, size) // 2):
             raise UserError(
-                f"{wanted.id} ID and {wanted.ood} OOD tasks are too many: {count} classes have "
+                f"{options.id} ID and {options.ood} OOD tasks are too many: {count} classes have "
                 f"{comb(count, size)} sets of {size}, and at most half of them can be drawn"
             )
-        taken: set[frozenset[int]] = set()
-        ood = _draw(wanted.ood, size, count, (seed, _OOD), taken)
-        return {"id": _draw(wanted.id, size, count, (seed, _ID), taken), "ood": ood}
 
 
-def _draw(
-    number: int, size: int, classes: int, seed: tuple[int, int], taken: set[frozenset[int]]
+def draw_tasks(
+    number: int,
+    options: TaskOptions,
+    classes: Iterable[int],
+    seed: tuple[int, int],
+    taken: set[frozenset[int]],
 ) -> Tensor:
-    """int64 `(number, size)`; adds the sets that it draws to `taken` and avoids those there."""
+    """int64 `(number, C)`; adds the sets that it draws to `taken` and avoids those there."""
     tasks: list[list[int]] = []
-    for task in _cut(size, classes, seed):
+    for task in _cut(cycle(sizes_of(options)), list(classes), seed):
         if frozenset(task) not in taken:
             taken.add(frozenset(task))
-            tasks.append(task)
+            tasks.append(task + [ABSENT] * (options.classes - len(task)))
         if len(tasks) == number:
             break
     return torch.tensor(tasks)
 
 
-def _cut(size: int, classes: int, seed: tuple[int, int]) -> Iterator[list[int]]:
+def _cut(sizes: Iterable[int], classes: list[int], seed: tuple[int, int]) -> Iterator[list[int]]:
     stream = torch.Generator().manual_seed(seed[0] * 2 + seed[1])
-    rest: list[int] = []
-    while True:
-        fresh = torch.randperm(classes, generator=stream).tolist()
-        # A task holds no class twice: what would repeat the remainder goes to the end.
-        order = rest + sorted(fresh, key=lambda c: c in rest)
-        whole = len(order) // size * size
-        yield from (order[i : i + size] for i in range(0, whole, size))
-        rest = order[whole:]
+    order: list[int] = []
+    for size in sizes:
+        if len(order) < size:
+            rest = order
+            fresh = [classes[i] for i in torch.randperm(len(classes), generator=stream).tolist()]
+            # A task holds no class twice: what would repeat the remainder goes to the end.
+            order = rest + sorted(fresh, key=lambda c: c in rest)
+        yield order[:size]
+        order = order[size:]

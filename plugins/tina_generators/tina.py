@@ -78,15 +78,15 @@ class TinaDiT(Generator):
         conditions = self.condition_scale(zoo.conditions)
         self.network = self.network_for(layout, self.context.classes, self.context.width)
         device, options = self.context.device, self.options
-        mask = token_map.mask.to(device)
-        entries = mask.sum(1)
+        present = zoo.tasks >= 0
+        owner = layout.class_of_entries()
 
         def loss(step: Step) -> Tensor:
             random = step.generator
             pick = torch.randint(len(vectors), (options.batch_size,), generator=random)
-            clean, prompts = vectors[pick], conditions[pick]
+            clean, prompts, mask = vectors[pick], conditions[pick], present[pick]
             for augment in self.augmentations:
-                clean, prompts = augment(clean, prompts, layout, random)
+                clean, prompts, mask = augment(clean, prompts, mask, layout, random)
             level = torch.randint(1, self.diffusion.steps + 1, (len(pick),), generator=random)
             noise = torch.randn(clean.shape, generator=random)
             noisy = self.diffusion.add_noise(clean, level, noise)
@@ -97,8 +97,10 @@ class TinaDiT(Generator):
                 prompts.to(device),
                 groups,
             )
-            error = ((predicted - target).square() * mask).sum(-1) / entries  # (B, S)
-            mean: Tensor = error.mean()
+            counted = token_map.encode((mask[:, owner] | (owner < 0)).float()).to(device)
+            entries = counted.sum(-1)  # (B, S), 0 for a token of absent classes
+            error = ((predicted - target).square() * counted).sum(-1) / entries.clamp(min=1)
+            mean: Tensor = error.sum() / (entries > 0).sum()
             return mean
 
         self.context.train(self.network, loss, self._training())

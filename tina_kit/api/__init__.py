@@ -11,34 +11,51 @@ if TYPE_CHECKING:
     from tina_kit.api.contracts import (
         Architecture,
         Augmentation,
+        Classes,
         Conditioner,
-        Context,
         Dataset,
-        Generator,
         Images,
-        Request,
         Split,
-        Step,
-        Study,
         TaskSampler,
         Token,
         Tokenizer,
+    )
+    from tina_kit.api.errors import TinaKitError, UserError
+    from tina_kit.api.generation import (
+        Context,
+        Generator,
+        ImagePrompts,
+        Learning,
+        Request,
+        Step,
+        Train,
         Training,
         Zoo,
     )
-    from tina_kit.api.errors import TinaKitError, UserError
     from tina_kit.api.layout import Layout, Parameter
-    from tina_kit.api.options import Options, Part, TaskOptions, TrainingOptions, part, parts
+    from tina_kit.api.options import (
+        Options,
+        Part,
+        TaskOptions,
+        TrainingOptions,
+        at_generation,
+        part,
+        parts,
+        row,
+    )
+    from tina_kit.api.study import Study, Trial
     from tina_kit.api.tokens import TokenMap
 
 _HOME = {
     "contracts": (
-        "Architecture Augmentation Conditioner Context Dataset Generator Images Request Split "
-        "Step Study TaskSampler Token Tokenizer Training Zoo"
+        "Architecture Augmentation Classes Conditioner Dataset Images Split TaskSampler Token "
+        "Tokenizer"
     ),
     "errors": "TinaKitError UserError",
+    "generation": "Context Generator ImagePrompts Learning Request Step Train Training Zoo",
     "layout": "Layout Parameter",
-    "options": "Options Part TaskOptions TrainingOptions part parts",
+    "options": "Options Part TaskOptions TrainingOptions at_generation part parts row",
+    "study": "Study Trial",
     "tokens": "TokenMap",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -46,13 +63,16 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.
 __all__ = [
     "Architecture",
     "Augmentation",
+    "Classes",
     "Component",
     "Conditioner",
     "Context",
     "Dataset",
     "Generator",
+    "ImagePrompts",
     "Images",
     "Layout",
+    "Learning",
     "Options",
     "Parameter",
     "Part",
@@ -66,13 +86,17 @@ __all__ = [
     "Token",
     "TokenMap",
     "Tokenizer",
+    "Train",
     "Training",
     "TrainingOptions",
+    "Trial",
     "UserError",
     "Zoo",
+    "at_generation",
     "hookimpl",
     "part",
     "parts",
+    "row",
 ]
 
 

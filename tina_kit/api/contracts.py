@@ -7,19 +7,21 @@ P the length of a parameter vector, M p-Models, B images of a batch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from string import ascii_lowercase
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from tina_kit.api.errors import UserError
 from tina_kit.api.layout import Layout
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from tina_kit.api.generation import Train
     from tina_kit.api.options import TaskOptions
 
 Split = Literal["train", "test"]
@@ -57,27 +59,44 @@ class Dataset(Fingerprinted, ABC):
         """Decode one split. Raises UserError naming a file that is missing or broken."""
 
 
+@dataclass(frozen=True)
+class Classes:
+    """What a task sampler knows of a dataset: names in label order, and their superclasses."""
+
+    names: Sequence[str]
+    superclasses: Sequence[int] | None = None
+
+
 class TaskSampler(Fingerprinted, ABC):
     """Draws tasks from a dataset's classes (Section 5.1)."""
 
     options: TaskOptions
 
     @abstractmethod
-    def draw(self, class_names: Sequence[str], seed: int) -> dict[str, Tensor]:
-        """`{"id": int64 (id, C), "ood": int64 (ood, C)}`, rows of distinct class indices.
+    def draw(self, classes: Classes, seed: int) -> dict[str, Tensor]:
+        """`{"id": int64 (id, C), "ood": int64 (ood, C), ...}`, rows of distinct class indices.
 
-        ID and OOD tasks are disjoint as unordered sets; every class is drawn about equally
-        often; more ID tasks leave the first ones as they were. Raises UserError when the
-        dataset has too few classes.
+        Further entries are test splits of the sampler's own, like `"unseen 40%"`. A task of fewer
+        than C classes ends in -1. ID tasks are disjoint from all others as unordered sets; every
+        class is drawn about equally often; more ID tasks leave the first ones as they were. Raises
+        UserError when the dataset has too few classes.
         """
+
+    def seen(self, classes: Classes, seed: int) -> Tensor | None:
+        """int64 `(K',)`, sorted: the classes that anything trained may see; None for all of them.
+        No ID task holds another."""
+        return None
 
 
 class Architecture(Fingerprinted, ABC):
     """A p-Model architecture: what is generated, and how many p-Models run at once.
 
-    `inputs` is where a frozen feature extractor belongs: whatever it returns is computed once
-    and kept, and `forward_many` runs only what is generated.
+    `inputs` is where a frozen feature extractor belongs: with `frozen_features` its results are
+    computed once and kept, and `forward_many` runs only what is generated.
     """
+
+    frozen_features: bool = False
+    """Whether `inputs` runs a part of the network and not just `normalise`."""
 
     @abstractmethod
     def build(self, classes: int) -> nn.Module:
@@ -85,6 +104,10 @@ class Architecture(Fingerprinted, ABC):
 
         Its parameters include every one of `layout(classes)` under the same name.
         """
+
+    def initial(self, classes: int) -> nn.Module:
+        """The module that the generic model's training starts from; `build` unless pretrained."""
+        return self.build(classes)
 
     @abstractmethod
     def layout(self, classes: int) -> Layout:
@@ -95,12 +118,21 @@ class Architecture(Fingerprinted, ABC):
         """uint8 `(..., 3, H, W)` → float32 of the same shape, as `build`'s module takes them."""
 
     def inputs(self, module: nn.Module, images: Tensor) -> Tensor:
-        """uint8 `(N, 3, H, W)` → float32 `(N, ...)`, what `forward_many` takes."""
+        """uint8 `(N, 3, H, W)` → float32 `(N, ...)`, what `forward_many` takes.
+
+        module: the generic model, on the device of `images`, in eval mode.
+        """
         return self.normalise(images)
 
     @abstractmethod
-    def forward_many(self, vectors: Tensor, inputs: Tensor, classes: int) -> Tensor:
-        """M p-Models at once: `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`."""
+    def forward_many(
+        self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
+    ) -> Tensor:
+        """M p-Models at once: `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`.
+
+        frozen: the generic model's state, on the same device, for parameters that are not
+        generated.
+        """
 
 
 @dataclass(frozen=True)
@@ -129,10 +161,28 @@ class Tokenizer(Fingerprinted, ABC):
 
 
 class Conditioner(Fingerprinted, ABC):
-    """Embeds prompts (Section 4.1)."""
+    """Embeds prompts (Section 4.1).
 
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
+    modalities: which kinds of prompt it takes, "text" and "image".
+    learns: whether it is trained on the dataset before it embeds anything (`fit`, `save`, `load`).
+    image_size: side of the square images that suit it best; any size is taken.
+    device: where it computes; the core sets it.
+    """
+
+    modalities: tuple[str, ...] = ("text",)
     padding_prompt: ClassVar[str] = "<->"
+    learns: bool = False
+    image_size: int = 32
+    device: torch.device | None = None
+
+    def fit(self, images: Images, class_names: Sequence[str], train: Train) -> None:
+        """Learn from training images and the names of their classes; see `Context.train`."""
+
+    def save(self, folder: Path) -> None:
+        """Write all that `load` needs, as safetensors and JSON."""
+
+    def load(self, folder: Path) -> None:
+        """The inverse of `save`."""
 
     @property
     @abstractmethod
@@ -142,6 +192,13 @@ class Conditioner(Fingerprinted, ABC):
     @abstractmethod
     def embed(self, prompts: Sequence[str]) -> Tensor:
         """Prompts → float32 `(len(prompts), D)`; each row depends on its own prompt alone."""
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """uint8 `(N, 3, H, W)` → float32 `(N, D)`, in the same space as `embed`.
+
+        Raises UserError where "image" is not among `modalities`.
+        """
+        raise UserError(f"{type(self).__name__} takes no image prompts, only text")
 
     def gibberish(self, count: int, seed: int) -> Tensor:
         """float32 `(count, D)`: embeddings of prompts that mean nothing, for the control.
@@ -157,124 +214,12 @@ class Augmentation(Fingerprinted, ABC):
 
     @abstractmethod
     def __call__(
-        self, vectors: Tensor, conditions: Tensor, layout: Layout, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """`(B, P)`, `(B, C, D)` → the same shapes, drawn afresh from `generator` (on the CPU)."""
-
-
-@dataclass(frozen=True)
-class Zoo:
-    """Pairs to learn from.
-
-    vectors: float32 `(T, P)`; tasks: int64 `(T, C)`; conditions: float32 `(T, C, D)`.
-    """
-
-    vectors: Tensor
-    tasks: Tensor
-    conditions: Tensor
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a generator is asked for: T tasks at once.
-
-    conditions: float32 `(T, C, D)`.
-    tasks: int64 `(T, C)`, the dataset's class indices; None where the prompts are no classes of it.
-    seed: of the noise; the same request gives the same p-Models.
-    """
-
-    conditions: Tensor
-    tasks: Tensor | None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One training step. `generator` (CPU) is seeded by the run's seed and the step alone, so a
-    resumed run draws what an undisturbed one draws."""
-
-    index: int
-    generator: torch.Generator
-
-
-@dataclass(frozen=True)
-class Training:
-    """Settings of the one training loop. `schedule`: the shape of the learning rate after
-    `warmup` steps. `ema`: the final decay; it warms up as (1 + step) / (10 + step)."""
-
-    steps: int
-    learning_rate: float
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    betas: tuple[float, float] = (0.9, 0.999)
-    warmup: int = 0
-    schedule: Literal["constant", "cosine"] = "cosine"
-    clip: float | None = None
-    ema: float | None = None
-    checkpoint_every: int = 100
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a generator may know of the run; given to `setup` before `fit`, `load` or `generate`.
-
-    generic: float32 `(P_K,)`, the generic model's vector in `architecture.layout(class_count)`.
-    classes: C of the tasks the zoo was made for.
-    width: D of the conditions.
-    train: `train(module, loss, training)` trains a module in place (its EMA weights at the end,
-        where `training.ema` is set), resumably, with progress; `loss(step)` draws its own batch
-        and returns a scalar.
-    personalise: int64 `(T, C)` tasks → float32 `(T, P)`, the fine-tuned p-Models themselves.
-        Only a control may use it on an OOD task.
-    """
-
-    architecture: Architecture
-    classes: int
-    class_count: int
-    width: int
-    generic: Tensor
-    device: torch.device
-    train: Callable[[nn.Module, Callable[[Step], Tensor], Training], None]
-    personalise: Callable[[Tensor], Tensor]
-
-
-class Generator(Fingerprinted, ABC):
-    """Maps conditions to parameter vectors.
-
-    learns: False where there is nothing to fit; then `fit`, `save` and `load` are not called.
-    reads_conditions: False for methods that look only at class indices; the controls with
-        shuffled and gibberish prompts are run for those that do read them.
-    """
-
-    learns: ClassVar[bool] = True
-    reads_conditions: ClassVar[bool] = True
-    context: Context
-
-    def setup(self, context: Context) -> None:
-        self.context = context
-
-    def fit(self, zoo: Zoo) -> None:
-        """Learn from the ID tasks' p-Models."""
-
-    @abstractmethod
-    def generate(self, request: Request) -> Tensor:
-        """→ float32 `(T, P)` on the CPU, in `architecture.layout(C')` with C' ≥ C.
-
-        The first C rows are the task's classes. Rows beyond them are other classes that the
-        p-Model may also answer; such an answer is counted as wrong.
-        """
-
-    def save(self, folder: Path) -> None:
-        """Write all that `load` needs, as safetensors and JSON."""
-
-    def load(self, folder: Path) -> None:
-        """The inverse of `save`, after `setup`."""
-
-
-class Study(ABC):
-    """An evaluation beyond ID and OOD."""
-
-    @abstractmethod
-    def run(self, run: Any) -> Mapping[str, Any]:
-        """Rows and plots of the study."""
+        self,
+        vectors: Tensor,
+        conditions: Tensor,
+        mask: Tensor,
+        layout: Layout,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn afresh from `generator`
+        (on the CPU). mask: which places hold a class; the others hold the padding prompt."""

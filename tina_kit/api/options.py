@@ -43,10 +43,29 @@ def parts(kind: str, *uses: str, description: str = "") -> Any:
     return Field(default, description=description, json_schema_extra={"kind": kind})
 
 
+def row(kind: str, description: str = "") -> Any:
+    """An options field (`str | None`) that names another row of the recipe's list of `kind`s.
+
+    The folder that the other was saved to arrives as `Context.inherited[field]`.
+    """
+    return Field(None, description=description, json_schema_extra={"row": kind})
+
+
+def at_generation(default: Any, **constraints: Any) -> Any:
+    """An options field that `fit` does not look at: another value needs no other training."""
+    return Field(default, json_schema_extra={"generation": True}, **constraints)
+
+
 class TaskOptions(Options):
     """What every task sampler can be asked."""
 
     classes: int = Field(10, ge=2, description="classes in a task (Section 5.1: ten)")
+    smallest: int | None = Field(
+        None,
+        ge=2,
+        description="tasks have from so many classes up to `classes`, padded (Section 4.2); by "
+        "default all have `classes`",
+    )
     id: int = Field(1000, ge=1, description="ID tasks: generators train on their p-Models")
     ood: int = Field(150, ge=1, description="OOD tasks: never seen by a generator")
 

@@ -23,7 +23,16 @@ def images_of_classes(labels: Tensor, classes: int) -> list[Tensor]:
 
 
 def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:
-    """int64 `(T, K)`: what each class of the data set is called in each task, -1 where absent."""
-    names = torch.full((len(tasks), classes), -1)
+    """int64 `(T, K)`: what each class of the data set is called in each task, -1 where absent.
+
+    tasks: int64 `(T, C)`, -1 where a task has fewer classes.
+    """
+    names = torch.full((len(tasks), classes + 1), -1)  # the last column takes the absent ones
     position = torch.arange(tasks.shape[1]).expand_as(tasks)
-    return names.scatter_(1, tasks, position)
+    return names.scatter_(1, torch.where(tasks < 0, classes, tasks), position)[:, :classes]
+
+
+def without_absent(logits: Tensor, tasks: Tensor) -> Tensor:
+    """Logits `(M, B, C')` of M tasks `(M, C)`, C' ≥ C, with -inf for the classes a task lacks."""
+    absent = torch.nn.functional.pad(tasks < 0, (0, logits.shape[-1] - tasks.shape[1]))
+    return logits.masked_fill(absent[:, None].to(logits.device), -torch.inf)

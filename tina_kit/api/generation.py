@@ -1,0 +1,175 @@
+"""What a generator promises, what it learns from and what it is asked. Shapes are named as in
+`contracts`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from tina_kit.api.contracts import Architecture, Fingerprinted
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class ImagePrompts:
+    """Training images as prompts. rows: float32 `(N, D)`; labels: int64 `(N,)` in [0, K)."""
+
+    rows: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Pairs to learn from.
+
+    vectors: float32 `(T, P)`; tasks: int64 `(T, C)`, -1 where a task has fewer classes;
+    conditions: float32 `(T, C, D)`, the padding prompt there.
+    images: prompts for generators whose `prompts` are images.
+    """
+
+    vectors: Tensor
+    tasks: Tensor
+    conditions: Tensor
+    images: ImagePrompts | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a generator is asked for: T tasks at once.
+
+    conditions: float32 `(T, C, D)`.
+    tasks: int64 `(T, C)`, the dataset's class indices, -1 where a task has fewer classes; None
+        where the prompts are no classes of it.
+    seed: of the noise; the same request gives the same p-Models.
+    """
+
+    conditions: Tensor
+    tasks: Tensor | None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step. `generator` (CPU) is seeded by the run's seed and the step alone, so a
+    resumed run draws what an undisturbed one draws."""
+
+    index: int
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of the one training loop. `schedule`: the shape of the learning rate after
+    `warmup` steps. `ema`: the final decay; it warms up as (1 + step) / (10 + step)."""
+
+    steps: int
+    learning_rate: float
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup: int = 0
+    schedule: Literal["constant", "cosine"] = "cosine"
+    clip: float | None = None
+    ema: float | None = None
+    checkpoint_every: int = 100
+
+
+class Train(Protocol):
+    """The one training loop."""
+
+    def __call__(
+        self, module: nn.Module, loss: Callable[[Step], Tensor], training: Training
+    ) -> None:
+        """Train a module in place (its EMA weights at the end, where `training.ema` is set),
+        resumably, with progress; `loss(step)` draws its own batch and returns a scalar."""
+
+
+class Learning(Protocol):
+    """What a generator may learn from beside the zoo: the training images, never test images."""
+
+    def sample(
+        self, tasks: Tensor, size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """int64 `(M, C)` tasks → `size` random images of each, as `forward_many` takes them:
+        inputs `(M, size, ...)` and int64 `(M, size)` targets in [0, C)."""
+
+    def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
+        """The one fine-tuning routine: `(M, P)` from where to start, int64 `(M, C)` → `(M, P)`."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a generator may know of the run; given to `setup` before `fit`, `load` or `generate`.
+
+    generic: float32 `(P_K',)`, the generic model's vector in `architecture.layout(K')`.
+    generic_classes: int64 `(K',)`, the dataset's class of each of its rows: all K classes, or
+        those that the task sampler lets be seen.
+    class_count: K.
+    classes: C of the tasks the zoo was made for.
+    width: D of the conditions; padding: float32 `(D,)`, the padding prompt's.
+    frozen: the generic model's state, for `architecture.forward_many`.
+    train: the one training loop; only in `fit`.
+    learning: the training images; only in `fit`.
+    personalise: int64 `(T, C)` tasks → float32 `(T, P)`, the fine-tuned p-Models themselves.
+        Only a control may use it on an OOD task.
+    inherited: for each option of kind `row`, the folder that the named generator was saved to.
+    """
+
+    architecture: Architecture
+    classes: int
+    class_count: int
+    width: int
+    padding: Tensor
+    generic: Tensor
+    generic_classes: Tensor
+    frozen: Mapping[str, Tensor]
+    device: torch.device
+    train: Train
+    learning: Learning
+    personalise: Callable[[Tensor], Tensor]
+    inherited: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Generator(Fingerprinted, ABC):
+    """Maps conditions to parameter vectors.
+
+    learns: False where there is nothing to fit; then `fit`, `save` and `load` are not called.
+    reads_conditions: False for methods that look only at class indices; the controls with
+        shuffled and gibberish prompts are run for those that do read them.
+    id_only: True for methods that need a task's own data and so have no answer for OOD tasks.
+    prompts: "text" or "image", what it is trained on.
+    """
+
+    learns: ClassVar[bool] = True
+    reads_conditions: ClassVar[bool] = True
+    id_only: ClassVar[bool] = False
+    prompts: str = "text"
+    context: Context
+
+    def setup(self, context: Context) -> None:
+        self.context = context
+
+    def fit(self, zoo: Zoo) -> None:
+        """Learn from the ID tasks' p-Models."""
+
+    @abstractmethod
+    def generate(self, request: Request) -> Tensor:
+        """→ float32 `(T, P)` on the CPU, in `architecture.layout(C')` with C' ≥ C.
+
+        The first C rows are the task's classes. Rows beyond them are other classes that the
+        p-Model may also answer; such an answer is counted as wrong, and so is a logit of -inf,
+        which says that there is no row for a class.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write all that `load` needs, as safetensors and JSON."""
+
+    def load(self, folder: Path) -> None:
+        """The inverse of `save`, after `setup`."""
