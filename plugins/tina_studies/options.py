@@ -1,0 +1,160 @@
+"""Options of the studies. A key of the recipe is written as for `--set`: its steps, dotted."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from tina_kit.api import Options, Part, part
+from tina_studies.checks import Finite, Key, Once, Overrides, Percent, Some, Value
+
+Names = Annotated[tuple[str, ...], Once]
+SomeNames = Annotated[Names, Some]
+_GENERATORS = "rows of the recipe, in this order; by default all of them"
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_SPLITS = "id, ood or a test split of the task sampler's own"
+
+
+class StudyOptions(Options):
+    """What every study can be asked."""
+
+    title: str = Field("", description="of the table and the plot")
+    x_label: str = Field("", description="what the columns, or the x axis, are")
+    note: str = Field("", description="what to know when reading them")
+    generators: Names = Field((), description=_GENERATORS)
+    versus: str | None = Field(
+        None, description="a row of the table, or a curve, that all others are compared with"
+    )
+    published: dict[str, dict[str, float]] = Field(
+        {}, description="row → column → the paper's p-Acc in percent, printed beside ours"
+    )
+
+
+class VariantsOptions(StudyOptions):
+    title: str = Field("Variants of the recipe", description="of the table and the plot")
+    variants: dict[str, Overrides] = Field(
+        min_length=1, description="name of a variant → dotted keys of the recipe → values"
+    )
+    rows: Literal["generators", "variants"] = Field(
+        "generators", description="what the rows are; the other one makes the columns"
+    )
+    splits: SomeNames = Field(("id", "ood"), description=_SPLITS)
+
+
+class ScalingOptions(StudyOptions):
+    title: str = Field("Scaling", description="of the table and the plot")
+    x_label: str = Field("", description="of the x axis; by default the key")
+    generators: Names = Field(
+        (),
+        description="rows of the recipe; by default those that the keys name, and if they name "
+        "none, all",
+    )
+    key: Key = Field(description="a dotted key of the recipe")
+    values: Annotated[tuple[Value, ...], Some, Once, Finite] = Field(
+        description="that the key takes one after the other"
+    )
+    places: Annotated[tuple[int | float, ...], Once, Finite] = Field(
+        (), description="where each value stands on the x axis; by default at itself"
+    )
+    also: Overrides = Field({}, description="dotted keys → values that go with every value")
+    series_key: Key | None = Field(None, description="a second key, with a curve for each value")
+    series_values: Annotated[tuple[Any, ...], Once, Finite] = Field(
+        (), description="that the second key takes; a list is one value"
+    )
+    series_label: str = Field(
+        "", description="names a curve, {} stands for its value; by default the key and the value"
+    )
+    splits: SomeNames = Field(("ood",), description=_SPLITS)
+
+    @model_validator(mode="after")
+    def _keys_and_values_fit(self) -> ScalingOptions:
+        if (self.series_key is None) != (not self.series_values):
+            raise ValueError("series_key and series_values go together")
+        if self.places and len(self.places) != len(self.values):
+            raise ValueError(
+                f"{len(self.values)} values have {len(self.places)} places, give one for each"
+            )
+        keys = [self.key, *self.also, *([self.series_key] if self.series_key else [])]
+        if repeated := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"'{repeated[0]}' is set twice, by key, series_key or also")
+        if self.series_label and "{}" not in self.series_label:
+            raise ValueError("series_label must hold {}, which stands for the value")
+        return self
+
+
+class ClassCountsOptions(StudyOptions):
+    title: str = Field(
+        "p-Acc by number of classes (Figure 6b)", description="of the table and the plot"
+    )
+    x_label: str = Field("classes of a task", description="of the x axis")
+    counts: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Some, Once] = Field(
+        description="how many classes the tasks have"
+    )
+
+
+class UnseenClassesOptions(StudyOptions):
+    title: str = Field(
+        "p-Acc by share of unseen classes (Table 2)", description="of the table and the plot"
+    )
+    x_label: str = Field("unseen classes of a task (%)", description="of the x axis")
+    shares: Annotated[tuple[Percent, ...], Some, Once] = Field(
+        (0, 20, 40, 60, 100),
+        description="in percent; the task sampler must have a split 'unseen N%' for each",
+    )
+
+
+class SentencePromptsOptions(StudyOptions):
+    title: str = Field(
+        "Class names and sentences as prompts (Figure 6c)", description="of the table and the plot"
+    )
+    x_label: str = Field("generator", description="what the columns are")
+    versus: str | None = Field(
+        "class names", description="class names or sentences, that the other is compared with"
+    )
+    sentences: Part = part("conditioner", "descriptions", "embeds a sentence for each class name")
+
+
+class ImagePromptsOptions(StudyOptions):
+    title: str = Field("Images as prompts (Figure 6a)", description="of the table and the plot")
+    x_label: str = Field(
+        "", description="by default generator, or with few_shot: few-shot training"
+    )
+    generators: SomeNames = Field(description="rows of the recipe trained on text")
+    versus: str | None = Field(
+        "text prompts", description="text prompts or image prompts, as the rows are called"
+    )
+    few_shot: dict[str, str] = Field(
+        {},
+        description="number of shots or steps (or a label) → the row of the recipe that inherits "
+        "the generator and was trained so much on image prompts; zero-shot stands at 0",
+    )
+
+    @model_validator(mode="after")
+    def _few_shot_rows_have_one_origin(self) -> ImagePromptsOptions:
+        if self.few_shot and len(self.generators) > 1:
+            raise ValueError("few_shot goes with one generator, a study for each of several")
+        places = self.places
+        if any(place in ("zero-shot", 0) for place in places):
+            raise ValueError("zero-shot is the generator itself and no label of few_shot")
+        if len(set(places)) < len(places):
+            raise ValueError("two labels of few_shot are the same number")
+        return self
+
+    @property
+    def places(self) -> list[str | float]:
+        """The labels of `few_shot`: numbers, where all of them are."""
+        labels = list(self.few_shot)
+        if all(_NUMBER.fullmatch(label) for label in labels):
+            return [float(label) if "." in label else int(label) for label in labels]
+        return list(labels)
+
+
+class TrainingCurvesOptions(StudyOptions):
+    title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
+    x_label: str = Field("step", description="of the x axis")
+    generators: SomeNames = Field(description="rows of the recipe that learn")
+    variants: dict[str, Overrides] = Field(
+        {}, description="curves for named variants of the recipe; by default the recipe's own"
+    )

@@ -1,0 +1,54 @@
+"""Prompts that a generator was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from tina_kit.api import Conditioner, Trial
+from tina_studies.described import Described
+from tina_studies.options import ImagePromptsOptions, SentencePromptsOptions
+
+NAMES, SENTENCES = "class names", "sentences"
+TEXT, IMAGE = "text prompts", "image prompts"
+
+
+class SentencePrompts(Described[SentencePromptsOptions]):
+    """A sentence about each class in place of its name (Figure 6c)."""
+
+    def __init__(self, options: SentencePromptsOptions, sentences: Conditioner) -> None:
+        super().__init__(options)
+        self.sentences = sentences
+
+    def measure(self, generators: Sequence[str]) -> Sequence[Trial]:
+        return [
+            Trial(series, name, name, conditioner=conditioner)
+            for series, conditioner in ((NAMES, None), (SENTENCES, "sentences"))
+            for name in generators
+        ]
+
+
+class ImagePrompts(Described[ImagePromptsOptions]):
+    """One training image of each class as its prompt (Figure 6a), zero-shot and after a little
+    training on such prompts. Text prompts stand beside each for comparison."""
+
+    def __init__(self, options: ImagePromptsOptions) -> None:
+        super().__init__(options)
+        self.x_label = options.x_label or ("few-shot training" if options.few_shot else "generator")
+
+    @property
+    def named(self) -> Collection[str]:
+        return (*self.options.generators, *self.options.few_shot.values())
+
+    def measure(self, generators: Sequence[str]) -> Sequence[Trial]:
+        if not self.options.few_shot:
+            return [
+                *(Trial(TEXT, name, name) for name in generators),
+                *(Trial(IMAGE, name, name, prompts="image") for name in generators),
+            ]
+        places = self.options.places
+        zero: str | float = "zero-shot" if isinstance(places[0], str) else 0
+        rows = {zero: generators[0], **dict(zip(places, self.options.few_shot.values()))}
+        return [
+            *(Trial(TEXT, place, generators[0]) for place in rows),
+            *(Trial(IMAGE, place, name, prompts="image") for place, name in rows.items()),
+        ]
