@@ -15,4 +15,11 @@ def tina_kit_components() -> Iterable[Component]:
             options="tina_augmentations.options:ClassifierPermutationOptions",
             summary="Permutes prompts and classifier rows together (Section 4.3).",
         ),
+        Component(
+            kind="augmentation",
+            name="neuron-permutation",
+            target="tina_augmentations.neurons:NeuronPermutation",
+            options="tina_augmentations.options:NeuronPermutationOptions",
+            summary="Permutes hidden neurons, which changes no logit: an ablation (Table 3).",
+        ),
     ]

@@ -5,3 +5,7 @@ from tina_kit.api import Options
 
 class ClassifierPermutationOptions(Options):
     pass
+
+
+class NeuronPermutationOptions(Options):
+    pass

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from tina_generators.options import ClassifierSelectionOptions, GenericOptions, OracleOptions
-from tina_kit.api import Generator, Request, UserError
+from tina_generators.rows import ABSENT, NO_ROW, select, tasks_of
+from tina_kit.api import Context, Generator, Request
 
 
 class _Untrained(Generator):
@@ -14,23 +15,16 @@ class _Untrained(Generator):
     reads_conditions = False
 
 
-def _tasks(request: Request) -> Tensor:
-    if request.tasks is None:
-        raise UserError("this generator knows only the data set's own classes")
-    return request.tasks
-
-
 class Generic(_Untrained):
-    """The generic model: every class of the data set may be answered, the task's first."""
+    """The generic model: every class it has a row for may be answered, the task's first."""
 
     def __init__(self, options: GenericOptions) -> None:
         pass
 
     def generate(self, request: Request) -> Tensor:
-        context = self.context
-        layout = context.architecture.layout(context.class_count)
-        order = _task_first(_tasks(request), context.class_count)
-        return layout.take_classes(context.generic.expand(len(order), -1), order)
+        context, tasks = self.context, tasks_of(request)
+        classes = torch.cat([tasks, _others(context, tasks)], dim=1)
+        return select(context, context.generic.expand(len(tasks), -1), classes)
 
 
 class ClassifierSelection(_Untrained):
@@ -40,28 +34,33 @@ class ClassifierSelection(_Untrained):
         self.options = options
 
     def generate(self, request: Request) -> Tensor:
-        context, tasks = self.context, _tasks(request)
-        layout = context.architecture.layout(context.class_count)
-        generic = context.generic.expand(len(tasks), -1)
-        if self.options.others == "drop":
-            return layout.take_classes(generic, tasks)
-        vectors = layout.take_classes(generic, _task_first(tasks, context.class_count))
-        vectors[:, layout.class_of_entries() >= tasks.shape[1]] = 0
-        return vectors
+        context, classes = self.context, tasks_of(request)
+        if self.options.others == "zero":
+            others = _others(context, classes)
+            zeroed = torch.where(others == NO_ROW, NO_ROW, ABSENT)
+            classes = torch.cat([classes, zeroed], dim=1)
+        return select(context, context.generic.expand(len(classes), -1), classes)
 
 
 class Oracle(_Untrained):
     """Fine-tunes on the task's training images: no generator, but what one could reach."""
 
+    personalises = True
+
     def __init__(self, options: OracleOptions) -> None:
         pass
 
     def generate(self, request: Request) -> Tensor:
-        return self.context.personalise(_tasks(request))
+        return self.context.personalise(tasks_of(request))
 
 
-def _task_first(tasks: Tensor, classes: int) -> Tensor:
-    """int64 `(T, K)`: the task's classes in their order, then all others."""
-    rank = torch.full((len(tasks), classes), classes)
-    rank.scatter_(1, tasks, torch.arange(tasks.shape[1]).expand_as(tasks))
-    return rank.argsort(dim=1, stable=True)
+def _others(context: Context, tasks: Tensor) -> Tensor:
+    """int64 `(T, R)`: the classes with a row that are not in the task, in the data set's order;
+    NO_ROW where a task has fewer of them than another."""
+    other = torch.zeros(len(tasks), context.class_count + 1, dtype=torch.bool)
+    other[:, context.generic_classes] = True
+    # The last column takes the absent ones.
+    other = other.scatter(1, torch.where(tasks < 0, context.class_count, tasks), False)[:, :-1]
+    counts = other.sum(1, keepdim=True)
+    order = other.long().argsort(dim=1, descending=True, stable=True)[:, : int(counts.max())]
+    return torch.where(torch.arange(order.shape[1]) < counts, order, NO_ROW)

@@ -1,0 +1,38 @@
+"""Options of the methods that Tina is compared with and that learn."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tina_kit.api import Options
+
+
+class _ExpertOptions(Options):
+    experts: int = Field(
+        2,
+        ge=2,
+        description="fine-tuned from the generic model, each on its shard of the classes; a shard "
+        "is a run of them in the data set's order",
+    )
+    expert_epochs: float = Field(5, gt=0, description="passes over a shard's images")
+
+
+class TaperMixerOptions(_ExpertOptions):
+    """The defaults are the paper's where it gives them: experts and both numbers of epochs."""
+
+    hidden_size: int = Field(256, ge=1, description="width of the mixer's one hidden layer")
+    epochs: int = Field(5, ge=1, description="passes over the ID tasks")
+    tasks_per_step: int = Field(10, ge=1, description="ID tasks in a step")
+    batch_size: int = Field(64, ge=1, description="training images of each of them")
+    learning_rate: float = Field(1e-3, gt=0, description="at its peak")
+
+
+class TaperOptions(_ExpertOptions):
+    steps: int = Field(50, ge=1, description="training steps of each task's mixing weights")
+    batch_size: int = Field(32, ge=1, description="training images of a task in a step")
+    learning_rate: float = Field(0.1, gt=0, description="at its peak")
+    shard: int = Field(100, ge=1, description="ID tasks that learn side by side")
+
+
+class RetrievalOptions(Options):
+    pass

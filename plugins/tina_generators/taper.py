@@ -1,0 +1,179 @@
+"""TAPER and TAPER-Mixer: a mixture of experts, the task's classifier rows selected from it.
+
+Three stages, as in the paper's comparison (Section 5.1): the generic model; experts, fine-tuned
+from it on shards of the classes; mixing weights, learned for each ID task on its own images
+(TAPER) or predicted from the prompts by a network that is frozen at test time (TAPER-Mixer).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tina_generators.experts import MixtureLoss, mixed, train_experts
+from tina_generators.options_compared import TaperMixerOptions, TaperOptions
+from tina_generators.rows import tasks_of
+from tina_kit.api import Generator, Request, Step, Training, UserError, Zoo
+
+
+class Mixer(nn.Module):
+    """A task's mean embedding `(T, D)` → mixing weights `(T, experts)`, which sum to 1.
+
+    mean `(D,)`, scale `()`: of the ID tasks' embeddings, which are nearly alike until centred.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int, hidden_size: int, experts: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(()))
+        self.layers = nn.Sequential(
+            nn.Linear(width, hidden_size), nn.ReLU(), nn.Linear(hidden_size, experts)
+        )
+
+    def standardise(self, embeddings: Tensor) -> None:
+        """Take mean and scale from the ID tasks' embeddings `(T, D)`."""
+        self.mean.copy_(embeddings.mean(0))
+        scale = (embeddings - self.mean).square().mean().sqrt()
+        self.scale.copy_(scale if scale > 1e-12 else torch.ones(()))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        logits: Tensor = self.layers((embeddings - self.mean) / self.scale)
+        return logits.float().softmax(-1)
+
+
+class TaperMixer(Generator):
+    """Mixing weights from the task's mean prompt: shuffled prompts change nothing, and gibberish
+    leaves the task's own rows, so that neither control falls to chance here."""
+
+    mixer: Mixer
+    experts: Tensor
+
+    def __init__(self, options: TaperMixerOptions) -> None:
+        self.options = options
+
+    def fit(self, zoo: Zoo) -> None:
+        context, options = self.context, self.options
+        self.mixer = self._mixer()
+        embeddings = _mean_embedding(zoo.conditions, zoo.tasks)
+        self.mixer.standardise(embeddings)
+        # All epochs one after another, each ID task once in each.
+        order = torch.cat([torch.randperm(len(zoo.tasks)) for _ in range(options.epochs)])
+        batches = order.split(options.tasks_per_step)
+        self.experts = train_experts(context, options.experts, options.expert_epochs)
+        mixture_loss = MixtureLoss(context, self.experts, options.batch_size)
+
+        def loss(step: Step) -> Tensor:
+            pick = batches[step.index]
+            weights = self.mixer(embeddings[pick].to(context.device))
+            return mixture_loss(weights, zoo.tasks[pick], step.generator)
+
+        context.train(self.mixer, loss, Training(len(batches), options.learning_rate))
+        self.mixer.cpu().eval()
+
+    def _mixer(self) -> Mixer:
+        return Mixer(self.context.width, self.options.hidden_size, self.options.experts)
+
+    def generate(self, request: Request) -> Tensor:
+        tasks = tasks_of(request)
+        with torch.inference_mode():
+            weights = self.mixer(_mean_embedding(request.conditions, tasks))
+            return mixed(self.context, weights, self.experts, tasks)
+
+    def save(self, folder: Path) -> None:
+        tensors = {f"mixer.{name}": tensor for name, tensor in self.mixer.state_dict().items()}
+        facts = {"parameters": sum(p.numel() for p in self.mixer.parameters())}
+        _save(folder, tensors | {"experts": self.experts}, facts)
+
+    def load(self, folder: Path) -> None:
+        tensors = load_file(folder / "taper.safetensors")
+        self.experts = tensors.pop("experts")
+        self.mixer = self._mixer().eval()
+        self.mixer.load_state_dict({name.partition(".")[2]: t for name, t in tensors.items()})
+
+
+class _MixingWeights(nn.Module):
+    def __init__(self, tasks: int, experts: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(tasks, experts))
+
+    def forward(self) -> Tensor:
+        return self.logits.float().softmax(-1)
+
+
+class Taper(Generator):
+    """Mixing weights learned on each ID task's own training images; there are none for others."""
+
+    reads_conditions = False
+    id_only = True
+    experts: Tensor
+    tasks: Tensor
+    weights: Tensor
+
+    def __init__(self, options: TaperOptions) -> None:
+        self.options = options
+
+    def fit(self, zoo: Zoo) -> None:
+        options = self.options
+        self.experts = train_experts(self.context, options.experts, options.expert_epochs)
+        self.tasks = zoo.tasks
+        self.weights = torch.cat([self._learn(part) for part in zoo.tasks.split(options.shard)])
+
+    def _learn(self, tasks: Tensor) -> Tensor:
+        """float32 `(M, experts)`. The loss is a sum over tasks, whose gradients are each one's
+        own."""
+        context, options = self.context, self.options
+        weights = _MixingWeights(len(tasks), options.experts)
+        mixture_loss = MixtureLoss(context, self.experts, options.batch_size)
+
+        def loss(step: Step) -> Tensor:
+            return mixture_loss(weights(), tasks, step.generator) * len(tasks)
+
+        context.train(weights, loss, Training(options.steps, options.learning_rate))
+        learned: Tensor = weights().detach().cpu()
+        return learned
+
+    def generate(self, request: Request) -> Tensor:
+        tasks = tasks_of(request)
+        known = {_classes(task): index for index, task in enumerate(self.tasks.tolist())}
+        wanted = [_classes(task) for task in tasks.tolist()]
+        if unknown := [task for task in wanted if task not in known]:
+            raise UserError(
+                "taper: mixing weights are learned on a task's own training images, and so only "
+                f"for the {len(known)} ID tasks: {len(unknown)} of the {len(wanted)} tasks asked "
+                f"for are not among them, the first has the classes {list(unknown[0])}. "
+                "taper-mixer predicts them from prompts"
+            )
+        weights = self.weights[[known[task] for task in wanted]]
+        return mixed(self.context, weights, self.experts, tasks)
+
+    def save(self, folder: Path) -> None:
+        tensors = {"experts": self.experts, "tasks": self.tasks, "weights": self.weights}
+        _save(folder, tensors, {"tasks": len(self.tasks)})
+
+    def load(self, folder: Path) -> None:
+        tensors = load_file(folder / "taper.safetensors")
+        self.experts, self.tasks = tensors["experts"], tensors["tasks"]
+        self.weights = tensors["weights"]
+
+
+def _mean_embedding(conditions: Tensor, tasks: Tensor) -> Tensor:
+    """`(T, C, D)` → `(T, D)`, the mean over the classes that a task has."""
+    present = (tasks >= 0)[..., None]
+    return (conditions * present).sum(1) / present.sum(1).clamp(min=1)
+
+
+def _classes(task: list[int]) -> tuple[int, ...]:
+    return tuple(index for index in task if index >= 0)
+
+
+def _save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, int]) -> None:
+    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "taper.safetensors")
+    facts = {"experts": len(tensors["experts"]), **facts}
+    (folder / "taper.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
