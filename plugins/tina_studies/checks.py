@@ -1,12 +1,15 @@
-"""What options of several studies must hold, checked when a recipe is read."""
+"""What options of several studies must hold, checked when a recipe is read.
+
+Whole fields are annotated, not what is inside them, so that `tina-kit show` tells plain types.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, ValidationError, WrapValidator
+from pydantic import AfterValidator, BeforeValidator
 
 T = TypeVar("T")
 _OF_THE_RUN = ("description", "extends", "name", "profiles", "seed", "seeds", "set", "studies")
@@ -40,35 +43,62 @@ def _finite(value: T) -> T:
     return value
 
 
-def _dotted(key: str) -> str:
-    steps = key.split(".")
+def _scalars(values: Any) -> Any:
+    """One message, where a union would give one for each of its types."""
+    for value in values if isinstance(values, (list, tuple)) else ():
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValueError(f"each must be a number or a text, and {value!r} is none")
+    # What a validator has looked at is JSON no longer, and a list no tuple.
+    return tuple(values) if isinstance(values, list) else values
+
+
+def within(low: int, high: int | None = None) -> AfterValidator:
+    """All numbers must lie in [low, high]."""
+
+    def check(values: tuple[int, ...]) -> tuple[int, ...]:
+        for value in values:
+            if value < low or (high is not None and value > high):
+                bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+                raise ValueError(f"each must be {bounds}, and {value} is not")
+        return values
+
+    return AfterValidator(check)
+
+
+def _dotted(key: str | None) -> str | None:
+    steps = key.split(".") if key is not None else ["key"]
     if "" in steps:
-        raise ValueError("write a key as for --set, its steps joined by dots")
+        raise ValueError(f"'{key}': write a key as for --set, its steps joined by dots")
     if steps[0] in _OF_THE_RUN:
         raise ValueError(f"'{steps[0]}' belongs to the whole run and cannot vary in a study")
     return key
 
 
-def _scalar(value: Any, check: Callable[[Any], T]) -> T:
-    """One message, not one for each type of a union."""
-    try:
-        return check(value)
-    except ValidationError:
-        raise ValueError("must be a number or a text") from None
+def _overrides(values: dict[str, Any]) -> dict[str, Any]:
+    for key in values:
+        _dotted(key)
+    return _finite(values)
 
 
-def _percent(share: int) -> int:
-    if not 0 <= share <= 100:
-        raise ValueError("must be a share in percent")
-    return share
+def _in_each(check: Callable[[dict[str, Any]], Any]) -> AfterValidator:
+    def check_all(values: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+        for name, value in values.items():
+            try:
+                check(value)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return values
+
+    return AfterValidator(check_all)
 
 
-Key = Annotated[str, AfterValidator(_dotted)]
-"""A dotted key of the recipe."""
-Overrides = Annotated[dict[Key, Any], AfterValidator(_finite)]
-"""Dotted keys → values, in the grammar of `--set`."""
-Value = Annotated[int | float | str, WrapValidator(_scalar)]
-Percent = Annotated[int, AfterValidator(_percent)]
 Some = AfterValidator(_some)
 Once = AfterValidator(_once)
 Finite = AfterValidator(_finite)
+Scalars = BeforeValidator(_scalars)
+Dotted = AfterValidator(_dotted)
+"""A dotted key of the recipe."""
+Overrides = Annotated[dict[str, Any], AfterValidator(_overrides)]
+"""Dotted keys → values, in the grammar of `--set`."""
+Variants = Annotated[dict[str, dict[str, Any]], _in_each(_overrides)]
+"""Names → overrides."""

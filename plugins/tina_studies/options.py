@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from tina_kit.api import Options, Part, part
-from tina_studies.checks import Finite, Key, Once, Overrides, Percent, Some, Value
+from tina_studies.checks import Dotted, Finite, Once, Overrides, Scalars, Some, Variants, within
 
 Names = Annotated[tuple[str, ...], Once]
-SomeNames = Annotated[Names, Some]
+SomeNames = Annotated[tuple[str, ...], Some, Once]
 _GENERATORS = "rows of the recipe, in this order; by default all of them"
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _SPLITS = "id, ood or a test split of the task sampler's own"
@@ -34,7 +34,7 @@ class StudyOptions(Options):
 
 class VariantsOptions(StudyOptions):
     title: str = Field("Variants of the recipe", description="of the table and the plot")
-    variants: dict[str, Overrides] = Field(
+    variants: Variants = Field(
         min_length=1, description="name of a variant → dotted keys of the recipe → values"
     )
     rows: Literal["generators", "variants"] = Field(
@@ -51,15 +51,17 @@ class ScalingOptions(StudyOptions):
         description="rows of the recipe; by default those that the keys name, and if they name "
         "none, all",
     )
-    key: Key = Field(description="a dotted key of the recipe")
-    values: Annotated[tuple[Value, ...], Some, Once, Finite] = Field(
+    key: Annotated[str, Dotted] = Field(description="a dotted key of the recipe")
+    values: Annotated[tuple[int | float | str, ...], Scalars, Some, Once, Finite] = Field(
         description="that the key takes one after the other"
     )
     places: Annotated[tuple[int | float, ...], Once, Finite] = Field(
         (), description="where each value stands on the x axis; by default at itself"
     )
     also: Overrides = Field({}, description="dotted keys → values that go with every value")
-    series_key: Key | None = Field(None, description="a second key, with a curve for each value")
+    series_key: Annotated[str | None, Dotted] = Field(
+        None, description="a second key, with a curve for each value"
+    )
     series_values: Annotated[tuple[Any, ...], Once, Finite] = Field(
         (), description="that the second key takes; a list is one value"
     )
@@ -89,7 +91,7 @@ class ClassCountsOptions(StudyOptions):
         "p-Acc by number of classes (Figure 6b)", description="of the table and the plot"
     )
     x_label: str = Field("classes of a task", description="of the x axis")
-    counts: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Some, Once] = Field(
+    counts: Annotated[tuple[int, ...], Some, Once, within(2)] = Field(
         description="how many classes the tasks have"
     )
 
@@ -99,7 +101,7 @@ class UnseenClassesOptions(StudyOptions):
         "p-Acc by share of unseen classes (Table 2)", description="of the table and the plot"
     )
     x_label: str = Field("unseen classes of a task (%)", description="of the x axis")
-    shares: Annotated[tuple[Percent, ...], Some, Once] = Field(
+    shares: Annotated[tuple[int, ...], Some, Once, within(0, 100)] = Field(
         (0, 20, 40, 60, 100),
         description="in percent; the task sampler must have a split 'unseen N%' for each",
     )
@@ -155,6 +157,6 @@ class TrainingCurvesOptions(StudyOptions):
     title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
     x_label: str = Field("step", description="of the x axis")
     generators: SomeNames = Field(description="rows of the recipe that learn")
-    variants: dict[str, Overrides] = Field(
+    variants: Variants = Field(
         {}, description="curves for named variants of the recipe; by default the recipe's own"
     )
