@@ -24,6 +24,27 @@ def tina_kit_components() -> Iterable[Component]:
         ),
         Component(
             kind="dataset",
+            name="cifar10",
+            target="tina_datasets.cifar:Cifar10",
+            options="tina_datasets.options:CifarOptions",
+            summary="CIFAR-10 in torchvision's archive format; downloads on request.",
+        ),
+        Component(
+            kind="dataset",
+            name="cifar100",
+            target="tina_datasets.cifar:Cifar100",
+            options="tina_datasets.options:CifarOptions",
+            summary="CIFAR-100, with superclasses, in torchvision's archive format (Section 5.1).",
+        ),
+        Component(
+            kind="dataset",
+            name="mini-imagenet",
+            target="tina_datasets.mini_imagenet:MiniImageNet",
+            options="tina_datasets.options:MiniImageNetOptions",
+            summary="100 ImageNet classes: a folder for each, or CSV tables (Section 5.1).",
+        ),
+        Component(
+            kind="dataset",
             name="image-folder",
             target="tina_datasets.folder:ImageFolder",
             options="tina_datasets.options:ImageFolderOptions",
@@ -35,5 +56,19 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_datasets.samplers:BalancedPermutations",
             options="tina_datasets.options:BalancedPermutationsOptions",
             summary="Cuts permutations of the classes into tasks (Section 5.1).",
+        ),
+        Component(
+            kind="task-sampler",
+            name="cifar100-superclass-mix",
+            target="tina_datasets.superclasses:SuperclassMix",
+            options="tina_datasets.options:SuperclassMixOptions",
+            summary="Three kinds of task by shared superclasses, in the ratio 3:2:1 (Section 5.1).",
+        ),
+        Component(
+            kind="task-sampler",
+            name="unseen-classes",
+            target="tina_datasets.unseen:UnseenClasses",
+            options="tina_datasets.options:UnseenClassesOptions",
+            summary="Trains on half of the classes, tests on 0 to 100% of the others (Table 2).",
         ),
     ]

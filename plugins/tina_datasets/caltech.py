@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
-from tina_datasets.files import (
-    Labelled,
-    class_folders,
-    decode,
-    image_files,
-    listing_fingerprint,
-    split_class,
-)
+from tina_datasets.files import data_root
+from tina_datasets.layouts import FolderLayout, ImageFilesDataset
 from tina_datasets.options import Caltech101Options
-from tina_kit.api import Dataset, Images, Split, UserError
+from tina_kit.api import UserError
 
+FOLDER = "caltech101/101_ObjectCategories"
 BACKGROUND = "BACKGROUND_Google"  # Caltech's distractors are no class
+REMEDY = (
+    "torchvision downloads it with\n"
+    "  python -c \"import torchvision; torchvision.datasets.Caltech101('FOLDER', download=True)\""
+)
 
 
-class Caltech101(Dataset):
+class Caltech101(ImageFilesDataset):
     """101 categories of 31 to 800 images each."""
 
     def __init__(self, options: Caltech101Options) -> None:
         self.options = options
+        self.size = options.size
 
     @cached_property
-    def _root(self) -> Path:
-        named = self.options.root or os.environ.get("TINA_KIT_DATA")
-        root = Path(named or ".") / "caltech101" / "101_ObjectCategories"
-        if named and root.is_dir():
-            return root
-        place = str(root) if named else "TINA_KIT_DATA is not set and `root` is not given"
-        raise UserError(
-            f"Caltech-101 is missing ({place}). Set TINA_KIT_DATA to the folder that holds "
-            "caltech101/101_ObjectCategories; torchvision downloads it with\n"
-            "  python -c \"import torchvision; torchvision.datasets.Caltech101('FOLDER', "
-            'download=True)"'
-        )
-
-    @cached_property
-    def _folders(self) -> list[Path]:
-        return [folder for folder in class_folders(self._root) if folder.name != BACKGROUND]
+    def layout(self) -> FolderLayout:
+        options = self.options
+        root = data_root(options.root, "Caltech-101", f"{FOLDER}; {REMEDY}") / FOLDER
+        if not root.is_dir():
+            raise UserError(
+                f"Caltech-101 is missing ({root}). Set TINA_KIT_DATA to the folder that holds "
+                f"{FOLDER}; {REMEDY}"
+            )
+        return FolderLayout(root, options.test_fraction, options.split_seed, (BACKGROUND,))
 
     @cached_property
     def class_names(self) -> Sequence[str]:
         """The categories as words: `cougar_body` is "cougar body"."""
-        return [folder.name.replace("_", " ").lower() for folder in self._folders]
-
-    @cached_property
-    def _files(self) -> dict[Split, list[Labelled]]:
-        files: dict[Split, list[Labelled]] = {"train": [], "test": []}
-        for label, folder in enumerate(self._folders):
-            train, test = split_class(
-                image_files(folder),
-                self.options.test_fraction,
-                self.options.split_seed,
-                folder.name,
-            )
-            files["train"] += [(path, label) for path in train]
-            files["test"] += [(path, label) for path in test]
-        return files
-
-    def fingerprint(self) -> str:
-        return listing_fingerprint(self._root, self._files["train"] + self._files["test"])
-
-    def load(self, split: Split) -> Images:
-        return decode(self._files[split], self.options.size)
+        return [folder.replace("_", " ").lower() for folder in self.layout.classes]

@@ -1,4 +1,4 @@
-"""What the data sets that read image files share."""
+"""What the data sets that read files share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,66 +17,109 @@ from PIL import Image, ImageOps
 from tina_kit.api import Images, UserError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-Labelled = tuple[Path, int]
+_BLOCK, _BLOCKS = 1 << 16, 16  # what a fingerprint reads of a large file
+
+
+class ImageFile(NamedTuple):
+    """One labelled image on disk. Paths are text: 60,000 `Path`s would take longer than the rest
+    of the listing."""
+
+    path: str
+    size: int  # bytes
+    label: int
+
+
+def data_root(option: Path | None, title: str, holds: str) -> Path:
+    """`option`, or else $TINA_KIT_DATA. Raises UserError where neither is given."""
+    named = option or os.environ.get("TINA_KIT_DATA")
+    if not named:
+        raise UserError(
+            f"{title} is missing (TINA_KIT_DATA is not set and `root` is not given). Set "
+            f"TINA_KIT_DATA, or `root`, to the folder that holds {holds}"
+        )
+    return Path(named)
 
 
 def class_folders(root: Path) -> list[Path]:
     """The folders of the classes in the order of their names."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    with os.scandir(root) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+    return [root / name for name in names]
 
 
-def image_files(folder: Path) -> list[Path]:
+def image_sizes(folder: Path) -> dict[str, int]:
+    """File name → bytes of the images in a folder, in the order of their names."""
+    with os.scandir(folder) as entries:
+        found = [
+            (entry.name, entry.stat().st_size)
+            for entry in entries
+            if entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES)
+        ]
+    return dict(sorted(found))
+
+
+def image_files(folder: Path, label: int) -> list[ImageFile]:
     """The images of a class in the order of their names. Raises UserError when there is none."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    start = os.path.join(folder, "")
+    files = [ImageFile(start + name, size, label) for name, size in image_sizes(folder).items()]
     if not files:
         raise UserError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
     return files
 
 
-def listing_fingerprint(root: Path, files: Iterable[Labelled]) -> str:
+def listing_fingerprint(root: Path, files: Iterable[ImageFile]) -> str:
     """Hash of names, labels and sizes: cheap, and another data set never has the same."""
-    digest = hashlib.sha256()
-    for path, label in files:
-        name = path.relative_to(root).as_posix()
-        digest.update(f"{name}\0{label}\0{os.stat(path).st_size}\n".encode())
+    start = len(os.path.join(root, ""))
+    lines = [f"{path[start:]}\0{label}\0{size}\n" for path, size, label in files]
+    return hashlib.sha256(os.fsencode("".join(lines).replace(os.sep, "/"))).hexdigest()
+
+
+def file_fingerprint(path: Path) -> str:
+    """Hash of a file's size and of 16 blocks spread over it (all of it, up to 1 MiB)."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for index in range(_BLOCKS):
+            file.seek(max(index * _BLOCK, index * (size - _BLOCK) // (_BLOCKS - 1)))
+            digest.update(file.read(_BLOCK))
     return digest.hexdigest()
 
 
 def split_class(
-    files: Sequence[Path], test_fraction: float, seed: int, name: str
-) -> tuple[list[Path], list[Path]]:
+    files: Sequence[ImageFile], test_fraction: float, seed: int, name: str
+) -> tuple[list[ImageFile], list[ImageFile]]:
     """Cut the images of a class into training and test images, at random from `seed` and `name`."""
     salt = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     order = np.random.default_rng([seed, salt]).permutation(len(files))
     held = max(1, round(test_fraction * len(files)))
     if held >= len(files):
-        raise UserError(f"{files[0].parent}: {len(files)} images are too few to split")
+        place = os.path.dirname(files[0].path)
+        raise UserError(f"{place}: {len(files)} images of {name} are too few to split")
     test = set(order[:held].tolist())
-    parts: tuple[list[Path], list[Path]] = ([], [])
-    for index, path in enumerate(files):
-        parts[index in test].append(path)
+    parts: tuple[list[ImageFile], list[ImageFile]] = ([], [])
+    for index, file in enumerate(files):
+        parts[index in test].append(file)
     return parts
 
 
-def decode(files: Sequence[Labelled], size: int) -> Images:
+def decode(files: Sequence[ImageFile], size: int) -> Images:
     """Read images as RGB, the shorter side resized to `size` and the middle cut out.
 
     Returns uint8 `(N, 3, size, size)`. Raises UserError naming a file that cannot be read.
     """
 
-    def read(item: Labelled) -> NDArray[np.uint8]:
-        path = item[0]
+    def read(file: ImageFile) -> NDArray[np.uint8]:
         try:
-            with Image.open(path) as image:
+            with Image.open(file.path) as image:
                 fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BILINEAR)
             return np.moveaxis(np.asarray(fitted, dtype=np.uint8), -1, 0)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            message = f"{path}: this image cannot be read ({error}). Replace or remove it"
+            message = f"{file.path}: this image cannot be read ({error}). Replace or remove it"
             raise UserError(message) from None
 
     pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for index, image in enumerate(pool.map(read, files)):
             pixels[index] = image
-    labels = torch.tensor([label for _, label in files])
+    labels = torch.tensor([file.label for file in files])
     return Images(torch.from_numpy(pixels), labels)

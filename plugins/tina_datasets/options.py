@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from tina_kit.api import Options, TaskOptions
+from tina_kit.api import Options, Part, TaskOptions, part
+
+Share = Annotated[int, Field(ge=0)]
+Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class ShapesOptions(Options):
@@ -39,5 +43,78 @@ class ImageFolderOptions(Options):
     split_seed: int = Field(0, ge=0, description="of the split, where the folder holds none")
 
 
+class MiniImageNetOptions(Options):
+    root: Path | None = Field(
+        None, description="folder that holds mini_imagenet/, or that one; by default $TINA_KIT_DATA"
+    )
+    size: int = Field(32, ge=8, description="images are resized and cropped to size × size")
+    names: Path | None = Field(
+        None, description="a table of wnid, tab, names; by default classes.tsv beside the images"
+    )
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="of each class, where the layout holds no test images"
+    )
+    split_seed: int = Field(0, ge=0, description="of the split, where the layout holds none")
+
+
+class CifarOptions(Options):
+    root: Path | None = Field(
+        None, description="folder that holds the archive's folder; by default $TINA_KIT_DATA"
+    )
+    download: bool = Field(False, description="fetch what is missing, as torchvision does")
+    verify: bool = Field(
+        False, description="refuse files whose md5 is not that of the published archive"
+    )
+    size: int = Field(32, ge=8, description="images are resized to size × size")
+
+
 class BalancedPermutationsOptions(TaskOptions):
     pass
+
+
+class SuperclassMixOptions(TaskOptions):
+    ratio: tuple[Share, Share, Share] = Field(
+        (3, 2, 1),
+        description="of tasks whose superclasses are all different, shared by some classes, and "
+        "just two",
+    )
+
+    @field_validator("ratio")
+    @classmethod
+    def _some(cls, ratio: tuple[int, int, int]) -> tuple[int, int, int]:
+        if not any(ratio):
+            raise ValueError("one kind of task at least needs a share above 0")
+        return ratio
+
+
+class UnseenClassesOptions(TaskOptions):
+    seen: float = Field(
+        0.5, gt=0, description="classes of the first shard: a share below 1, or how many"
+    )
+    shares: tuple[Percent, ...] = Field(
+        (0, 20, 40, 60, 100), description="percent of unseen classes in the tasks of a test split"
+    )
+    tests: int = Field(150, ge=1, description="tasks of each test split")
+    similarity: Part = part(
+        "conditioner", "hashed-ngrams", "embeds the names: similar classes go to different shards"
+    )
+    protocol: Literal["paper", "generic-saw-all"] = Field(
+        "paper",
+        description="paper: nothing trained sees the second shard, so that no generic model and "
+        "no selection has a row for its classes; generic-saw-all: the generic model learns all "
+        "classes and only the zoo, and so the generators, are kept to the first shard",
+    )
+
+    @field_validator("seen")
+    @classmethod
+    def _whole(cls, seen: float) -> float:
+        if seen >= 1 and seen != int(seen):
+            raise ValueError("from 1 on it counts classes, so it must be whole")
+        return seen
+
+    @field_validator("shares")
+    @classmethod
+    def _different(cls, shares: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(shares)) < len(shares):
+            raise ValueError("a share is named twice")
+        return shares

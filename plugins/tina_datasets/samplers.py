@@ -1,4 +1,4 @@
-"""How tasks are drawn from the classes of a data set."""
+"""How tasks are drawn from the classes of a data set, and what the samplers share."""
 
 from __future__ import annotations
 
@@ -29,59 +29,70 @@ class BalancedPermutations(TaskSampler):
 
     def draw(self, classes: Classes, seed: int) -> dict[str, Tensor]:
         wanted, count = self.options, len(classes.names)
-        check_enough(wanted, count)
+        check_enough(wanted, count, wanted.id + wanted.ood)
         taken: set[frozenset[int]] = set()
-        ood = draw_tasks(wanted.ood, wanted, range(count), (seed, _OOD), taken)
-        return {"id": draw_tasks(wanted.id, wanted, range(count), (seed, _ID), taken), "ood": ood}
+        drawn = {}
+        for split, number, stream in (("ood", wanted.ood, _OOD), ("id", wanted.id, _ID)):
+            tasks = cut(cycle(sizes_of(wanted)), list(range(count)), seeded(seed, stream))
+            drawn[split] = first_new(tasks, number, wanted.classes, taken)
+        return {"id": drawn["id"], "ood": drawn["ood"]}
+
+
+def seeded(seed: int, stream: int, streams: int = 2) -> torch.Generator:
+    """The random numbers of one of a sampler's streams."""
+    return torch.Generator().manual_seed(seed * streams + stream)
 
 
 def sizes_of(options: TaskOptions) -> range:
-    """How many classes a task may have."""
-    return range(options.smallest or options.classes, options.classes + 1)
-
-
-def check_enough(options: TaskOptions, count: int) -> None:
-    """Raise UserError unless `count` classes have sets enough for all tasks."""
-    sizes = sizes_of(options)
+    """How many classes a task may have. Raises UserError where that is none."""
+    sizes = range(options.smallest or options.classes, options.classes + 1)
     if not sizes:
         raise UserError(f"smallest ({options.smallest}) is more than classes ({options.classes})")
+    return sizes
+
+
+def check_enough(options: TaskOptions, count: int, tasks: int) -> None:
+    """Raise UserError unless `count` classes have sets enough for so many tasks."""
+    sizes = sizes_of(options)
     if options.classes > count:
         raise UserError(f"{options.classes} classes a task, but the data set has only {count}")
-    wanted = ceil((options.id + options.ood) / len(sizes))
     for size in sizes:
         # Half of all sets, so that rejection of repeated sets stays cheap.
-        if wanted > max(1, comb(count, size) // 2):
+        if ceil(tasks / len(sizes)) > max(1, comb(count, size) // 2):
             raise UserError(
                 f"{options.id} ID and {options.ood} OOD tasks are too many: {count} classes have "
                 f"{comb(count, size)} sets of {size}, and at most half of them can be drawn"
             )
 
 
-def draw_tasks(
-    number: int,
-    options: TaskOptions,
-    classes: Iterable[int],
-    seed: tuple[int, int],
-    taken: set[frozenset[int]],
+def first_new(
+    tasks: Iterable[list[int]], number: int, longest: int, taken: set[frozenset[int]]
 ) -> Tensor:
-    """int64 `(number, C)`; adds the sets that it draws to `taken` and avoids those there."""
-    tasks: list[list[int]] = []
-    for task in _cut(cycle(sizes_of(options)), list(classes), seed):
+    """The first `number` tasks whose sets are not in `taken`, which they are added to.
+
+    int64 `(number, longest)`, padded with -1.
+    """
+    kept: list[list[int]] = []
+    for task in tasks:
         if frozenset(task) not in taken:
             taken.add(frozenset(task))
-            tasks.append(task + [ABSENT] * (options.classes - len(task)))
-        if len(tasks) == number:
+            kept.append(padded(task, longest))
+        if len(kept) == number:
             break
-    return torch.tensor(tasks)
+    return torch.tensor(kept)
 
 
-def _cut(sizes: Iterable[int], classes: list[int], seed: tuple[int, int]) -> Iterator[list[int]]:
-    stream = torch.Generator().manual_seed(seed[0] * 2 + seed[1])
+def padded(task: list[int], longest: int) -> list[int]:
+    return task + [ABSENT] * (longest - len(task))
+
+
+def cut(sizes: Iterable[int], classes: list[int], random: torch.Generator) -> Iterator[list[int]]:
+    """One list of distinct classes for each size, cut from permutations of `classes`."""
     order: list[int] = []
     for size in sizes:
         if len(order) < size:
             rest = order
-            fresh = [classes[i] for i in torch.randperm(len(classes), generator=stream).tolist()]
+            fresh = [classes[i] for i in torch.randperm(len(classes), generator=random).tolist()]
             # A task holds no class twice: what would repeat the remainder goes to the end.
             order = rest + sorted(fresh, key=lambda c: c in rest)
         yield order[:size]

@@ -1,0 +1,249 @@
+"""CIFAR-10 and CIFAR-100, as torchvision lays them out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from tina_datasets.archive import BrokenArchive, as_text, read_archive
+from tina_datasets.files import data_root, file_fingerprint
+from tina_datasets.options import CifarOptions
+from tina_kit.api import Dataset, Images, Split, UserError
+
+SIZE = 32
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Archive:
+    """torchvision: its class, which knows the address and the checksums. labels, names: keys."""
+
+    title: str
+    torchvision: str
+    folder: str
+    packed: str
+    files: dict[Split, tuple[str, ...]]
+    meta: str
+    labels: str
+    names: str
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        return (*self.files["train"], *self.files["test"], self.meta)
+
+
+class _Cifar(Dataset):
+    archive: ClassVar[Archive]
+
+    def __init__(self, options: CifarOptions) -> None:
+        self.options = options
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The folder of the archive's files, all there."""
+        archive = self.archive
+        holds = f"{archive.folder}/ (or, with `download: true`, shall hold it)"
+        root = data_root(self.options.root, archive.title, holds)
+        folder = root / archive.folder
+        if self.options.download and self._missing(folder):
+            self._download(root)
+        missing = self._missing(folder)
+        if not missing:
+            return folder
+        packed = root / archive.packed
+        remedy = (
+            f"Unpack it: tar -xzf {packed} -C {root}"
+            if packed.is_file()
+            else f"Set `root`, or TINA_KIT_DATA, to the folder that holds {archive.folder}/, or "
+            "`download: true` to fetch it"
+        )
+        raise UserError(f"{archive.title} is missing ({folder}: no {', '.join(missing)}). {remedy}")
+
+    def _missing(self, folder: Path) -> list[str]:
+        return [name for name in self.archive.all_files if not (folder / name).is_file()]
+
+    def _download(self, root: Path) -> None:
+        from torchvision.datasets.utils import download_and_extract_archive
+
+        known = _torchvision(self.archive)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            download_and_extract_archive(
+                known.url, root, filename=known.filename, md5=known.tgz_md5
+            )
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"{self.archive.title} cannot be downloaded from {known.url} to {root} ({error}). "
+                f"Fetch {known.filename} by other means and unpack it there"
+            ) from error
+
+    def _read(self, name: str, *keys: str) -> list[Any]:
+        """What a file holds under `keys`. Raises UserError where it is not what it should be."""
+        path = self._folder / name
+        try:
+            if self.options.verify and _md5(path) != _published(self.archive, name):
+                raise BrokenArchive("its content is another")
+            content = read_archive(path)
+            lacking = [key for key in keys if key not in content]
+            if lacking:
+                raise BrokenArchive(f"it holds no {', '.join(lacking)}")
+            return [content[key] for key in keys]
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        except BrokenArchive as error:
+            raise self._broken(path, error) from None
+
+    def _broken(self, path: Path, reason: object) -> UserError:
+        published = _published(self.archive, path.name)
+        return UserError(
+            f"{path}: not a whole file of {self.archive.title}: {reason}. It has "
+            f"{path.stat().st_size} bytes and the md5 {_md5(path)}, the published file "
+            f"{published}. Remove {path.parent} and unpack {self.archive.packed} again, or remove "
+            "both and set `download: true`"
+        )
+
+    def _names(self, key: str) -> list[str]:
+        """The words of an underscored list of names."""
+        (names,) = self._read(self.archive.meta, key)
+        try:
+            if not isinstance(names, list) or len(names) < 2:
+                raise BrokenArchive(f"{key} is no list of names")
+            return [as_text(name).replace("_", " ") for name in names]
+        except BrokenArchive as error:
+            raise self._broken(self._folder / self.archive.meta, error) from None
+
+    def _labels(self, name: str, labels: object, classes: int) -> NDArray[np.int64]:
+        """int64 `(N,)` in [0, classes)."""
+        try:
+            found = np.asarray(labels)
+        except ValueError:
+            found = np.empty(0)
+        if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
+            raise self._broken(self._folder / name, "its labels are no list of whole numbers")
+        if found.min() < 0 or found.max() >= classes:
+            raise self._broken(
+                self._folder / name,
+                f"its labels run from {found.min()} to {found.max()}, for {classes} names",
+            )
+        return found.astype(np.int64)
+
+    @cached_property
+    def class_names(self) -> Sequence[str]:
+        """The archive's names as words: `aquarium_fish` is "aquarium fish"."""
+        return self._names(self.archive.names)
+
+    def fingerprint(self) -> str:
+        return "\n".join(file_fingerprint(self._folder / name) for name in self.archive.all_files)
+
+    def load(self, split: Split) -> Images:
+        read = [self._batch(name) for name in self.archive.files[split]]
+        images = torch.from_numpy(np.concatenate([pixels for pixels, _ in read]))
+        labels = torch.from_numpy(np.concatenate([labels for _, labels in read]))
+        if self.options.size != SIZE:
+            size = (self.options.size, self.options.size)
+            images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        return Images(images, labels)
+
+    def _batch(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """uint8 `(N, 3, 32, 32)` and int64 `(N,)`."""
+        pixels, given = self._read(name, "data", self.archive.labels)
+        labels = self._labels(name, given, len(self.class_names))
+        shape = (len(labels), CHANNELS * SIZE * SIZE)
+        if not isinstance(pixels, np.ndarray) or (pixels.shape, pixels.dtype) != (shape, np.uint8):
+            found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else "none"
+            raise self._broken(
+                self._folder / name, f"for {shape[0]} labels its images are {found}, not {shape}"
+            )
+        return pixels.reshape(-1, CHANNELS, SIZE, SIZE), labels
+
+
+class Cifar10(_Cifar):
+    """10 classes of 6,000 images, 32×32."""
+
+    archive = Archive(
+        title="CIFAR-10",
+        torchvision="CIFAR10",
+        folder="cifar-10-batches-py",
+        packed="cifar-10-python.tar.gz",
+        files={
+            "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
+            "test": ("test_batch",),
+        },
+        meta="batches.meta",
+        labels="labels",
+        names="label_names",
+    )
+
+
+class Cifar100(_Cifar):
+    """100 classes of 600 images, 32×32, in 20 superclasses of five (Section 5.1)."""
+
+    archive = Archive(
+        title="CIFAR-100",
+        torchvision="CIFAR100",
+        folder="cifar-100-python",
+        packed="cifar-100-python.tar.gz",
+        files={"train": ("train",), "test": ("test",)},
+        meta="meta",
+        labels="fine_labels",
+        names="fine_label_names",
+    )
+
+    @cached_property
+    def superclass_names(self) -> Sequence[str]:
+        """What the superclasses are called: "aquatic mammals"."""
+        return self._names("coarse_label_names")
+
+    @cached_property
+    def superclasses(self) -> Sequence[int]:  # type: ignore[override]
+        """Each class's coarse label: torchvision reads only the fine ones."""
+        found: dict[int, int] = {}
+        # The test images are fewer, and in the published archive they cover all classes.
+        for name in ("test", "train"):
+            fine, coarse = self._read(name, self.archive.labels, "coarse_labels")
+            classes = self._labels(name, fine, len(self.class_names))
+            supers = self._labels(name, coarse, len(self.superclass_names))
+            if len(classes) != len(supers):
+                raise self._broken(
+                    self._folder / name, f"{len(classes)} fine, {len(supers)} coarse labels"
+                )
+            for class_, super_ in np.unique(np.stack([classes, supers], 1), axis=0).tolist():
+                if found.setdefault(class_, super_) != super_:
+                    label = self.class_names[class_]
+                    raise self._broken(self._folder / name, f"{label!r} is in two superclasses")
+            if len(found) == len(self.class_names):
+                break
+        lost = [name for label, name in enumerate(self.class_names) if label not in found]
+        if lost:
+            raise self._broken(self._folder / "train", f"no image of {', '.join(lost)}")
+        return [found[label] for label in range(len(self.class_names))]
+
+
+def _torchvision(archive: Archive) -> Any:
+    from torchvision import datasets
+
+    return getattr(datasets, archive.torchvision)
+
+
+def _published(archive: Archive, name: str) -> str:
+    """The md5 that torchvision expects of a file."""
+    known = _torchvision(archive)
+    sums = {known.meta["filename"]: known.meta["md5"], **dict(known.train_list + known.test_list)}
+    return str(sums[name])
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.md5(usedforsecurity=False)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

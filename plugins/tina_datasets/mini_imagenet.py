@@ -1,0 +1,82 @@
+"""mini-ImageNet: 100 classes of ImageNet, in either of its two usual layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tina_datasets.files import data_root
+from tina_datasets.layouts import (
+    TABLES,
+    FolderLayout,
+    ImageFilesDataset,
+    Layout,
+    TableLayout,
+    names_of,
+    split_folders,
+)
+from tina_datasets.options import MiniImageNetOptions
+from tina_kit.api import UserError
+
+FOLDER = "mini_imagenet"
+ARCHIVE = f"{FOLDER}.tar.xz"
+NAMES = "classes.tsv"
+HOLDS = (
+    f"{FOLDER}/, with train/WNID/ and val/WNID/, or with images/ beside {', '.join(TABLES)}; "
+    f"and with {NAMES} (wnid, tab, names)"
+)
+
+
+class MiniImageNet(ImageFilesDataset):
+    """Classes are WordNet ids (wnids), in their order; `val` of a folder for each is the test
+    split, and one folder with tables is split within each class."""
+
+    def __init__(self, options: MiniImageNetOptions) -> None:
+        self.options = options
+        self.size = options.size
+
+    @cached_property
+    def layout(self) -> Layout:
+        split = self.options.test_fraction, self.options.split_seed
+        root = self._root
+        return TableLayout(root, *split) if _tabled(root) else FolderLayout(root, *split)
+
+    @cached_property
+    def _root(self) -> Path:
+        given = data_root(self.options.root, "mini-ImageNet", HOLDS)
+        root = given / FOLDER
+        if not root.is_dir() and given.is_dir() and (_tabled(given) or split_folders(given)):
+            root = given
+        if root.is_dir():
+            return root
+        archive = given / ARCHIVE
+        if archive.is_file():
+            raise UserError(
+                f"mini-ImageNet is still packed. Unpack it into a folder DIR and set `root`, or "
+                f"TINA_KIT_DATA, to that:\n  tar -xJf {archive} -C DIR"
+            )
+        raise UserError(
+            f"mini-ImageNet is missing ({root}). Set `root`, or TINA_KIT_DATA, to the folder that "
+            f"holds {HOLDS}"
+        )
+
+    @property
+    def wnids(self) -> Sequence[str]:
+        """The WordNet id of each class, in label order."""
+        return self.layout.classes
+
+    @cached_property
+    def class_names(self) -> Sequence[str]:
+        """The first name of each wnid, by `names` or else by classes.tsv."""
+        table = self.options.names or self._root / NAMES
+        if not table.is_file():
+            raise UserError(
+                f"{table}: missing, so no name for {', '.join(self.wnids)}. Set `names` to a table "
+                "of wnid, tab, name"
+            )
+        return names_of(self.wnids, table)
+
+
+def _tabled(root: Path) -> bool:
+    return (root / "images").is_dir() and any((root / table).is_file() for table in TABLES)
