@@ -31,6 +31,27 @@ def tina_kit_components() -> Iterable[Component]:
         ),
         Component(
             kind="generator",
+            name="taper-mixer",
+            target="tina_generators.taper:TaperMixer",
+            options="tina_generators.options_compared:TaperMixerOptions",
+            summary="Experts mixed by a network that reads the mean prompt (Section 5.1).",
+        ),
+        Component(
+            kind="generator",
+            name="taper",
+            target="tina_generators.taper:Taper",
+            options="tina_generators.options_compared:TaperOptions",
+            summary="Experts mixed as learned on the task's own images: ID only (Section 5.1).",
+        ),
+        Component(
+            kind="generator",
+            name="retrieval",
+            target="tina_generators.retrieval:Retrieval",
+            options="tina_generators.options_compared:RetrievalOptions",
+            summary="The p-Model of the nearest ID task: what memorising alone would reach.",
+        ),
+        Component(
+            kind="generator",
             name="tina-dit",
             target="tina_generators.tina:TinaDiT",
             options="tina_generators.options:TinaDiTOptions",
