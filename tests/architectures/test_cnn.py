@@ -23,6 +23,12 @@ def test_ten_classes_have_5370_parameters_all_generated() -> None:
     assert {p.name for p in CNN_5K.layout(10).parameters} == set(module.state_dict())
 
 
+def test_widths_of_32_and_44_make_the_papers_14k() -> None:
+    cnn_14k = CNN(CNNOptions(widths=(32, 44)))
+    assert cnn_14k.layout(10).size == 13_986
+    assert sum(p.numel() for p in cnn_14k.build(10).parameters()) == 13_986
+
+
 def test_the_first_convolution_has_stride_two_and_the_second_one() -> None:
     module = CNN_5K.build(10)
     assert [m.stride for m in module if isinstance(m, torch.nn.Conv2d)] == [(2, 2), (1, 1)]
@@ -32,7 +38,7 @@ def test_many_at_once_give_the_logits_of_each_alone() -> None:
     layout, pixels = CNN_5K.layout(7), images(3, 4)
     modules = [CNN_5K.build(7) for _ in range(3)]
     vectors = torch.stack([layout.flatten(m.state_dict()) for m in modules]).detach()
-    many = CNN_5K.forward_many(vectors, CNN_5K.normalise(pixels), 7)
+    many = CNN_5K.forward_many(vectors, CNN_5K.normalise(pixels), 7, {})
     alone = torch.stack([m(CNN_5K.normalise(x)) for m, x in zip(modules, pixels)])
     torch.testing.assert_close(many, alone, atol=1e-5, rtol=1e-5)
 
@@ -41,5 +47,5 @@ def test_an_assembled_module_is_the_vector() -> None:
     vector = torch.randn(CNN_5K.layout(4).size) * 0.1
     module = assemble(CNN_5K, CNN_5K.build(9).state_dict(), vector, 4)
     pixels = CNN_5K.normalise(images(5))
-    many = CNN_5K.forward_many(vector[None], pixels[None], 4)[0]
+    many = CNN_5K.forward_many(vector[None], pixels[None], 4, {})[0]
     torch.testing.assert_close(module(pixels), many, atol=1e-5, rtol=1e-5)

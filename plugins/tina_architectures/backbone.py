@@ -1,0 +1,191 @@
+"""Any timm backbone with a generated linear classifier."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import timm
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tina_architectures.classifier import classifier_parameters, classify_many
+from tina_architectures.options import TimmOptions
+from tina_architectures.pixels import standardise
+from tina_kit.api import Architecture, Layout, UserError
+
+
+class Network(nn.Module):
+    """Resize, backbone without its own classifier, `fc`.
+
+    backbone: images `(B, 3, height, width)` → pooled features `(B, D)`; size: (height, width).
+    """
+
+    def __init__(
+        self, backbone: nn.Module, classes: int, size: tuple[int, int], train_backbone: bool
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(train_backbone)
+        self.fc = nn.Linear(cast(int, backbone.head_hidden_size), classes)
+        self.size = size
+        self.train_backbone = train_backbone
+
+    def features(self, images: Tensor) -> Tensor:
+        # Resized here and not on disk: what is kept and sent to the device stays small.
+        if images.shape[-2:] != self.size:
+            images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
+        return cast(Tensor, self.backbone(images))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.fc(self.features(images)))
+
+    def train(self, mode: bool = True) -> Network:
+        """A backbone that is not trained keeps its batch-norm statistics too."""
+        super().train(mode)
+        if not self.train_backbone:
+            self.backbone.eval()
+        return self
+
+
+class Backbone(Architecture):
+    """p-Models are linear maps of the backbone's pooled features `(N, D)`.
+
+    Images are standardised by the model's own mean and deviation. Raises UserError when timm has no
+    model of the name or it does not take `image_size`, and from `initial` when its weights cannot
+    be had.
+    """
+
+    frozen_features = True
+
+    def __init__(self, options: TimmOptions) -> None:
+        self.options = options
+        known = [*timm.list_models(), *timm.list_pretrained()]
+        if options.model not in known:
+            close = get_close_matches(options.model, known, n=3, cutoff=0.4)
+            hint = f"; the nearest: {', '.join(close)}" if close else ""
+            raise UserError(f"timm: there is no model '{options.model}'{hint}")
+        config = timm.get_pretrained_cfg(options.model) or timm.models.PretrainedCfg()
+        self.mean, self.std = config.mean, config.std
+        self.size: tuple[int, int] = config.input_size[1:]
+        self._arguments: dict[str, Any] = {}
+        if options.image_size is not None:
+            self.size = (options.image_size, options.image_size)
+            if config.fixed_input_size:
+                self._arguments["img_size"] = self.size
+            self.layout(2)  # a size that does not fit is known before anything is trained
+
+    def fingerprint(self) -> str:
+        path = self.options.checkpoint
+        if path is None:
+            return ""
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        return digest.hexdigest()
+
+    def build(self, classes: int) -> nn.Module:
+        return self._network(self._create(), classes)
+
+    def initial(self, classes: int) -> nn.Module:
+        if self.options.checkpoint is not None:
+            return self._network(self._from_file(self.options.checkpoint), classes)
+        if self.options.pretrained:
+            return self._network(self._downloaded(), classes)
+        return self.build(classes)
+
+    def layout(self, classes: int) -> Layout:
+        return Layout(classifier_parameters(self._width, classes))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        return standardise(images, self.mean, self.std)
+
+    def inputs(self, module: nn.Module, images: Tensor) -> Tensor:
+        return cast(Network, module).features(self.normalise(images)).float()
+
+    def forward_many(
+        self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
+    ) -> Tensor:
+        return classify_many(vectors, inputs, classes)
+
+    @cached_property
+    def _width(self) -> int:
+        """D, without filling a backbone with weights. Raises UserError when it takes no images of
+        `image_size`."""
+        try:
+            with torch.device("meta"):
+                return int(self._create().eval()(torch.empty(1, 3, *self.size)).shape[1])
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            if self.options.image_size is None:
+                raise
+            raise UserError(
+                f"timm: '{self.options.model}' takes no images of image_size: "
+                f"{self.options.image_size} ({_first_line(error)}); leave it out for the model's "
+                "own"
+            ) from None
+
+    def _network(self, backbone: nn.Module, classes: int) -> Network:
+        return Network(backbone, classes, self.size, self.options.train_backbone)
+
+    def _create(self, **weights: Any) -> nn.Module:
+        """The backbone without a classifier."""
+        return timm.create_model(self.options.model, num_classes=0, **self._arguments, **weights)
+
+    def _downloaded(self) -> nn.Module:
+        try:
+            return self._create(pretrained=True)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"timm: the weights of '{self.options.model}' cannot be downloaded "
+                f"({_first_line(error)}). Give a file that holds them with `checkpoint:`, or set "
+                "`pretrained: false`"
+            ) from error
+
+    def _from_file(self, path: Path) -> nn.Module:
+        with torch.device("meta"):
+            whole = timm.create_model(self.options.model).state_dict()
+            classifier = whole.keys() - self._create().state_dict().keys()
+        state = {name: t for name, t in _read(path).items() if name not in classifier}
+        # timm loads what it finds where it adapts a classifier; where it has none to adapt it is
+        # strict, and the weights of another model do not pass for this one's.
+        weights = {"state_dict": state, "num_classes": 0, "classifier": None}
+        try:
+            backbone = self._create(pretrained=True, pretrained_cfg_overlay=weights)
+        except (KeyError, RuntimeError) as error:
+            raise UserError(
+                f"{path}: these are no weights of timm's '{self.options.model}': "
+                f"{' '.join(str(error).split())[:300]}"
+            ) from None
+        cast(dict[str, Any], backbone.pretrained_cfg).pop("state_dict")  # frees it
+        return backbone
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file or of a PyTorch one, of which no code is run."""
+    try:
+        state = timm.models.load_state_dict(str(path), weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file of weights") from None
+    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"{path}: no weights can be read here ({_first_line(error)}). Give a .safetensors "
+            "file or a state dict saved by torch.save"
+        ) from None
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UserError(f"{path}: holds no weights")
+    return tensors
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
