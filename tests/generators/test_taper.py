@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tina_generators.experts import mixed, train_experts
+from tina_generators.experts import MixtureLoss, mixed, train_experts
 from tina_generators.options_compared import TaperMixerOptions, TaperOptions
 from tina_generators.taper import Taper, TaperMixer
 from torch import Tensor, nn
@@ -201,6 +201,19 @@ def test_padding_has_no_part_in_the_mixing_weights() -> None:
     torch.testing.assert_close(padded[:, 0], short[:, 0])
     other = torch.tensor([[5, 6, -1]])
     assert not torch.allclose(mixer.generate(Request(conditions(other), tasks)), padded)
+
+
+def test_padding_has_no_part_in_the_loss() -> None:
+    experts = torch.randn(
+        2, Gain().layout(CLASSES).size, generator=torch.Generator().manual_seed(0)
+    )
+    loss = MixtureLoss(context(), experts, 8)
+    weights = torch.tensor([[0.3, 0.7]])
+    padded, short = (
+        loss(weights, torch.tensor([task]), torch.Generator().manual_seed(1))
+        for task in ([1, 2, -1], [1, 2])
+    )
+    torch.testing.assert_close(padded, short)
 
 
 def test_a_class_without_a_row_is_never_answered() -> None:
