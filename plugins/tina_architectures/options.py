@@ -43,7 +43,7 @@ class ResNet20Options(Options):
     generate: str | tuple[str, ...] = Field(
         "classifier",
         description="classifier, or a list of layers, blocks or stages with fc among them: "
-        "[stage3.2.conv2, fc]. Where the first of them lies behind stage2.0, what comes "
+        "[stage3.2.conv2, fc]. Where the first of them comes after stage2.0, what comes "
         "before it is computed once for each image",
     )
 

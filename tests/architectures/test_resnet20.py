@@ -84,6 +84,18 @@ def test_a_name_stands_for_the_layers_within_it_in_the_order_of_the_network() ->
     assert EARLY.layers == (*(f"stage1.2.{x}" for x in ("conv1", "bn1", "conv2", "bn2")), "fc")
 
 
+def test_named_layers_are_generated_whole_and_the_classifier_comes_last() -> None:
+    layout = LATE.layout(10)
+    assert [(p.name, p.class_axis) for p in layout.parameters] == [
+        ("stage3.2.conv2.weight", None),
+        ("stage3.2.bn2.weight", None),
+        ("stage3.2.bn2.bias", None),
+        ("fc.weight", 0),
+        ("fc.bias", 0),
+    ]
+    assert layout.size == 64 * 64 * 9 + 2 * 64 + 650
+
+
 @pytest.mark.parametrize("architecture", EVERY, ids=IDS)
 def test_many_at_once_give_the_logits_of_each_assembled_module(architecture: ResNet20) -> None:
     module, pixels = generic(architecture), images(4)
