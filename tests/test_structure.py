@@ -16,11 +16,11 @@ BELOW = {
     "api": set(),
     "plugins": {"api"},
     "store": {"api"},
-    "recipe": {"api", "plugins"},
+    "recipe": {"api", "plugins", "store"},
     "training": {"api", "store"},
     "report": {"api"},
     # A saved p-Model names its architecture as a recipe does.
-    "zoo": {"api", "training", "plugins", "recipe"},
+    "zoo": {"api", "training", "plugins", "recipe", "store"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
     "cli": {"api", "plugins", "store", "recipe", "training", "zoo", "report", "pipeline"},
 }

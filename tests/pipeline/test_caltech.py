@@ -26,7 +26,7 @@ def test_caltech_from_photographs_to_a_table(tmp_path: Path) -> None:
 
     sets = ["generic.epochs=2", "finetune.epochs=1", "evaluation.id_tasks=0"]
     plan = plan_of(RECIPE, tmp_path / "store", profile="smoke", sets=sets)
-    rows = Run.start(plan, tmp_path / "runs", [], print, []).execute()
+    rows = Run.start(plan, tmp_path / "runs", [], print, []).execute().rows
     p_acc = {(row["generator"], row["split"]): row["p_acc"] for row in rows}
 
     experiment = plan.experiments[0]

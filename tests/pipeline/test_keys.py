@@ -8,7 +8,7 @@ import pytest
 
 
 def keys(plan, *sets: str, **options) -> dict[str, str]:
-    return {stage.name: stage.key for _, stage in plan(sets=sets, **options).stages}
+    return {stage.name: stage.key for stage in plan(sets=sets, **options).stages}
 
 
 def changed(plan, *sets: str) -> set[str]:
@@ -26,8 +26,8 @@ def changed(plan, *sets: str) -> set[str]:
         ("evaluation.batch_size=7", set()),
         ("conditioner.width=64", {"conditions", "fit/tina-dit", *(f"evaluate/{n}" for n in (
             "generic", "classifier-selection", "tina-dit", "oracle"))}),
-        ("finetune.epochs=2", {"zoo/id", "zoo/ood", "fit/tina-dit", *(f"evaluate/{n}" for n in (
-            "generic", "classifier-selection", "tina-dit", "oracle"))}),
+        ("finetune.epochs=2", {"zoo/id", "zoo/ood", "fit/tina-dit", "evaluate/tina-dit",
+            "evaluate/oracle"}),
     ],
 )  # fmt: skip
 def test_a_change_computes_again_only_what_depends_on_it(plan, override, rooms) -> None:
@@ -44,8 +44,8 @@ def test_a_seed_shares_only_images_and_conditions_with_another(plan) -> None:
     one, two = keys(plan, seeds=[0]), keys(plan, seeds=[1])
     assert {name for name in one if one[name] == two[name]} == {"images", "conditions"}
     both = plan(seeds=[0, 1]).stages
-    assert sum(stage.name == "images" for _, stage in both) == 1
-    assert sum(stage.name == "fit/tina-dit" for _, stage in both) == 2
+    assert sum(stage.name == "images" for stage in both) == 1
+    assert sum(stage.name == "fit/tina-dit" for stage in both) == 2
 
 
 def test_a_zoo_grows_at_its_end(plan) -> None:
@@ -59,8 +59,8 @@ def test_a_zoo_grows_at_its_end(plan) -> None:
 
 def test_fitting_does_not_depend_on_the_ood_tasks(plan) -> None:
     assert "fit/tina-dit" not in changed(plan, "finetune.shard=6", "tasks.ood=6")
-    ood = {stage.key for _, stage in plan().stages if stage.name.startswith("zoo/ood")}
-    fit = next(stage for _, stage in plan().stages if stage.name == "fit/tina-dit")
+    ood = {stage.key for stage in plan().stages if stage.name.startswith("zoo/ood")}
+    fit = next(stage for stage in plan().stages if stage.name == "fit/tina-dit")
     assert not ood & {stage.key for stage in fit.after}
 
 

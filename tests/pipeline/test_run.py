@@ -11,6 +11,7 @@ import yaml
 
 from tests.conftest import plan_of
 from tina_kit.api import TinaKitError
+from tina_kit.pipeline.compute import Compute
 from tina_kit.pipeline.evaluate import gibberish, shuffled
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.run import Run
@@ -21,7 +22,9 @@ def read(folder: Path, name: str):
 
 
 def test_the_results_hold_every_generator_split_and_control(finished) -> None:
-    rows = {(r["generator"], r["split"]): r for r in read(finished[2], "results.json")}
+    rows = {
+        (r["generator"], r["split"]): r for r in read(finished[2], "results.json")["generators"]
+    }
     untrained = ("generic", "classifier-selection", "oracle")
     assert set(rows) == {
         *((name, split) for name in (*untrained, "tina-dit") for split in ("id", "ood")),
@@ -51,7 +54,7 @@ def test_the_run_folder_explains_the_run(finished) -> None:
 def test_a_second_run_finds_everything_and_says_the_same(finished, tmp_path: Path) -> None:
     path, store, folder = finished
     run = Run.start(plan_of(path, store), tmp_path, [], print, [])
-    assert run.execute() == read(folder, "results.json")
+    assert run.execute().rows == read(folder, "results.json")["generators"]
     assert {s["state"] for s in read(run.folder, "run.json")["stages"]} == {"cached"}
 
 
@@ -65,7 +68,9 @@ def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
     path, store, _ = finished
     experiment: Experiment = plan_of(path, store).experiments[0]
     tasks = experiment.tasks["ood"][[4, 1]]
-    assert torch.equal(experiment.personalise(tasks), experiment.vectors("ood")[[4, 1]])
+    oracle = next(row for row in experiment.recipe.generators if row.name == "oracle")
+    made = experiment.generate(experiment.fitted(oracle), torch.zeros(2, 10, 1), tasks)
+    assert torch.equal(made, experiment.vectors("ood")[[4, 1]])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, statu
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Experiment, "_compute_generic", fail)
+    monkeypatch.setattr(Compute, "generic", fail)
     run = Run.start(plan(), tmp_path / "runs", [], print, [])
     with pytest.raises(error if isinstance(error, type) else type(error)):
         run.execute()
@@ -93,19 +98,31 @@ def test_a_folder_that_cannot_be_written_is_told(plan, tmp_path: Path) -> None:
 
 def test_shuffled_prompts_are_the_right_ones_in_another_order() -> None:
     conditions = torch.arange(10.0)[None, :, None].expand(200, -1, 2)
-    mixed = shuffled(conditions, seed=0)
+    tasks = torch.arange(10).expand(200, -1)
+    mixed = shuffled(conditions, tasks, seed=0)
     assert torch.equal(mixed.sort(1).values, conditions)
     stayed = (mixed == conditions)[..., 0].float().mean()
     assert 0.05 < stayed < 0.15  # so that what reads prompts is right as often as chance
 
 
+def test_the_controls_leave_absent_classes_as_they_are() -> None:
+    tasks = torch.tensor([[3, 1, 2, -1, -1]]).expand(50, -1)
+    conditions = tasks[..., None].float()
+    padding = torch.full((1,), -1.0)
+    mixed = shuffled(conditions, tasks, seed=0)
+    drawn = gibberish(torch.arange(100.0)[:, None], tasks, padding, seed=0)
+    for control in (mixed, drawn):
+        assert (control[:, 3:] == -1).all() and (control[:, :3] >= 0).all()
+    assert len({tuple(row) for row in mixed[..., 0].tolist()}) == 6  # every order
+
+
 def test_gibberish_prompts_differ_within_a_task() -> None:
     rows = torch.arange(100.0)[:, None]
-    drawn = gibberish(rows, torch.zeros(30, 10, dtype=torch.long), seed=0)
+    drawn = gibberish(rows, torch.zeros(30, 10, dtype=torch.long), torch.zeros(1), seed=0)
     assert all(len(set(task)) == 10 for task in drawn[..., 0].tolist())
 
 
 def test_seeds_give_an_interval_over_seeds(plan, tmp_path: Path) -> None:
     sets = ["generators=[{use: classifier-selection}]", "evaluation.id_tasks=0"]
-    rows = Run.start(plan(sets=sets, seeds=[0, 1]), tmp_path / "runs", [], print, []).execute()
+    rows = Run.start(plan(sets=sets, seeds=[0, 1]), tmp_path / "runs", [], print, []).execute().rows
     assert rows[0]["seeds"] == 2 and rows[0]["ci95"] is not None

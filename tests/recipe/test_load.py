@@ -52,6 +52,7 @@ def test_defaults_are_filled_in(load) -> None:
     assert plain["tasks"] == {
         "use": "tina-kit/balanced-permutations",
         "classes": 10,
+        "smallest": None,
         "id": 1000,
         "ood": 150,
     }

@@ -12,10 +12,10 @@ from tina_architectures.options import CNNOptions
 from tina_kit.api import TrainingOptions, UserError
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
-from tina_kit.zoo.batches import epoch_batches, labels_in_tasks
+from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
 from tina_kit.zoo.evaluation import evaluate, rows_of
 from tina_kit.zoo.pmodel import PModel, assemble, load
-from tina_kit.zoo.training import build_seeded, finetune
+from tina_kit.zoo.training import finetune, initial_seeded
 
 ARCHITECTURE = CNN(CNNOptions(widths=(4, 6)))
 CLASSES = 6
@@ -34,7 +34,8 @@ def data(uneven: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
 
 def start(tasks: torch.Tensor) -> torch.Tensor:
     layout = ARCHITECTURE.layout(CLASSES)
-    generic = layout.flatten(build_seeded(ARCHITECTURE, CLASSES, 0).state_dict()).detach()
+    tasks = tasks.where(tasks >= 0, torch.tensor(5))
+    generic = layout.flatten(initial_seeded(ARCHITECTURE, CLASSES, 0).state_dict()).detach()
     return layout.take_classes(generic.expand(len(tasks), -1), tasks)
 
 
@@ -50,7 +51,17 @@ def finetuned(folder: Path, tasks: torch.Tensor, epochs: int = 6, seed: int = 0)
     )
     options = TrainingOptions(epochs=epochs, batch_size=8, learning_rate=0.01)
     return finetune(
-        ARCHITECTURE, images, labels, CLASSES, tasks, start(tasks), options, seed, trainer
+        ARCHITECTURE,
+        images.__getitem__,
+        labels,
+        CLASSES,
+        tasks,
+        start(tasks),
+        options,
+        seed,
+        trainer,
+        CPU,
+        {},
     )
 
 
@@ -65,7 +76,9 @@ def test_fine_tuning_personalises(tmp_path: Path) -> None:
     images, labels = data(uneven=True)
 
     def accuracy(vectors: torch.Tensor) -> float:
-        counts = evaluate(ARCHITECTURE, vectors, TASKS, images, labels, CLASSES, 16, CPU)
+        counts = evaluate(
+            ARCHITECTURE, vectors, TASKS, images.__getitem__, labels, CLASSES, 16, CPU, {}
+        )
         return float(counts.correct.sum() / counts.total.sum())
 
     assert accuracy(finetuned(tmp_path, TASKS, epochs=60)) > accuracy(start(TASKS)) + 0.2
@@ -74,8 +87,8 @@ def test_fine_tuning_personalises(tmp_path: Path) -> None:
 def test_evaluation_counts_what_one_model_after_another_would() -> None:
     images, labels = data(uneven=True)
     vectors = start(TASKS) + 0.1 * torch.randn(3, ARCHITECTURE.layout(3).size)
-    counts = evaluate(ARCHITECTURE, vectors, TASKS, images, labels, CLASSES, 4, CPU)
-    generic = build_seeded(ARCHITECTURE, CLASSES, 0).state_dict()
+    counts = evaluate(ARCHITECTURE, vectors, TASKS, images.__getitem__, labels, CLASSES, 4, CPU, {})
+    generic = initial_seeded(ARCHITECTURE, CLASSES, 0).state_dict()
     for model, task in enumerate(TASKS.tolist()):
         module = assemble(ARCHITECTURE, generic, vectors[model], 3)
         mine = [i for i, label in enumerate(labels.tolist()) if label in task]
@@ -89,8 +102,38 @@ def test_an_answer_outside_the_task_is_wrong() -> None:
     layout = ARCHITECTURE.layout(4)
     vector = torch.zeros(1, layout.size)
     vector[0, layout.slices["6.bias"]] = torch.tensor([0.0, 0, 0, 1])  # always a row beyond
-    counts = evaluate(ARCHITECTURE, vector, TASKS[:1], images, labels, CLASSES, 64, CPU)
+    counts = evaluate(
+        ARCHITECTURE, vector, TASKS[:1], images.__getitem__, labels, CLASSES, 64, CPU, {}
+    )
     assert (counts.correct.tolist(), counts.total.tolist()) == ([0], [30])
+
+
+def test_a_task_of_fewer_classes_is_fine_tuned_and_evaluated_like_an_unpadded_one(tmp_path) -> None:
+    short, padded = torch.tensor([[0, 3]]), torch.tensor([[0, 3, -1]])
+    layout = ARCHITECTURE.layout(3)
+    vectors = start(torch.tensor([[0, 3, 5]]))
+    alone = layout.take_classes(vectors, torch.tensor([[0, 1]]))
+    images, labels = data()
+    counted = [
+        evaluate(ARCHITECTURE, v, t, images.__getitem__, labels, CLASSES, 16, CPU, {})
+        for v, t in ((vectors, padded), (alone, short))
+    ]
+    assert counted[0] == counted[1]
+    logits = torch.tensor([[[0.0, 1.0, 9.0]]])
+    assert without_absent(logits, padded).argmax(-1).item() == 1
+    tuned = finetuned(tmp_path, padded)
+    absent = layout.class_of_entries() == 2
+    assert torch.equal(tuned[0, absent], start(torch.tensor([[0, 3, 5]]))[0, absent])
+
+
+def test_no_row_is_no_answer() -> None:
+    images, labels = data()
+    vector = torch.zeros(1, ARCHITECTURE.layout(3).size)
+    vector[0, ARCHITECTURE.layout(3).slices["6.bias"]] = -torch.inf
+    counts = evaluate(
+        ARCHITECTURE, vector, TASKS[:1], images.__getitem__, labels, CLASSES, 64, CPU, {}
+    )
+    assert counts.correct.item() == 0
 
 
 def test_rows_are_known_from_the_length_of_a_vector() -> None:

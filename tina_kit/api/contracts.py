@@ -30,8 +30,13 @@ Split = Literal["train", "test"]
 class Fingerprinted:
     """Every part answers for the files it reads, so that cache keys need no paths."""
 
+    def files(self) -> Mapping[str, Path]:
+        """The files whose content the part's results depend on, by names that stay the same when
+        the whole is moved. The core hashes them, again only when size or date have changed."""
+        return {}
+
     def fingerprint(self) -> str:
-        """A string that changes when files outside the options change the part's results."""
+        """A string that changes when anything else outside the options changes the results."""
         return ""
 
 
@@ -44,7 +49,7 @@ class Images:
 
 
 class Dataset(Fingerprinted, ABC):
-    """Labelled images. `fingerprint()` must cover the data and be cheap (no decoding)."""
+    """Labelled images. `files()` must name all that is read and be cheap (no decoding)."""
 
     superclasses: Sequence[int] | None = None
     """The superclass of each class, where they exist."""

@@ -94,9 +94,7 @@ class Train(Protocol):
 class Learning(Protocol):
     """What a generator may learn from beside the zoo: the training images, never test images."""
 
-    def sample(
-        self, tasks: Tensor, size: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def sample(self, tasks: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """int64 `(M, C)` tasks → `size` random images of each, as `forward_many` takes them:
         inputs `(M, size, ...)` and int64 `(M, size)` targets in [0, C)."""
 
@@ -143,12 +141,14 @@ class Generator(Fingerprinted, ABC):
     learns: False where there is nothing to fit; then `fit`, `save` and `load` are not called.
     reads_conditions: False for methods that look only at class indices; the controls with
         shuffled and gibberish prompts are run for those that do read them.
+    personalises: True for a control that looks at the p-Models of the very tasks it is asked for.
     id_only: True for methods that need a task's own data and so have no answer for OOD tasks.
     prompts: "text" or "image", what it is trained on.
     """
 
     learns: ClassVar[bool] = True
     reads_conditions: ClassVar[bool] = True
+    personalises: ClassVar[bool] = False
     id_only: ClassVar[bool] = False
     prompts: str = "text"
     context: Context

@@ -14,7 +14,7 @@ class Options(BaseModel):
     reads files answers for their content in its `fingerprint()`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Part(BaseModel):

@@ -63,10 +63,12 @@ def invoke(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except (BrokenPipeError, SystemExit):  # and a broken pipe into an exit
+    except BrokenPipeError:
         # The reader of a pipe (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as error:  # some versions of typer make it of a broken pipe
+        return error.code if isinstance(error.code, int) else 1
     except Exception as error:
         if debug:
             traceback.print_exc()

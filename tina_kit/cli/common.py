@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
-    print(line, file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
+        print(line, file=sys.stderr, flush=True)
 
 
 def registry() -> Registry:

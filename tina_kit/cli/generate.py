@@ -9,6 +9,7 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.cli.common import log, registry
+from tina_kit.cli.progress import progress
 
 
 def generate(
@@ -39,7 +40,8 @@ def generate(
         raise UserError(f"--seed {seed}: the run has {', '.join(map(str, seeds))}")
     store = Store(Path(record["store"]))
     chosen = seeds[0] if seed is None else seed
-    experiment = Experiment(recipe, chosen, store, resolve_device(device))
+    place = resolve_device(device)
+    experiment = Experiment(recipe, chosen, store, place, progress(), record["precision"])
     model = personal_model(experiment, generator, names)
     model.save(output)
     size = sum(p.numel() for p in model.module.parameters())

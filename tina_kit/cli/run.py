@@ -53,8 +53,10 @@ def run(
     command = ["tina-kit", *sys.argv[1:]]
     current = Run.start(plan, output, command, log, plugins)
     log(f"{resolved.core.name}: {_summary(plan)}")
-    rows = current.execute()
-    _print_table(rows)
+    results = current.execute()
+    _print_table(results.rows)
+    for report in results.studies.values():
+        print(f"\n{report.text()}")
     log(f"run folder: {current.folder}")
 
 
@@ -71,26 +73,29 @@ def _seeds(text: str | None) -> list[int] | None:
 
 
 def _summary(plan: Plan) -> str:
-    cached = sum(stage.cached(plan.store) for _, stage in plan.stages)
+    cached = sum(stage.cached(plan.store) for stage in plan.stages)
     return f"{len(plan.stages)} stages, {cached} cached (store {plan.store.root})"
 
 
 def _print_plan(plan: Plan) -> None:
     """One line a stage; all shards of a split on one line."""
     several = len(plan.experiments) > 1
-    lines: dict[tuple[int, str], list[tuple[str, bool]]] = {}
-    for experiment, stage in plan.stages:
+    lines: dict[tuple[int | None, str], list[tuple[str, bool]]] = {}
+    for stage in plan.stages:
         label = stage.name.split(" ")[0]
         state = (stage.key, stage.cached(plan.store))
-        lines.setdefault((experiment.seed, label), []).append(state)
+        lines.setdefault((stage.seed, label), []).append(state)
     print(f"store {plan.store.root}")
     for (seed, label), states in lines.items():
         cached = sum(done for _, done in states)
         key, word = states[0][0], "cached" if cached else "to do"
         if len(states) > 1:
-            key, word = f"{len(states)} shards", f"{cached} cached, {len(states) - cached} to do"
+            key, word = (
+                f"{key} … ({len(states)} shards)",
+                f"{cached} cached, {len(states) - cached} to do",
+            )
         name = f"seed {seed}  {label}" if several else label
-        print(f"{name:<36} {key:<26} {word}")
+        print(f"{name:<36} {key:<38} {word}")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

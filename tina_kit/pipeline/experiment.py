@@ -11,30 +11,36 @@ from torch import Tensor
 
 from tina_kit.api import (
     Architecture,
-    Conditioner,
+    Classes,
     Context,
     Dataset,
     Generator,
+    ImagePrompts,
     Images,
     Request,
     Split,
     TaskSampler,
+    TinaKitError,
+    Train,
     UserError,
     Zoo,
 )
+from tina_kit.pipeline.compute import Compute, not_now
+from tina_kit.pipeline.conditions import Conditions, Source
 from tina_kit.pipeline.stage import Stage
-from tina_kit.recipe import NamedPart, Recipe
+from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
 from tina_kit.store import Draft, Store
 from tina_kit.training import Progress, Trainer, derived_seed, resolve_precision, silent
-from tina_kit.zoo.training import finetune, train_generic
 
-GIBBERISH = 100  # prompts that mean nothing, from which the control draws
+_VALIDATION = 2**31  # beyond every seed of a recipe
+_TASKS = 64  # p-Models generated side by side
 
 
 class Experiment:
     """Stages are declared before anything is computed; results are read when they are asked for.
 
-    Nothing here selects on test images or OOD tasks.
+    Nothing here selects on test images or OOD tasks. precision: what "auto" came to in the run
+    whose results are read, where this is another machine.
     """
 
     def __init__(
@@ -44,13 +50,16 @@ class Experiment:
         store: Store,
         device: torch.device,
         progress: Progress = silent,
+        precision: str | None = None,
     ) -> None:
         self.recipe = recipe
         self.seed = seed
         self.store = store
         self.device = device
         self.progress = progress
-        self.precision = resolve_precision(recipe.core.precision, device)
+        self.precision = precision or resolve_precision(recipe.core.precision, device)
+        self._compute = Compute(self)
+        self._inputs: dict[Split, Callable[[Tensor], Tensor]] = {}
 
     # What the recipe names.
 
@@ -63,22 +72,38 @@ class Experiment:
         return self.recipe.architecture.build()  # type: ignore[no-any-return]
 
     @cached_property
-    def conditioner(self) -> Conditioner:
-        return self.recipe.conditioner.build()  # type: ignore[no-any-return]
+    def sampler(self) -> TaskSampler:
+        return self.recipe.tasks.build()  # type: ignore[no-any-return]
 
     @cached_property
-    def class_names(self) -> list[str]:
+    def classes(self) -> Classes:
         try:
-            return list(self.dataset.class_names)
+            return Classes(list(self.dataset.class_names), self.dataset.superclasses)
         except UserError as error:
             raise UserError(f"{self.recipe.where('dataset')}: dataset: {error}") from error
 
+    @property
+    def class_names(self) -> list[str]:
+        return list(self.classes.names)
+
     @cached_property
     def tasks(self) -> dict[str, Tensor]:
-        """ "id" and "ood": int64 `(T, C)`."""
-        sampler: TaskSampler = self.recipe.tasks.build()
+        """ "id", "ood" and the sampler's own test splits: int64 `(T, C)`, -1 where absent."""
+        return self._draw(self.sampler)
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """int64 `(K',)`: the classes that anything trained may see."""
+        seen = self.sampler.seen(self.classes, self._task_seed)
+        return torch.arange(len(self.class_names)) if seen is None else seen
+
+    def tasks_of(self, classes: int) -> Tensor:
+        """OOD tasks of so many classes, int64 `(T, classes)`."""
+        return self._draw(self.recipe.tasks.built_with(classes=classes, smallest=None))["ood"]
+
+    def _draw(self, sampler: TaskSampler) -> dict[str, Tensor]:
         try:
-            return sampler.draw(self.class_names, self.seed)
+            return sampler.draw(self.classes, self._task_seed)
         except UserError as error:
             raise UserError(f"{self.recipe.where('tasks', 'classes')}: tasks: {error}") from error
 
@@ -86,7 +111,8 @@ class Experiment:
 
     @cached_property
     def images_stage(self) -> Stage:
-        return Stage("images", "images", self.recipe.dataset.settings(), self._compute_images)
+        settings = {**self.recipe.dataset.settings(), **self._validating}
+        return self._stage("images", "images", settings, self._compute.images)
 
     @cached_property
     def generic_stage(self) -> Stage:
@@ -95,69 +121,68 @@ class Experiment:
             "training": self.recipe.core.generic.model_dump(mode="json"),
             "seed": self.seed,
             "precision": self.precision,
+            "seen": self._seen_setting,
         }
-        after = (self.images_stage,)
-        return Stage("generic", "generic", settings, self._compute_generic, after)
+        return self._stage("generic", "generic", settings, self._compute.generic, self.images_stage)
+
+    @cached_property
+    def features_stage(self) -> Stage:
+        """What the frozen part of the network makes of the images; where there is none, nothing
+        is kept and this is the generic model's stage."""
+        if not self.architecture.frozen_features:
+            return self.generic_stage
+        return self._stage("features", "features", {}, self._compute.features, self.generic_stage)
 
     @cached_property
     def zoo_stages(self) -> dict[str, tuple[Stage, ...]]:
         """Shards by split: each is keyed by its own tasks, so that a zoo grows at its end."""
-        size = self.recipe.core.finetune.shard
-        training = self.recipe.core.finetune.model_dump(mode="json", exclude={"shard"})
-        shards: dict[str, tuple[Stage, ...]] = {}
-        for split, tasks in self.tasks.items():
-            parts = tasks.split(size)
-            shards[split] = tuple(
-                Stage(
-                    "zoo",
-                    f"zoo/{split} {number}/{len(parts)}",
-                    {
-                        "training": training,
-                        "tasks": part.tolist(),
-                        "seed": self.seed,
-                        "precision": self.precision,
-                    },
-                    self._zoo_compute(part, f"zoo/{split} {number}/{len(parts)}"),
-                    (self.generic_stage,),
-                )
-                for number, part in enumerate(parts, 1)
-            )
-        return shards
+        return {split: self.shards(tasks, split) for split, tasks in self.tasks.items()}
 
-    @cached_property
-    def conditions_stage(self) -> Stage:
-        settings = {
-            "conditioner": self.recipe.conditioner.settings(),
-            "prompts": self.class_names,
-            "gibberish": GIBBERISH,
-        }
-        return Stage("conditions", "conditions", settings, self._compute_conditions)
+    def shards(self, tasks: Tensor, split: str) -> tuple[Stage, ...]:
+        """The stages that fine-tune the p-Models of these tasks."""
+        core = self.recipe.core
+        parts = tasks.split(core.finetune.shard)
+        return tuple(
+            self._stage(
+                "zoo",
+                f"zoo/{split} {number}/{len(parts)}",
+                {
+                    "training": core.finetune.model_dump(mode="json", exclude={"shard"}),
+                    "tasks": part.tolist(),
+                    "seed": self.seed,
+                    "precision": self.precision,
+                },
+                self._compute.shard(part, f"zoo/{split} {number}/{len(parts)}"),
+                self.features_stage,
+            )
+            for number, part in enumerate(parts, 1)
+        )
 
     def fit_stage(self, generator: NamedPart) -> Stage:
         """Depends on the ID shards alone: nothing else of the zoo is ever learned from."""
         settings = {
-            "generator": generator.part.settings(),
+            "generator": generator.part.settings(fitting=True),
             "seed": self.seed,
             "precision": self.precision,
         }
-        after = (self.generic_stage, self.conditions_stage, *self.zoo_stages["id"])
+        after = [self.features_stage, self.conditions.text_stage, *self.zoo_stages["id"]]
+        if generator.part.build().prompts == "image":
+            after.append(self.conditions.image_stage)
+        after += [self.fit_stage(other) for other in self._inherited(generator).values()]
+        return self._stage(
+            "fit", f"fit/{generator.name}", settings, self._compute.fit(generator), *after
+        )
 
-        def compute(draft: Draft) -> None:
-            trainer = self._trainer(f"fit/{generator.name}", draft, "fit")
-            built = self.set_up(generator, trainer)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(derived_seed(self.seed, "fit"))
-                built.fit(self.zoo)
-            built.save(draft.folder)
-            draft.save_json("losses.json", trainer.losses)
+    def conditions_by(self, part: ResolvedPart) -> Conditions:
+        """Prompts embedded by another conditioner than the recipe's."""
+        source = Source(
+            self.class_names, lambda: self.images("train"), self.images_stage, self._seen_setting
+        )
+        return Conditions(part, source, self.store, self.device, self.trainer, self.progress)
 
-        return Stage("fit", f"fit/{generator.name}", settings, compute, after)
-
-    @property
-    def stages(self) -> list[Stage]:
-        """All of them up to the zoo and the conditions, in order."""
-        zoo = [stage for split in self.zoo_stages.values() for stage in split]
-        return [self.images_stage, self.generic_stage, *zoo, self.conditions_stage]
+    @cached_property
+    def conditions(self) -> Conditions:
+        return self.conditions_by(self.recipe.conditioner)
 
     # Their results.
 
@@ -167,128 +192,118 @@ class Experiment:
 
     @cached_property
     def generic_module(self) -> torch.nn.Module:
-        module = self.architecture.build(len(self.class_names))
+        module = self.architecture.build(len(self.seen))
         state = self.generic_stage.open(self.store).tensors("generic.safetensors")
         module.load_state_dict(state)
         return module.eval()
 
     @cached_property
-    def generic_vector(self) -> Tensor:
-        """float32 `(P_K,)`."""
-        layout = self.architecture.layout(len(self.class_names))
-        return layout.flatten(self.generic_module.state_dict())
+    def frozen(self) -> dict[str, Tensor]:
+        """The generic model's state."""
+        return dict(self.generic_module.state_dict())
 
-    def inputs(self, split: Split) -> Tensor:
-        with torch.inference_mode():
-            return self.architecture.inputs(self.generic_module, self.images(split).images)
+    @cached_property
+    def generic_vector(self) -> Tensor:
+        """float32 `(P_K',)`, rows of the classes in `seen`."""
+        return self.architecture.layout(len(self.seen)).flatten(self.frozen)
+
+    def inputs(self, split: Split) -> Callable[[Tensor], Tensor]:
+        """int64 indices of any shape → `(*shape, ...)`, what `forward_many` takes."""
+        if split not in self._inputs:
+            self._inputs[split] = self._reader(split)
+        return self._inputs[split]
+
+    def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:
+        device = self.device
+        if self.architecture.frozen_features:
+            entry = self.features_stage.open(self.store)
+            features = entry.tensors("features.safetensors")[split].to(device)
+            return lambda index: features[index.to(device)]
+        images = self.images(split).images
+        return lambda index: self.architecture.normalise(images[index].to(device))
 
     def vectors(self, split: str) -> Tensor:
         """float32 `(T, P)`, the fine-tuned p-Models of a split."""
-        shards = [stage.open(self.store) for stage in self.zoo_stages[split]]
-        return torch.cat([shard.tensors("zoo.safetensors")["vectors"] for shard in shards])
+        return self.vectors_of(self.zoo_stages[split])
 
-    @cached_property
-    def condition_rows(self) -> Tensor:
-        """float32 `(K, D)`: the condition of every class."""
-        return self.conditions_stage.open(self.store).tensors("conditions.safetensors")["classes"]
+    def vectors_of(self, shards: tuple[Stage, ...]) -> Tensor:
+        opened = [stage.open(self.store) for stage in shards]
+        return torch.cat([shard.tensors("zoo.safetensors")["vectors"] for shard in opened])
 
-    @property
-    def gibberish_rows(self) -> Tensor:
-        entry = self.conditions_stage.open(self.store)
-        return entry.tensors("conditions.safetensors")["gibberish"]
-
-    @property
-    def zoo(self) -> Zoo:
+    def zoo(self, prompts: str = "text") -> Zoo:
+        """The ID tasks' p-Models; with the training images' embeddings where prompts are images."""
         tasks = self.tasks["id"]
-        return Zoo(self.vectors("id"), tasks, self.condition_rows[tasks])
+        images = None
+        if prompts == "image":
+            images = ImagePrompts(self.conditions.image_rows, self.images("train").labels)
+        return Zoo(self.vectors("id"), tasks, self.conditions.of_tasks(tasks), images)
 
-    def personalise(self, tasks: Tensor) -> Tensor:
-        """The zoo's own p-Models of these tasks, `(T, P)`."""
-        known = {
-            tuple(task): vector
-            for split in self.tasks
-            for task, vector in zip(self.tasks[split].tolist(), self.vectors(split))
-        }
-        if missing := [task for task in tasks.tolist() if tuple(task) not in known]:
-            names = ", ".join(self.class_names[index] for index in missing[0])
-            raise UserError(f"no p-Model was fine-tuned for the task {names}")
-        return torch.stack([known[tuple(task)] for task in tasks.tolist()])
+    def set_up(
+        self,
+        named: NamedPart,
+        train: Train | None = None,
+        shards: dict[str, tuple[Stage, ...]] | None = None,
+    ) -> Generator:
+        """A generator that knows the run but has not learned.
 
-    def set_up(self, named: NamedPart, trainer: Trainer | None = None) -> Generator:
-        """A generator that knows the run but has not learned."""
+        train: only while it fits; shards: those that a control may look at, by split.
+        """
         generator: Generator = named.part.build()
         generator.setup(
             Context(
                 architecture=self.architecture,
                 classes=self.tasks["id"].shape[1],
                 class_count=len(self.class_names),
-                width=self.condition_rows.shape[1],
+                width=self.conditions.rows.shape[1],
+                padding=self.conditions.padding,
                 generic=self.generic_vector,
+                generic_classes=self.seen,
+                frozen=self.frozen,
                 device=self.device,
-                train=trainer or _no_training,
-                personalise=self.personalise,
+                train=train or not_now,
+                learning=self._compute.learning(train or not_now),
+                personalise=self._compute.personalised(
+                    (shards or self.zoo_stages) if generator.personalises else {}
+                ),
+                inherited={
+                    option: self.fit_stage(other).open(self.store).folder
+                    for option, other in self._inherited(named).items()
+                },
             )
         )
         return generator
 
-    def fitted(self, named: NamedPart) -> Generator:
+    def fitted(
+        self, named: NamedPart, shards: dict[str, tuple[Stage, ...]] | None = None
+    ) -> Generator:
         """A generator ready to generate."""
-        generator = self.set_up(named)
+        generator = self.set_up(named, shards=shards)
         if generator.learns:
             generator.load(self.fit_stage(named).open(self.store).folder)
         return generator
 
-    def generate(self, generator: Generator, conditions: Tensor, tasks: Tensor | None) -> Tensor:
+    def generate(
+        self,
+        generator: Generator,
+        conditions: Tensor,
+        tasks: Tensor | None,
+        label: str = "generate",
+    ) -> Tensor:
+        """float32 `(T, P')`. Raises TinaKitError where a generator gives no numbers."""
         seed = derived_seed(self.seed, "generate")
-        return generator.generate(Request(conditions, tasks, seed))
+        made = []
+        with self.progress(label, len(conditions), 0) as advance:
+            for first in range(0, len(conditions), _TASKS):
+                part = slice(first, first + _TASKS)
+                some = None if tasks is None else tasks[part]
+                made.append(generator.generate(Request(conditions[part], some, seed)))
+                advance(len(made[-1]))
+        vectors = torch.cat(made)
+        if vectors.isnan().any():
+            raise TinaKitError(f"{label}: the generator gave p-Models that are not numbers (NaN)")
+        return vectors
 
-    # How they are computed.
-
-    def _compute_images(self, draft: Draft) -> None:
-        tensors = {}
-        splits: tuple[Split, ...] = ("train", "test")
-        for split in splits:
-            images = self.dataset.load(split)
-            tensors[f"{split}.images"] = images.images
-            tensors[f"{split}.labels"] = images.labels
-        draft.save_tensors("images.safetensors", tensors)
-
-    def _compute_generic(self, draft: Draft) -> None:
-        trainer = self._trainer("generic", draft, "generic")
-        images = self.images("train")
-        options = self.recipe.core.generic
-        module = train_generic(
-            self.architecture, images, len(self.class_names), options, self.seed, trainer
-        )
-        draft.save_tensors("generic.safetensors", module.state_dict())
-        draft.save_json("losses.json", trainer.losses)
-
-    def _zoo_compute(self, tasks: Tensor, name: str) -> Callable[[Draft], None]:
-        def compute(draft: Draft) -> None:
-            layout = self.architecture.layout(len(self.class_names))
-            vectors = finetune(
-                self.architecture,
-                self.inputs("train"),
-                self.images("train").labels,
-                len(self.class_names),
-                tasks,
-                layout.take_classes(self.generic_vector.expand(len(tasks), -1), tasks),
-                self.recipe.core.finetune,
-                self.seed,
-                self._trainer(name, draft, "zoo"),
-            )
-            draft.save_tensors("zoo.safetensors", {"vectors": vectors, "tasks": tasks})
-
-        return compute
-
-    def _compute_conditions(self, draft: Draft) -> None:
-        tensors = {
-            "classes": self.conditioner.embed(self.class_names),
-            "gibberish": self.conditioner.gibberish(GIBBERISH, derived_seed("gibberish")),
-        }
-        draft.save_tensors("conditions.safetensors", tensors)
-
-    def _trainer(self, label: str, draft: Draft, stream: str) -> Trainer:
+    def trainer(self, label: str, draft: Draft, stream: str) -> Trainer:
         return Trainer(
             label=label,
             stream=stream,
@@ -299,6 +314,26 @@ class Experiment:
             progress=self.progress,
         )
 
+    # Small things.
 
-def _no_training(*_: Any) -> None:
-    raise RuntimeError("a generator may train in `fit` alone")
+    def _stage(self, room: str, name: str, settings: Any, compute: Any, *after: Stage) -> Stage:
+        return Stage(room, name, settings, compute, after, self.seed)
+
+    @property
+    def _validating(self) -> dict[str, str]:
+        on = self.recipe.core.evaluation.on
+        return {} if on == "test" else {"on": on}
+
+    @property
+    def _task_seed(self) -> int:
+        """Validation tasks are others than those of any test."""
+        return self.seed + (_VALIDATION if self._validating else 0)
+
+    @cached_property
+    def _seen_setting(self) -> list[int] | None:
+        return None if len(self.seen) == len(self.class_names) else self.seen.tolist()
+
+    def _inherited(self, named: NamedPart) -> dict[str, NamedPart]:
+        """For each option that names another row, that row."""
+        rows = {row.name: row for row in self.recipe.generators}
+        return {option: rows[name] for option, name in named.part.rows().items()}

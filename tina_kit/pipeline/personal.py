@@ -23,7 +23,7 @@ def personal_model(experiment: Experiment, name: str | None, classes: Sequence[s
             f"{named.name} knows only the classes of the data set; a generator that reads prompts "
             "takes any name"
         )
-    conditions = experiment.conditioner.embed(classes)[None]
+    conditions = experiment.conditions.ready.embed(classes)[None]
     vector = experiment.generate(generator, conditions, tasks)[0]
     if len(vector) != experiment.architecture.layout(len(classes)).size:
         raise UserError(f"{named.name} answers more classes than {', '.join(classes)}")

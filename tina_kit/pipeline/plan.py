@@ -10,7 +10,8 @@ import torch
 
 from tina_kit.pipeline.evaluate import evaluation_stage
 from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stage import Stage, in_order
+from tina_kit.pipeline.study import StudyRun
 from tina_kit.recipe import Recipe
 from tina_kit.store import Store, content_key
 from tina_kit.training import Progress, silent
@@ -33,19 +34,23 @@ class Plan:
         return cls(recipe, store, made)
 
     @cached_property
-    def stages(self) -> list[tuple[Experiment, Stage]]:
-        """Each stage once: seeds share the images and the conditions."""
-        found: dict[tuple[str, str], tuple[Experiment, Stage]] = {}
+    def studies(self) -> dict[str, StudyRun]:
+        """The recipe's studies by the names of their rows."""
+        return {row.name: StudyRun(row, self.experiments) for row in self.recipe.studies}
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """Each stage once, after those that it needs; seeds share the images and the conditions."""
+        goals: list[Stage] = []
         for experiment in self.experiments:
-            stages = list(experiment.stages)
-            for named in self.recipe.generators:
-                evaluation = evaluation_stage(experiment, named)
-                stages += [*(s for s in evaluation.after if s.room == "fit"), evaluation]
-            for stage in stages:
-                found.setdefault((stage.room, stage.key), (experiment, stage))
-        return list(found.values())
+            # What may be wrong with data and prompts is told before anything long begins.
+            goals += [experiment.images_stage, experiment.conditions.text_stage]
+            goals += [evaluation_stage(experiment, row) for row in self.recipe.generators]
+        for study in self.studies.values():
+            goals += [stage for stages in study.stages for stage in stages]
+        return in_order(goals)
 
     @cached_property
     def key(self) -> str:
         """Of the whole run: another one with this key has the same results."""
-        return content_key([stage.key for _, stage in self.stages])
+        return content_key([stage.key for stage in self.stages])

@@ -5,24 +5,35 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tina_kit.api import TinaKitError
-from tina_kit.pipeline.evaluate import evaluation_stage
+from tina_kit.pipeline.evaluate import RESULT, evaluation_stage
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import new_record, now
 from tina_kit.pipeline.stage import Stage
+from tina_kit.recipe import dump
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
+from tina_kit.report.studies import StudyReport, plot_study, study_report
 from tina_kit.store import write_json
 from tina_kit.store.files import explaining_full_disk
 
 Log = Callable[[str], None]
+REMEDY = "choose another place with --output"
+MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # kept beside every result
+
+
+@dataclass(frozen=True)
+class Results:
+    """rows: of the table, as `results.json` has them; studies: by their names."""
+
+    rows: list[dict[str, Any]]
+    studies: dict[str, StudyReport]
 
 
 @dataclass
@@ -42,34 +53,33 @@ class Run:
         """Make the run folder `output/<name>/<time>-<key>/` and write what is known."""
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"
-        run = cls(plan, folder, command, log)
-        with explaining_full_disk(output), _writable(output):
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(plan.recipe.path, folder / "recipe.yaml")
-            text = yaml.safe_dump(plan.recipe.plain(), sort_keys=False, allow_unicode=True)
-            (folder / "resolved.yaml").write_text(text, encoding="utf-8")
+        with explaining_full_disk(output, REMEDY), _writable(output):
+            run = cls(plan, _fresh(folder), command, log)
+            shutil.copyfile(plan.recipe.path, run.folder / "recipe.yaml")
+            text = dump(plan.recipe.plain())
+            (run.folder / "resolved.yaml").write_text(text, encoding="utf-8")
             run.record = new_record(plan, command, plugins)
             run._write("running")
         return run
 
-    def execute(self) -> list[dict[str, Any]]:
-        """Compute what is not cached, in order; returns and writes the rows of the table.
+    def execute(self) -> Results:
+        """Compute what is not cached, in order; returns and writes what was measured.
 
         Whatever ends it, `run.json` says how it ended.
         """
         try:
-            with explaining_full_disk(self.folder):
-                for _, stage in self.plan.stages:
+            with explaining_full_disk(self.folder, REMEDY):
+                for stage in self.plan.stages:
                     self._stage(stage)
-                rows = self._results()
+                results = self._results()
                 self._write("done")
-                return rows
-        except KeyboardInterrupt:
-            self._write("interrupted")
-            raise
-        except Exception as error:
-            self.record["error"] = str(error)
-            self._write("failed")
+                return results
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            if not interrupted:
+                self.record["error"] = str(error)
+            with suppress(OSError):  # on a full disk the first error is the one to tell
+                self._write("interrupted" if interrupted else "failed")
             raise
 
     def _stage(self, stage: Stage) -> None:
@@ -77,7 +87,9 @@ class Run:
         if not stage.cached(store):
             self._event(event="start", stage=stage.name, key=stage.key)
         seconds = stage.ensure(
-            store, lambda: self.log(f"{stage.name}: another run computes it, waiting")
+            store,
+            lambda: self.log(f"{stage.name}: another run computes it, waiting"),
+            {key: self.record[key] for key in MADE_BY},
         )
         state = "cached" if seconds is None else "computed"
         if seconds is not None:
@@ -90,24 +102,38 @@ class Run:
                 "key": stage.key,
                 "state": state,
                 "seconds": None if seconds is None else round(seconds, 3),
+                **({"made_by": stage.open(store).made_by} if seconds is None else {}),
             }
         )
         self._write("running")
 
-    def _results(self) -> list[dict[str, Any]]:
+    def _results(self) -> Results:
+        plan = self.plan
         evaluations = {
-            named.name: [
-                evaluation_stage(experiment, named).open(self.plan.store).json("evaluation.json")
-                for experiment in self.plan.experiments
+            row.name: [
+                evaluation_stage(e, row).open(plan.store).json(RESULT) for e in plan.experiments
             ]
-            for named in self.plan.recipe.generators
+            for row in plan.recipe.generators
         }
-        bare = {g.name: g.part.entry.component.name for g in self.plan.recipe.generators}
-        rows = result_rows(evaluations, bare, self.plan.experiments[0].tasks["ood"].shape[1])
-        write_json(self.folder / "results.json", rows)
-        text = page(self.plan.recipe.core.name, self.record, rows)
+        bare = {row.name: row.part.entry.component.name for row in plan.recipe.generators}
+        sizes = (plan.experiments[0].tasks["ood"] >= 0).sum(1)
+        chance = float((100 / sizes).mean())
+        rows = result_rows(evaluations, bare, chance)
+        studies = {
+            name: study_report(name, run.study, run.measured(plan.store))
+            for name, run in plan.studies.items()
+        }
+        results = Results(rows, studies)
+        self._publish(results, chance)
+        return results
+
+    def _publish(self, results: Results, chance: float) -> None:
+        plain = {name: report.rows for name, report in results.studies.items()}
+        write_json(self.folder / "results.json", {"generators": results.rows, "studies": plain})
+        for name, report in results.studies.items():
+            plot_study(report, self.folder / "plots" / name, chance)
+        text = page(self.plan.recipe.core.name, self.record, results.rows, results.studies)
         (self.folder / "report.md").write_text(text, encoding="utf-8")
-        return rows
 
     def _event(self, **facts: str) -> None:
         line = json.dumps({"time": now(), **facts})
@@ -119,6 +145,20 @@ class Run:
         if status != "running":
             self.record["ended"] = now()
         write_json(self.folder / "run.json", self.record)
+
+
+def _fresh(folder: Path) -> Path:
+    """Make the folder; runs that start in the same second get one each."""
+    number, place = 1, folder
+    while True:
+        try:
+            place.mkdir(parents=True)
+            return place
+        except FileExistsError:
+            if not place.is_dir():
+                raise
+            number += 1
+            place = folder.with_name(f"{folder.name}-{number}")
 
 
 def _duration(seconds: float) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from tina_kit.store import Draft, Entry, Store, content_key
@@ -14,6 +15,7 @@ from tina_kit.store import Draft, Entry, Store, content_key
 class Stage:
     """room: its folder in the store; name: what it is called in plans (`zoo/ood 2`).
 
+    seed: which run of the recipe it was made for; of no account to its key.
     version: raised when the core computes it differently.
     """
 
@@ -22,6 +24,7 @@ class Stage:
     settings: Mapping[str, Any]
     compute: Callable[[Draft], None] = field(compare=False)
     after: tuple[Stage, ...] = ()
+    seed: int | None = field(default=None, compare=False)
     version: int = 1
 
     @cached_property
@@ -41,6 +44,26 @@ class Stage:
     def open(self, store: Store) -> Entry:
         return store.open(self.room, self.key)
 
-    def ensure(self, store: Store, waiting: Callable[[], None] = lambda: None) -> float | None:
+    def ensure(
+        self,
+        store: Store,
+        waiting: Callable[[], None] = lambda: None,
+        made_by: Mapping[str, Any] = MappingProxyType({}),
+    ) -> float | None:
         """Seconds it took, None when it was there."""
-        return store.ensure(self.room, self.key, self.compute, self.settings, waiting)
+        return store.ensure(self.room, self.key, self.compute, self.settings, waiting, made_by)
+
+
+def in_order(goals: Sequence[Stage]) -> list[Stage]:
+    """The goals and all that they need, each once (the same work has the same key) and after what
+    it needs itself."""
+    found: dict[tuple[str, str], Stage] = {}
+
+    def visit(stage: Stage) -> Iterator[Stage]:
+        if (stage.room, stage.key) not in found:
+            for before in stage.after:
+                yield from visit(before)
+            found[stage.room, stage.key] = stage
+            yield stage
+
+    return [stage for goal in goals for stage in visit(goal)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -60,7 +61,9 @@ def discover() -> Registry:
 
 
 def load_file(registry: Registry, path: Path) -> Failure | None:
-    """Add the components of a local Python file, owned by `local`."""
+    """Add the components of a local Python file, owned by `local`; once, however often asked."""
+    if any(entry.origin == str(path) for entry in registry.registered):
+        return None
     before = len(registry.failures)
 
     def load() -> Any:
@@ -74,7 +77,8 @@ def load_file(registry: Registry, path: Path) -> Failure | None:
         spec.loader.exec_module(module)
         return module
 
-    _Loader(registry).load("local", path.name, str(path), load)
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    _Loader(registry).load("local", path.name, str(path), load, content)
     return registry.failures[-1] if len(registry.failures) > before else None
 
 
@@ -84,15 +88,17 @@ class _Loader:
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(hooks)
 
-    def load(self, owner: str, name: str, origin: str, load: Callable[[], Any]) -> None:
+    def load(
+        self, owner: str, name: str, origin: str, load: Callable[[], Any], content: str = ""
+    ) -> None:
         stage = "import"
         try:
             module = load()
             stage = "register"
             self._register(module, f"{owner}:{name}")
             stage = "components"
-            self.registry.registered += self._components(module, owner, origin)
-        except Exception as error:
+            self.registry.registered += self._components(module, owner, origin, content)
+        except (Exception, SystemExit) as error:
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             self.registry.failures.append(Failure(owner, name, stage, text, traceback.format_exc()))
 
@@ -104,7 +110,7 @@ class _Loader:
             self.manager.unregister(module)
             raise ValueError(f"unknown hook {', '.join(unknown)}")
 
-    def _components(self, module: Any, owner: str, origin: str) -> list[Registered]:
+    def _components(self, module: Any, owner: str, origin: str, content: str) -> list[Registered]:
         others = [p for p in self.manager.get_plugins() if p is not module]
         call = self.manager.subset_hook_caller("tina_kit_components", remove_plugins=others)
         found: list[Registered] = []
@@ -112,7 +118,7 @@ class _Loader:
         for component in (part for result in call() for part in result):
             if not isinstance(component, Component):
                 raise TypeError(f"{component!r} is not a Component")
-            entry = Registered(component, owner, origin)
+            entry = Registered(component, owner, origin, content)
             if (component.kind, entry.full_name) in taken:
                 raise ValueError(f"there are two {component.kind}s called {entry.full_name}")
             taken.add((component.kind, entry.full_name))

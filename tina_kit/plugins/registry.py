@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Registered:
-    """A component and the distribution (or local file) it comes from."""
+    """A component and the distribution (or local file) it comes from.
+
+    content: the hash of a local file, whose components' versions nobody raises; it goes into keys.
+    """
 
     component: Component
     owner: str
     origin: str
+    content: str = ""
 
     @property
     def full_name(self) -> str:

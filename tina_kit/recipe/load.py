@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from tina_kit.plugins.registry import nearest
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
 from tina_kit.recipe.recipe import Recipe
-from tina_kit.recipe.resolve import NamedPart, Resolver
+from tina_kit.recipe.resolve import NamedPart, Resolver, plain_node
 from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
 from tina_kit.recipe.yaml12 import parse
 
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
 _REQUIRED = ("dataset", "architecture", "conditioner", "generators")
+CHANCE = "chance"
 KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
 
 
@@ -109,7 +110,7 @@ def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
     for key in _REQUIRED:
         if key not in keys:
             resolver.report(source.where, key, "a recipe must have this key")
-    _load_plugins(keys.get("plugins"), registry, resolver)
+    plugins = _load_plugins(keys.get("plugins"), registry, resolver)
     _check_requires(keys.get("requires"), resolver)
 
     core = resolver.validate(CoreOptions, _core(source, path, resolver), "")
@@ -122,9 +123,25 @@ def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
     lists: dict[str, Any] = {
         key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()
     }
+    _check_rows(lists["generators"], resolver)
+    if "generators" in keys and not lists["generators"] and not resolver.problems:
+        resolver.report(keys["generators"].where, "generators", "name at least one")
     if resolver.problems:
         raise RecipeError(_in_order(resolver.problems))
-    return Recipe(path=path, source=source, core=core, **slots, **lists)
+    return Recipe(
+        path=path, source=source, core=core, **slots, **lists, registry=registry, plugins=plugins
+    )
+
+
+def vary(recipe: Recipe, overrides: Mapping[str, Any], where: Where) -> Recipe:
+    """The recipe with dotted keys set to other values, as `--set` does it.
+
+    where: what mistakes in them are blamed on.
+    """
+    source = recipe.source
+    for key, value in overrides.items():
+        source = override(source, key, plain_node(value, where))
+    return _resolve(recipe.path, source, recipe.registry)
 
 
 def _tasks(node: Node | None, where: Where) -> Node:
@@ -160,6 +177,8 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
             given = row.value.get("name")
             if given is not None and not isinstance(given.value, str):
                 resolver.report(given.where, f"{key}.{name}.name", "must be a word")
+        if name == CHANCE:
+            resolver.report(row.where, f"{key}.{name}", "the table has a row of this name already")
         if name in [known.name for known in rows]:
             resolver.report(row.where, f"{key}.{name}", "two rows have this name, give one `name`")
         part = resolver.part(bare, kind, f"{key}.{name}")
@@ -168,18 +187,33 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
     return tuple(rows)
 
 
-def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> None:
+def _check_rows(generators: tuple[NamedPart, ...], resolver: Resolver) -> None:
+    """An option that names another row must name one that stands before it."""
+    before: list[str] = []
+    for row in generators:
+        for option, name in row.part.rows().items():
+            if name not in before:
+                key = f"generators.{row.name}.{option}"
+                message = f"no row before this one is called '{name}'; {nearest(name, before)}"
+                resolver.report(row.part.where, key, message)
+        before.append(row.name)
+
+
+def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> tuple[Path, ...]:
     if node is None:
-        return
+        return ()
     if not isinstance(node.value, list):
         resolver.report(node.where, "plugins", "must be a list of Python files")
-        return
+        return ()
+    files = []
     for child in node.value:
-        file = child.where.folder / str(child.value)
+        file = (child.where.folder / str(child.value)).resolve()
         if not file.is_file():
             resolver.report(child.where, "plugins", f"there is no {file}")
         elif failure := load_file(registry, file):
             resolver.report(child.where, "plugins", str(failure))
+        files.append(file)
+    return tuple(files)
 
 
 def _check_requires(node: Node | None, resolver: Resolver) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -19,6 +19,7 @@ from tina_kit.api.options import Options
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent, nearest
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
+from tina_kit.store import content_of
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,45 @@ class ResolvedPart:
             **{name: _each(child, ResolvedPart.plain) for name, child in self.children.items()},
         }
 
-    def settings(self) -> dict[str, Any]:
-        """What goes into cache keys: no paths, but the fingerprint of what lies there."""
-        left_out = {name for name, field in _fields(self.options) if _is_path(field)}
+    def built_with(self, **changes: Any) -> Any:
+        """Built with some options changed."""
+        return replace(self, options=self.options.model_copy(update=changes)).build()
+
+    def child(self, option: str) -> ResolvedPart:
+        """The nested part of an option that holds one."""
+        part = self.children[option]
+        assert isinstance(part, ResolvedPart)
+        return part
+
+    def rows(self) -> dict[str, str]:
+        """The options that name another row of the recipe, where they are given."""
+        named = {name for name, field in _fields(self.options) if "row" in _extra(field)}
+        values = {name: getattr(self.options, name) for name in sorted(named)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def settings(self, fitting: bool = False) -> dict[str, Any]:
+        """What goes into cache keys: no paths, but the fingerprint of what lies there; no names of
+        other rows, whose own keys go in. fitting: without the options that fitting ignores."""
+        left_out = {
+            name
+            for name, field in _fields(self.options)
+            if _is_path(field)
+            or "row" in _extra(field)
+            or (fitting and "generation" in _extra(field))
+        }
         return {
             "use": self.entry.full_name,
             "version": self.entry.component.version,
             "options": self.options.model_dump(mode="json", exclude=left_out | set(self.children)),
             "parts": {name: _each(c, ResolvedPart.settings) for name, c in self.children.items()},
             "fingerprint": self._fingerprint(),
+            **({"code": self.entry.content} if self.entry.content else {}),
         }
 
     def _fingerprint(self) -> str:
         try:
-            return str(self.build().fingerprint())
+            part = self.build()
+            return str(part.fingerprint()) + content_of(part.files())
         except UserError as error:
             raise UserError(f"{self.where}: {error}") from error
 
@@ -161,7 +187,7 @@ class Resolver:
             kind = _nested_kind(field)
             if kind is None:
                 continue
-            node = given.get(name) or _node(field.get_default(), where)
+            node = given.get(name) or plain_node(field.get_default(), where)
             if isinstance(field.get_default(), tuple):
                 rows = node.value if isinstance(node.value, list) else None
                 if rows is None:
@@ -210,20 +236,25 @@ def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
     return model
 
 
-def _node(value: Any, where: Where) -> Node:
+def plain_node(value: Any, where: Where) -> Node:
     """A default as if it had been written at `where`."""
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, Mapping):
-        return Node({name: _node(child, where) for name, child in value.items()}, where)
+        return Node({name: plain_node(child, where) for name, child in value.items()}, where)
     if isinstance(value, (list, tuple)):
-        return Node([_node(child, where) for child in value], where)
+        return Node([plain_node(child, where) for child in value], where)
     return Node(value, where)
 
 
-def _nested_kind(field: FieldInfo) -> str | None:
+def _extra(field: FieldInfo) -> Mapping[str, Any]:
     extra = field.json_schema_extra
-    return str(extra["kind"]) if isinstance(extra, dict) and "kind" in extra else None
+    return extra if isinstance(extra, dict) else {}
+
+
+def _nested_kind(field: FieldInfo) -> str | None:
+    kind = _extra(field).get("kind")
+    return None if kind is None else str(kind)
 
 
 def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
@@ -249,7 +280,7 @@ def resolve_plain(
 ) -> ResolvedPart:
     """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`."""
     resolver = Resolver(registry)
-    part = resolver.part(_node(settings, Where(source, 0, 0, Path())), kind, kind)
+    part = resolver.part(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
     if part is None:
         raise RecipeError(resolver.problems)
     return part

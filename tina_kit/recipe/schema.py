@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tina_kit.api.options import Options, TrainingOptions
 
@@ -19,10 +19,16 @@ SLOTS = {
 LISTS = {"generators": "generator", "studies": "study"}
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
 class GenericOptions(TrainingOptions):
     """Stage 1: the classifier over all classes."""
 
     epochs: int = Field(50, gt=0, description="passes over the training images")
+    augment: Literal["none", "crop-flip"] = Field(
+        "none", description="crop-flip: random shifts and mirroring, as usual for CIFAR"
+    )
 
 
 class FinetuneOptions(TrainingOptions):
@@ -36,6 +42,11 @@ class FinetuneOptions(TrainingOptions):
 class EvaluationOptions(Options):
     """What the table is measured on. The test split is always used whole."""
 
+    on: Literal["test", "validation"] = Field(
+        "test",
+        description="validation: choose options with this. A fifth of the training images stands "
+        "in for the test images, which are not read, and other tasks are drawn",
+    )
     id_tasks: int = Field(150, ge=0, description="the first so many ID tasks are evaluated")
     batch_size: int = Field(64, gt=0, description="images of a p-Model in a batch")
 
@@ -45,8 +56,15 @@ class CoreOptions(Options):
 
     name: str = Field(min_length=1, pattern=r"^[\w.+-]+$", description="names the run folder")
     description: str = ""
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_seed_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands here twice")
+        return seeds

@@ -57,6 +57,23 @@ def parse(text: str, source: str, folder: Path) -> Node:
     return node
 
 
+class _Writer(yaml.SafeDumper):
+    """Quotes every text that either version of YAML would read as something else."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own way)
+        first: list(rules) for first, rules in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
+
+
+for _name, _pattern, _first in _SCALARS:
+    _Writer.add_implicit_resolver(_PREFIX + _name, re.compile(rf"^(?:{_pattern})$"), [*_first])
+
+
+def dump(value: Any) -> str:
+    """Plain dicts, lists and scalars as YAML that `parse` reads back as the same."""
+    return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True)
+
+
 def parse_scalar(text: str, where: Where) -> Node:
     """Parse the value of a `--set`; everything in it stands at `where`."""
     node = parse(text, where.source, where.folder) if text else Node(None, where)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from tina_kit.report.studies import StudyReport
 from tina_kit.report.table import Row, caption, markdown
 
 
-def page(name: str, record: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """record: the contents of `run.json`."""
+def page(
+    name: str,
+    record: Mapping[str, Any],
+    rows: Sequence[Row],
+    studies: Mapping[str, StudyReport] = MappingProxyType({}),
+) -> str:
+    """record: the contents of `run.json`; the studies' plots lie in `plots/<name>.png`."""
     stages = [
         f"| {stage['name']} | `{stage['key']}` | {stage['state']} | "
         f"{'' if stage['seconds'] is None else format(stage['seconds'], '.1f')} |"
@@ -31,6 +38,7 @@ def page(name: str, record: Mapping[str, Any], rows: Sequence[Row]) -> str:
         "",
         caption(rows),
         "",
+        *(line for key, study in studies.items() for line in _study(key, study)),
         "## Stages",
         "",
         "| stage | key | | seconds |",
@@ -38,3 +46,7 @@ def page(name: str, record: Mapping[str, Any], rows: Sequence[Row]) -> str:
         *stages,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _study(name: str, study: StudyReport) -> list[str]:
+    return [study.markdown(), f"![{study.title}](plots/{name}.png)", ""]

@@ -17,12 +17,12 @@ Counts = Mapping[str, Mapping[str, Sequence[int]]]
 
 
 def result_rows(
-    evaluations: Mapping[str, Sequence[Counts]], bare: Mapping[str, str], classes: int
+    evaluations: Mapping[str, Sequence[Counts]], bare: Mapping[str, str], chance: float
 ) -> list[dict[str, Any]]:
     """The rows of `results.json`.
 
     evaluations: generator's name → counts of each seed; bare: its name → its component's, by which
-    selection and oracle are known; classes: C, for the row of chance.
+    selection and oracle are known; chance: in percent.
     """
     low = _first(evaluations, bare, SELECTION)
     high = _first(evaluations, bare, ORACLE)
@@ -32,20 +32,20 @@ def result_rows(
             values = accuracies(seeds, test)
             row = _row(name, test, mean_estimate(values), len(values[0]), len(values))
             # Controls are measured on the OOD tasks.
-            split = "id" if test == "id" else "ood"
+            split = "id" if test == "id" or "ood" not in seeds[0] else "ood"
             if low and split in low[0] and name != _name_of(bare, SELECTION):
                 base = accuracies(low, split)
                 gain = mean_estimate([a - b for a, b in zip(values, base)])
-                row["vs_selection"] = _plain(gain)
+                row["vs_selection"] = plain(gain)
                 # Of a method that does not read prompts it says nothing.
                 if high and split in high[0] and test in ("id", "ood") and SHUFFLED in seeds[0]:
                     closed = gap_closed(values, base, accuracies(high, split))
-                    row["gap_closed"] = _plain(closed)
+                    row["gap_closed"] = plain(closed)
             rows.append(row)
-    tasks = len(next(iter(evaluations.values()))[0]["ood"]["total"])
-    seeds_run = len(next(iter(evaluations.values())))
-    chance = 100 / classes
-    rows.append(_row("chance", "ood", Estimate(chance, chance, chance), tasks, seeds_run))
+    if rows:
+        most = max(rows, key=lambda row: (row["split"] == "ood", row["tasks"]))
+        same = Estimate(chance, chance, chance)
+        rows.append(_row("chance", "ood", same, most["tasks"], most["seeds"]))
     return rows
 
 
@@ -58,19 +58,12 @@ def accuracies(seeds: Sequence[Counts], test: str) -> list[Array]:
 
 
 def _row(name: str, test: str, estimate: Estimate, tasks: int, seeds: int) -> dict[str, Any]:
-    plain = _plain(estimate)
-    return {
-        "generator": name,
-        "split": test,
-        "p_acc": plain["mean"],
-        "ci95": plain["ci95"],
-        "tasks": tasks,
-        "seeds": seeds,
-    }
+    row = {"generator": name, "split": test, "p_acc": plain(estimate)["mean"]}
+    return {**row, "ci95": plain(estimate)["ci95"], "tasks": tasks, "seeds": seeds}
 
 
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    """JSON knows no NaN."""
+def plain(estimate: Estimate) -> dict[str, Any]:
+    """`mean` and `ci95`, for JSON, which knows no NaN."""
     bounds = [estimate.low, estimate.high]
     return {
         "mean": None if math.isnan(estimate.mean) else estimate.mean,

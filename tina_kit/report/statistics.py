@@ -48,24 +48,23 @@ def gap_closed(value: Sequence[Array], low: Sequence[Array], high: Sequence[Arra
     """How much of the way from `low` to `high` the mean of `value` goes, in percent.
 
     All three hold, for each seed, one number for each of the same tasks. The interval is a
-    percentile bootstrap over tasks (over tasks within seeds), seeded; NaN where there is no way
-    to go.
+    percentile bootstrap, seeded: over tasks, with several seeds over seeds and the tasks in each.
+    NaN unless the way is longer than nothing, by the lower end of its own interval: a share of a
+    gap that may not be there says nothing.
     """
-    whole = _ratio(*(np.concatenate(list(rows)) for rows in (value, low, high)))
     random = np.random.default_rng(0)
-    draws = [random.integers(0, len(seed), (RESAMPLES, len(seed))) for seed in value]
-    means = [
-        np.mean([seed[draw].mean(1) for seed, draw in zip(rows, draws)], axis=0)
-        for rows in (value, low, high)
-    ]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = 100 * (means[0] - means[1]) / (means[2] - means[1])
-    if not np.isfinite(ratios).all():
-        return Estimate(whole, math.nan, math.nan)
-    bounds = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(whole, float(bounds[0]), float(bounds[1]))
-
-
-def _ratio(value: Array, low: Array, high: Array) -> float:
-    way = high.mean() - low.mean()
-    return float(100 * (value.mean() - low.mean()) / way) if way else math.nan
+    seeds, tasks = len(value), len(value[0])
+    runs = (
+        random.integers(0, seeds, (RESAMPLES, seeds, 1)) if seeds > 1 else np.zeros((1, 1, 1), int)
+    )
+    draws = random.integers(0, tasks, (RESAMPLES, seeds, tasks))
+    whole, bottom, top = (np.stack(list(rows)) for rows in (value, low, high))
+    gains, ways = whole - bottom, top - bottom
+    some = [values[runs, draws].mean((1, 2)) for values in (gains, ways)]
+    tail = (1 - LEVEL) / 2
+    if np.quantile(some[1], tail) <= 0:
+        return Estimate(math.nan, math.nan, math.nan)
+    # Where a few resamples have no way to go, their share is as large as it may be.
+    shares = 100 * some[0] / np.where(some[1] > 0, some[1], np.finfo(float).tiny)
+    bounds = np.quantile(shares, [tail, 1 - tail])
+    return Estimate(float(100 * gains.mean() / ways.mean()), float(bounds[0]), float(bounds[1]))

@@ -16,7 +16,7 @@ def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
         by_name.setdefault(row["generator"], {})[row["split"]] = row
     table = []
     for name, tests in by_name.items():
-        table.append(_line(name, tests["ood"], tests.get("id")))
+        table.append(_line(name, tests.get("ood"), tests.get("id")))
         table += [
             _line(f"  {test} prompts", row, None)
             for test, row in tests.items()
@@ -25,18 +25,20 @@ def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return table
 
 
-def _line(name: str, ood: Row, id_: Row | None) -> tuple[str, ...]:
-    gain, closed = ood.get("vs_selection"), ood.get("gap_closed")
+def _line(name: str, ood: Row | None, id_: Row | None) -> tuple[str, ...]:
+    main = ood or id_ or {}
+    gain, closed = main.get("vs_selection"), main.get("gap_closed")
     return (
         name,
-        _interval(ood["p_acc"], ood["ci95"]),
-        _interval(id_["p_acc"], id_["ci95"]) if id_ else "",
-        _interval(gain["mean"], gain["ci95"], sign=True) if gain else "",
+        interval(ood["p_acc"], ood["ci95"]) if ood else "ID only",
+        interval(id_["p_acc"], id_["ci95"]) if id_ else "",
+        interval(gain["mean"], gain["ci95"], sign=True) if gain else "",
         _percent(closed) if closed else "",
     )
 
 
-def _interval(mean: float, ci95: Sequence[float] | None, sign: bool = False) -> str:
+def interval(mean: float, ci95: Sequence[float] | None, sign: bool = False) -> str:
+    """`60.4 ± 1.0`, all in percent."""
     text = f"{mean:+.1f}" if sign else f"{mean:.1f}"
     if ci95 is None:
         return text
@@ -66,20 +68,28 @@ def caption(rows: Sequence[Row]) -> str:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    lines = [HEADER, tuple("---" if i == 0 else "---:" for i in range(len(HEADER))), *cells(rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(markdown_lines([HEADER, *cells(rows)]))
 
 
 def plain_text(rows: Sequence[Row]) -> str:
     """Aligned columns, for a terminal, a pipe or a log."""
-    lines = [HEADER, *cells(rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+    return "\n".join(text_lines([HEADER, *cells(rows)]))
+
+
+def markdown_lines(table: Sequence[Sequence[str]]) -> list[str]:
+    """table: a header and lines, the first cell of each a name."""
+    rule = ["---" if i == 0 else "---:" for i in range(len(table[0]))]
+    return ["| " + " | ".join(line) + " |" for line in [table[0], rule, *table[1:]]]
+
+
+def text_lines(table: Sequence[Sequence[str]]) -> list[str]:
+    """table: a header and lines, the first cell of each a name."""
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     text = [
         "  ".join(
             cell.ljust(width) if i == 0 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths))
         ).rstrip()
-        for line in lines
+        for line in table
     ]
-    text.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join(text)
+    return [text[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]]

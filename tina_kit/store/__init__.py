@@ -2,7 +2,17 @@
 
 from tina_kit.store.checkpoint import Checkpoint
 from tina_kit.store.files import read_json, write_json
+from tina_kit.store.fingerprints import content_of
 from tina_kit.store.keys import content_key
 from tina_kit.store.store import Draft, Entry, Store
 
-__all__ = ["Checkpoint", "Draft", "Entry", "Store", "content_key", "read_json", "write_json"]
+__all__ = [
+    "Checkpoint",
+    "Draft",
+    "Entry",
+    "Store",
+    "content_key",
+    "content_of",
+    "read_json",
+    "write_json",
+]

@@ -13,6 +13,7 @@ from typing import Any
 
 from tina_kit.api import TinaKitError
 
+STORE_REMEDY = "set TINA_KIT_STORE to a folder on another disk"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -41,11 +42,20 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def flush(path: Path) -> None:
     """Bring a file or folder to the disk: a rename must not outlive what it renames."""
+    if os.name == "nt":  # there a folder cannot be opened, nor a file flushed that is only read
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def share(path: Path) -> None:
+    """Let others read what they may read here: safetensors writes for the owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def sha256(path: Path) -> str:
@@ -57,8 +67,11 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def explaining_full_disk(place: Path) -> Iterator[None]:
-    """Turn "no space left" into one message; safetensors reports it as an error of its own."""
+def explaining_full_disk(place: Path, remedy: str) -> Iterator[None]:
+    """Turn "no space left" into one message; safetensors reports it as an error of its own.
+
+    remedy: how to choose another place.
+    """
     try:
         yield
     except TinaKitError:
@@ -67,7 +80,7 @@ def explaining_full_disk(place: Path) -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno in _FULL
         if full or "os error 28" in str(error) or "No space left" in str(error):
             raise TinaKitError(
-                f"{place}: no space left on this disk. Free some, or set TINA_KIT_STORE to a "
-                "folder on another disk; what is finished stays, and the run goes on from there"
+                f"{place}: no space left on this disk. Free some, or {remedy}; what is finished "
+                "stays, and the run goes on from there"
             ) from error
         raise

@@ -8,13 +8,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from tina_kit.api import TinaKitError
 from tina_kit.store.checkpoint import Checkpoint
-from tina_kit.store.files import explaining_full_disk, flush, read_json, sha256, write_json
+from tina_kit.store.files import (
+    STORE_REMEDY,
+    explaining_full_disk,
+    flush,
+    read_json,
+    sha256,
+    share,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +66,11 @@ class Entry:
     def json(self, name: str) -> Any:
         return read_json(self.folder / name)
 
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """Versions and hardware that it was computed with."""
+        return dict(self.json(ENTRY).get("made_by", {}))
+
 
 class Store:
     """Computes each result once, however many runs want it and however often they are killed."""
@@ -82,10 +96,16 @@ class Store:
         return (self.folder(stage, key) / ENTRY).is_file()
 
     def open(self, stage: str, key: str) -> Entry:
-        """Open a finished result. Raises TinaKitError when a file of it is missing or altered."""
+        """Open a finished result. Raises TinaKitError when it was never computed, or a file of it
+        is missing or altered."""
         entry = self._verified.get((stage, key))
         if entry is None:
             entry = Entry(self.folder(stage, key))
+            if not entry.folder.is_dir():
+                raise TinaKitError(
+                    f"{entry.folder}: this result is not in the store; the store was cleared, or "
+                    "the data or a plugin has changed since. Run the recipe again"
+                )
             _verify(entry.folder)
             self._verified[stage, key] = entry
         return entry
@@ -97,15 +117,17 @@ class Store:
         compute: Callable[[Draft], None],
         settings: Mapping[str, Any],
         waiting: Callable[[], None] = lambda: None,
+        made_by: Mapping[str, Any] = MappingProxyType({}),
     ) -> float | None:
         """Compute a result unless it is there. Returns the seconds it took, None when cached.
 
+        made_by: versions and hardware, kept beside the result and no part of its key.
         Another process that computes the same result is waited for (`waiting` is called once).
         """
         if self.has(stage, key):
             return None
         work = self.root / _WORK / stage / key
-        with explaining_full_disk(self.root):
+        with explaining_full_disk(self.root, STORE_REMEDY):
             self._make_root()
             work.parent.mkdir(parents=True, exist_ok=True)
             with _locked(work.with_name(f"{key}.lock"), waiting):
@@ -119,7 +141,8 @@ class Store:
                 try:
                     compute(Draft(out, work))
                     seconds = time.monotonic() - start
-                    _seal(out, stage, key, settings, seconds)
+                    facts = {"settings": dict(settings), "made_by": dict(made_by)}
+                    _seal(out, stage, key, seconds, facts)
                     self._publish(out, self.folder(stage, key))
                 finally:
                     shutil.rmtree(out, ignore_errors=True)
@@ -161,16 +184,17 @@ class _locked:
         self._lock.release()
 
 
-def _seal(folder: Path, stage: str, key: str, settings: Mapping[str, Any], seconds: float) -> None:
+def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        share(path)
         flush(path)
         name = path.relative_to(folder).as_posix()
         files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     entry = {
         "stage": stage,
         "key": key,
-        "settings": dict(settings),
+        **facts,
         "seconds": round(seconds, 3),
         "files": files,
     }

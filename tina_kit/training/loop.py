@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from tina_kit.training.precision import autocast
 from tina_kit.training.progress import Progress, silent
 from tina_kit.training.seeds import generator_for
 
+SAVING = 20  # times as long as a checkpoint takes to write passes before the next one
+
 
 @dataclass
 class Trainer:
@@ -23,7 +26,7 @@ class Trainer:
 
     label: of its progress; stream: what its random draws are seeded with beside the seed.
     checkpoints: names → Checkpoint, for instance a draft's `checkpoint`.
-    losses: of each call, the mean loss of every `checkpoint_every` steps.
+    losses, every: of each call, the mean loss of every so many steps.
     """
 
     label: str
@@ -34,6 +37,7 @@ class Trainer:
     checkpoints: Callable[[str], Checkpoint]
     progress: Progress = silent
     losses: list[list[float]] = field(default_factory=list)
+    every: list[int] = field(default_factory=list)
 
     def __call__(
         self, module: nn.Module, loss: Callable[[Step], Tensor], training: Training
@@ -45,6 +49,7 @@ class Trainer:
         number = len(self.losses)
         run = _Run(module.to(self.device).train(), training, self.checkpoints(f"train-{number}"))
         self.losses.append(run.losses)
+        self.every.append(training.checkpoint_every)
         with self.progress(self.label, training.steps, run.step) as advance:
             while run.step < training.steps:
                 random = generator_for(self.seed, self.stream, number, run.step)
@@ -68,6 +73,7 @@ class _Run:
         self.step = 0
         self.losses: list[float] = []
         self._sum = torch.zeros((), device=self.parameters[0].device)
+        self._next_save = 0.0
         self._restore()
 
     def update(self, loss: Tensor) -> None:
@@ -103,8 +109,16 @@ class _Run:
             )
         self.losses.append(mean)
         self._sum.zero_()
+        if time.monotonic() >= self._next_save or self.step == self.training.steps:
+            self._save()
+
+    def _save(self) -> None:
+        start = time.monotonic()
         state = {"step": self.step, "losses": self.losses}
         self.checkpoint.save(self._tensors(), state)
+        end = time.monotonic()
+        # A checkpoint of gigabytes is written so seldom that it costs little.
+        self._next_save = end + SAVING * (end - start)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"module.{name}": t for name, t in self.module.state_dict().items()}

@@ -22,7 +22,11 @@ def resolve_device(name: str) -> torch.device:
         raise UserError(
             f"--device {name}: no such device; write cpu, cuda, cuda:1 or mps"
         ) from None
-    if device.type != "cpu" and (accelerator is None or accelerator.type != device.type):
+    if device.type != "cpu" and (
+        accelerator is None
+        or accelerator.type != device.type
+        or (device.index or 0) >= torch.accelerator.device_count()
+    ):
         raise UserError(
             f"--device {name}: torch finds no such device here; leave it out or write cpu"
         )

@@ -22,6 +22,11 @@ def images_of_classes(labels: Tensor, classes: int) -> list[Tensor]:
     return list(order.split(counts))
 
 
+def images_of_task(pools: list[Tensor], task: Tensor) -> Tensor:
+    """The indices of all images of a task `(C,)`, given those of each class."""
+    return torch.cat([pools[index] for index in task.tolist() if index >= 0])
+
+
 def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:
     """int64 `(T, K)`: what each class of the data set is called in each task, -1 where absent.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from tina_kit.api import Architecture
 from tina_kit.training import Progress, silent
-from tina_kit.zoo.batches import images_of_classes, labels_in_tasks
+from tina_kit.zoo.batches import images_of_classes, images_of_task, labels_in_tasks, without_absent
 
 MODELS = 50  # p-Models evaluated side by side; more only cost memory
 
@@ -35,37 +36,42 @@ def evaluate(
     architecture: Architecture,
     vectors: Tensor,
     tasks: Tensor,
-    inputs: Tensor,
+    inputs: Callable[[Tensor], Tensor],
     labels: Tensor,
     classes: int,
     batch_size: int,
     device: torch.device,
+    frozen: Mapping[str, Tensor],
     progress: Progress = silent,
     label: str = "evaluate",
 ) -> Correct:
-    """Count right answers: the argmax over all rows of a p-Model; rows beyond the task's classes
-    are never right.
+    """Count right answers: the argmax over all rows of a p-Model. Rows beyond the task's classes
+    are never right, and neither is a logit of -inf, which says that there is no row.
 
-    vectors: float32 `(T, P)`; tasks: int64 `(T, C)`; inputs, labels: the whole test split.
+    vectors: float32 `(T, P)`; tasks: int64 `(T, C)`, -1 where a task has fewer classes.
+    inputs: int64 `(M, B)` indices of test images → `(M, B, ...)`, on the device.
+    labels: int64 `(N,)` of the whole test split; frozen: the generic model's state.
     """
     rows = rows_of(architecture, vectors.shape[1])
     pools = images_of_classes(labels, classes)
     names = labels_in_tasks(tasks, classes)
     correct = torch.zeros(len(tasks), dtype=torch.long)
-    total = torch.tensor([sum(len(pools[c]) for c in task) for task in tasks.tolist()])
+    chosen = [images_of_task(pools, task) for task in tasks]
+    frozen = {name: tensor.to(device) for name, tensor in frozen.items()}
     with torch.inference_mode(), progress(label, len(tasks), 0) as advance:
         for first in range(0, len(tasks), MODELS):
             part = slice(first, min(first + MODELS, len(tasks)))
-            images = _padded([torch.cat([pools[c] for c in t]) for t in tasks[part].tolist()])
+            images = _padded(chosen[part])
             models = vectors[part].to(device)
             for batch in images.split(batch_size, dim=1):  # (M, B), -1 where padded
                 taken = batch.clamp(min=0)
-                logits = architecture.forward_many(models, inputs[taken].to(device), rows)
+                logits = architecture.forward_many(models, inputs(taken), rows, frozen)
+                best, answer = without_absent(logits, tasks[part]).max(-1)
                 target = names[part].gather(1, labels[taken])
-                right = (logits.argmax(-1).cpu() == target) & (batch >= 0)
+                right = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (batch >= 0)
                 correct[part] += right.sum(1)
             advance(part.stop - first)
-    return Correct(correct, total)
+    return Correct(correct, torch.tensor([len(images) for images in chosen]))
 
 
 def _padded(pools: list[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Architecture, TinaKitError, UserError
+from tina_kit.store.files import explaining_full_disk, replacing, share
 
 FORMAT = "tina-kit p-Model 1"
 
@@ -59,7 +60,10 @@ class PModel:
             **{key: json.dumps(value, ensure_ascii=False) for key, value in self.metadata.items()},
         }
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        save_file(state, path, metadata=metadata)
+        remedy = "choose another place with --output"
+        with explaining_full_disk(path.parent, remedy), replacing(path) as draft:
+            save_file(state, draft, metadata=metadata)
+            share(draft)
 
 
 def assemble(
@@ -122,7 +126,9 @@ def _read(path: Path, size: tuple[int, int]) -> Tensor:
     try:
         with Image.open(path) as image:
             fitted = ImageOps.fit(
-                image.convert("RGB"), (size[1], size[0]), Image.Resampling.BILINEAR
+                ImageOps.exif_transpose(image).convert("RGB"),
+                (size[1], size[0]),
+                Image.Resampling.BILINEAR,
             )
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: this image cannot be read ({error})") from None

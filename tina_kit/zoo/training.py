@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tina_kit.api import Architecture, Images, Step, Training, TrainingOptions
+from tina_kit.api import Architecture, Images, Step, Train, Training, TrainingOptions
+from tina_kit.recipe.schema import GenericOptions
 from tina_kit.training import Trainer, derived_seed, generator_for
-from tina_kit.zoo.batches import epoch_batches, images_of_classes, labels_in_tasks
+from tina_kit.zoo.batches import (
+    epoch_batches,
+    images_of_classes,
+    images_of_task,
+    labels_in_tasks,
+    without_absent,
+)
 
 
 def train_generic(
     architecture: Architecture,
     images: Images,
     classes: int,
-    options: TrainingOptions,
+    options: GenericOptions,
     seed: int,
     trainer: Trainer,
 ) -> nn.Module:
-    """Stage 1: train the classifier over all classes. Returns it on the CPU, in eval mode."""
-    module = build_seeded(architecture, classes, seed)
+    """Stage 1: train the classifier over all `classes`. Returns it on the CPU, in eval mode."""
+    module = initial_seeded(architecture, classes, seed)
     steps = options.epochs * math.ceil(len(images.labels) / options.batch_size)
     pool = torch.arange(len(images.labels))
     random = generator_for(seed, "generic")
@@ -30,18 +38,41 @@ def train_generic(
 
     def loss(step: Step) -> Tensor:
         batch = batches[step.index]
-        inputs = architecture.normalise(images.images[batch].to(trainer.device))
-        return F.cross_entropy(module(inputs), images.labels[batch].to(trainer.device))
+        pixels = images.images[batch]
+        if options.augment == "crop-flip":
+            pixels = crop_and_flip(pixels, step.generator)
+        inputs = architecture.normalise(pixels.to(trainer.device))
+        # Convolutions over few channels are much faster this way on CPUs and tensor cores.
+        logits = module(inputs.contiguous(memory_format=torch.channels_last))
+        return F.cross_entropy(logits, images.labels[batch].to(trainer.device))
 
+    module = module.to(memory_format=torch.channels_last)
     trainer(module, loss, _training(options, steps, checkpoint_every=200))
-    return module.cpu()
+    plain: nn.Module = module.cpu().to(memory_format=torch.contiguous_format)
+    return plain
 
 
-def build_seeded(architecture: Architecture, classes: int, seed: int) -> nn.Module:
-    """A fresh module whose weights depend on nothing but the seed."""
+def crop_and_flip(images: Tensor, random: torch.Generator) -> Tensor:
+    """uint8 `(B, 3, H, W)` shifted by up to an eighth of its side, zeros beyond, and mirrored or
+    not, each image by itself: the usual augmentation of CIFAR."""
+    count, _, height, width = images.shape
+    pad = height // 8
+    padded = F.pad(images, (pad,) * 4)
+    top, left = torch.randint(2 * pad + 1, (2, count), generator=random)
+    columns = torch.arange(width).expand(count, -1)
+    flipped = torch.rand(count, generator=random) < 0.5
+    columns = torch.where(flipped[:, None], columns.flip(1), columns) + left[:, None]
+    rows = torch.arange(height) + top[:, None]
+    index = torch.arange(count)
+    moved = padded.permute(0, 2, 3, 1)[index[:, None, None], rows[:, :, None], columns[:, None]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def initial_seeded(architecture: Architecture, classes: int, seed: int) -> nn.Module:
+    """What stage 1 starts from; its random weights depend on nothing but the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "weights"))
-        return architecture.build(classes)
+        return architecture.initial(classes)
 
 
 class _PModels(nn.Module):
@@ -52,51 +83,55 @@ class _PModels(nn.Module):
 
 def finetune(
     architecture: Architecture,
-    inputs: Tensor,
+    inputs: Callable[[Tensor], Tensor],
     labels: Tensor,
     classes: int,
     tasks: Tensor,
     start: Tensor,
     options: TrainingOptions,
     seed: int,
-    trainer: Trainer,
+    train: Train,
+    device: torch.device,
+    frozen: Mapping[str, Tensor],
 ) -> Tensor:
     """Stage 2: M p-Models at once, each on the images of its own task.
 
-    inputs: what `architecture.inputs` gave, `(N, ...)`; labels: int64 `(N,)` in [0, classes).
-    tasks: int64 `(M, C)`; start: float32 `(M, P)`.
+    inputs: int64 `(M, B)` indices of images → `(M, B, ...)`, on `device`.
+    labels: int64 `(N,)` in [0, classes).
+    tasks: int64 `(M, C)`, -1 where a task has fewer classes; start: float32 `(M, P)`.
+    frozen: the generic model's state.
     Returns float32 `(M, P)`. The loss is a sum over p-Models, whose gradients are each one's own,
     and the images a task sees depend on the seed and the task alone: a p-Model does not know which
-    others are trained beside it. All take the steps of an average task.
+    others are trained beside it. All take the steps of an average task of C classes.
     """
     pools = images_of_classes(labels, classes)
     average = len(labels) / classes * tasks.shape[1]
-    steps = options.epochs * math.ceil(average / options.batch_size)
+    steps = math.ceil(options.epochs * math.ceil(average / options.batch_size))
     batches = torch.stack(
         [
             epoch_batches(
-                torch.cat([pools[index] for index in task]),
+                images_of_task(pools, task),
                 steps,
                 options.batch_size,
-                generator_for(seed, "finetune", *task),
+                generator_for(seed, "finetune", *task.tolist()),
             )
-            for task in tasks.tolist()
+            for task in tasks
         ],
         dim=1,
     )  # (steps, M, B)
     names = labels_in_tasks(tasks, classes)
     models = _PModels(start.clone())
     row = torch.arange(len(tasks))[:, None]
+    frozen = {name: tensor.to(device) for name, tensor in frozen.items()}
 
     def loss(step: Step) -> Tensor:
         batch = batches[step.index]
-        logits = architecture.forward_many(
-            models.vectors, inputs[batch].to(trainer.device), tasks.shape[1]
-        )
-        target = names[row, labels[batch]].to(trainer.device)
-        return F.cross_entropy(logits.flatten(0, 1).float(), target.flatten()) * len(tasks)
+        logits = architecture.forward_many(models.vectors, inputs(batch), tasks.shape[1], frozen)
+        logits = without_absent(logits.float(), tasks)
+        target = names[row, labels[batch]].to(device)
+        return F.cross_entropy(logits.flatten(0, 1), target.flatten()) * len(tasks)
 
-    trainer(models, loss, _training(options, steps, checkpoint_every=25))
+    train(models, loss, _training(options, steps, checkpoint_every=25))
     return models.vectors.detach().cpu()
 
 

@@ -1,0 +1,196 @@
+"""Prompts of a recipe's classes, embedded once by one conditioner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from tina_kit.api import Conditioner, Images, UserError
+from tina_kit.pipeline.stage import Stage
+from tina_kit.recipe import ResolvedPart
+from tina_kit.store import Draft, Store
+from tina_kit.training import Progress, Trainer, derived_seed, generator_for
+
+_BATCH = 256  # images embedded at once
+GIBBERISH = 100  # prompts that mean nothing, from which the control draws
+_TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "conditioner"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What conditions are made from. images: all training images; images_stage: where they come
+    from; seen: the classes that anything may learn from, None for all."""
+
+    class_names: Sequence[str]
+    images: Callable[[], Images]
+    images_stage: Stage
+    seen: list[int] | None
+
+
+class Conditions:
+    """The stages of one conditioner, and their results.
+
+    A conditioner that learns does so once, on the training images, whatever the run's seed: it
+    stands for a given encoder.
+    """
+
+    def __init__(
+        self,
+        part: ResolvedPart,
+        source: Source,
+        store: Store,
+        device: torch.device,
+        trainer: Callable[[str, Draft, str], Trainer],
+        progress: Progress,
+    ) -> None:
+        self.part = part
+        self.source = source
+        self.store = store
+        self.device = device
+        self.progress = progress
+        self._trainer = trainer
+
+    @cached_property
+    def conditioner(self) -> Conditioner:
+        """Not yet trained, where it learns."""
+        conditioner: Conditioner = self.part.build()
+        conditioner.device = self.device
+        return conditioner
+
+    @cached_property
+    def ready(self) -> Conditioner:
+        """Trained, where it learns."""
+        conditioner = self.conditioner
+        if conditioner.learns and self.fit_stage is not None:
+            conditioner.load(self.fit_stage.open(self.store).folder / _WEIGHTS)
+        return conditioner
+
+    # Stages.
+
+    @cached_property
+    def fit_stage(self) -> Stage | None:
+        if not self.conditioner.learns:
+            return None
+        settings = {"conditioner": self.part.settings(), "seen": self.source.seen}
+        after = (self.source.images_stage,)
+        return Stage("conditioner", "conditioner", settings, self._fit, after)
+
+    @cached_property
+    def text_stage(self) -> Stage:
+        settings = {
+            "conditioner": self.part.settings(),
+            "prompts": list(self.source.class_names),
+            "gibberish": GIBBERISH,
+        }
+        after = (self.fit_stage,) if self.fit_stage else ()
+        return Stage("conditions", "conditions", settings, self._embed_text, after, version=2)
+
+    @cached_property
+    def image_stage(self) -> Stage:
+        """Raises UserError when the conditioner takes no images."""
+        if "image" not in self.conditioner.modalities:
+            raise UserError(
+                f"{self.part.where}: the conditioner {self.part.entry.full_name} takes no image "
+                "prompts, only text; one that does is open-clip"
+            )
+        settings = {"conditioner": self.part.settings(), "gibberish": GIBBERISH}
+        after = (self.source.images_stage, *((self.fit_stage,) if self.fit_stage else ()))
+        return Stage("conditions", "image-conditions", settings, self._embed_images, after)
+
+    # Their results.
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """float32 `(K, D)`: every class's."""
+        return self._text("classes")
+
+    @cached_property
+    def padding(self) -> Tensor:
+        """float32 `(D,)`."""
+        return self._text("padding")[0]
+
+    @property
+    def gibberish(self) -> Tensor:
+        """float32 `(GIBBERISH, D)`."""
+        return self._text("gibberish")
+
+    @cached_property
+    def image_rows(self) -> Tensor:
+        """float32 `(N, D)`: every training image's."""
+        return self._image("images")
+
+    @property
+    def image_gibberish(self) -> Tensor:
+        """float32 `(GIBBERISH, D)`: of images of noise."""
+        return self._image("gibberish")
+
+    def of_tasks(self, tasks: Tensor) -> Tensor:
+        """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt where a class is absent."""
+        return torch.cat([self.rows, self.padding[None]])[tasks]
+
+    def of_images(self, tasks: Tensor, labels: Tensor, seed: int) -> Tensor:
+        """The same with one random training image of each class as its prompt.
+
+        labels: int64 `(N,)` of the training images.
+        """
+        random = generator_for(seed, "image prompts")
+        order = torch.randperm(len(labels), generator=random)
+        order = order[labels[order].argsort(stable=True)]  # by class, at random within
+        counts = torch.bincount(labels, minlength=len(self.rows))
+        if missing := [self.source.class_names[c] for c in tasks.unique() if not counts[c]]:
+            raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
+        first = counts.cumsum(0) - counts
+        pick = (torch.rand(tasks.shape, generator=random) * counts[tasks]).long()
+        rows = self.image_rows[order[first[tasks] + pick]]
+        return torch.where(tasks[..., None] < 0, self.padding, rows)
+
+    # How they are computed.
+
+    def _fit(self, draft: Draft) -> None:
+        conditioner = self.conditioner
+        names = self.source.class_names
+        images = self.source.images()
+        if self.source.seen is not None:
+            keep = torch.isin(images.labels, torch.tensor(self.source.seen))
+            images = Images(images.images[keep], images.labels[keep])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed("conditioner"))
+            trainer = self._trainer("conditioner", draft, "conditioner")
+            conditioner.fit(images, names, trainer)
+        folder = draft.folder / _WEIGHTS
+        folder.mkdir()
+        conditioner.save(folder)
+
+    def _embed_text(self, draft: Draft) -> None:
+        try:
+            conditioner = self.ready
+            tensors = {
+                "classes": conditioner.embed(self.source.class_names),
+                "padding": conditioner.embed([conditioner.padding_prompt]),
+                "gibberish": conditioner.gibberish(GIBBERISH, derived_seed("gibberish")),
+            }
+        except UserError as error:
+            raise UserError(f"{self.part.where}: conditioner: {error}") from error
+        draft.save_tensors(_TEXT, tensors)
+
+    def _embed_images(self, draft: Draft) -> None:
+        images = self.source.images().images
+        random = generator_for("gibberish images")
+        noise = torch.randint(256, (GIBBERISH, *images.shape[1:]), generator=random).byte()
+        rows = []
+        with self.progress("image-conditions", len(images), 0) as advance:
+            for batch in images.split(_BATCH):
+                rows.append(self.ready.embed_images(batch))
+                advance(len(batch))
+        tensors = {"images": torch.cat(rows), "gibberish": self.ready.embed_images(noise)}
+        draft.save_tensors(_IMAGE, tensors)
+
+    def _text(self, name: str) -> Tensor:
+        return self.text_stage.open(self.store).tensors(_TEXT)[name]
+
+    def _image(self, name: str) -> Tensor:
+        return self.image_stage.open(self.store).tensors(_IMAGE)[name]

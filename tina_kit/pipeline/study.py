@@ -1,0 +1,141 @@
+"""A study's trials as stages, over all seeds, and what they measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from tina_kit.api import Study, Trial, UserError
+from tina_kit.pipeline.evaluate import (
+    RESULT,
+    Tests,
+    evaluation_stage,
+    image_prompts,
+    measuring_stage,
+)
+from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.stage import Stage
+from tina_kit.plugins.registry import nearest
+from tina_kit.recipe import NamedPart, vary
+from tina_kit.report.results import Counts
+from tina_kit.store import Store
+
+LOSSES = "losses.json"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A trial and, for each seed, its counted answers or its losses.
+
+    losses: (steps between two of them, the losses) of each seed.
+    """
+
+    trial: Trial
+    counts: Sequence[Mapping[str, Sequence[int]]] = ()
+    losses: Sequence[tuple[int, Sequence[float]]] = ()
+
+
+class StudyRun:
+    """One study of a recipe on the experiments of all seeds."""
+
+    def __init__(self, named: NamedPart, experiments: Sequence[Experiment]) -> None:
+        self.named = named
+        self.experiments = experiments
+        self._variants: dict[tuple[int, str], Experiment] = {}
+
+    @cached_property
+    def study(self) -> Study:
+        study: Study = self.named.part.build()
+        return study
+
+    @cached_property
+    def trials(self) -> Sequence[Trial]:
+        rows = [row.name for row in self.experiments[0].recipe.generators]
+        try:
+            return tuple(self.study.trials(rows))
+        except UserError as error:
+            raise UserError(
+                f"{self.named.part.where}: studies.{self.named.name}: {error}"
+            ) from error
+
+    @cached_property
+    def stages(self) -> list[list[Stage]]:
+        """For each trial its stage of each seed."""
+        return [[self._stage(e, trial) for e in self.experiments] for trial in self.trials]
+
+    def measured(self, store: Store) -> list[Measured]:
+        results = []
+        for trial, stages in zip(self.trials, self.stages):
+            if trial.measure == "loss":
+                files = [stage.open(store).json(LOSSES) for stage in stages]
+                losses = [(file["every"][-1], file["runs"][-1]) for file in files]
+                results.append(Measured(trial, losses=losses))
+            else:
+                found: list[Counts] = [stage.open(store).json(RESULT) for stage in stages]
+                results.append(Measured(trial, counts=[counts[trial.split] for counts in found]))
+        return results
+
+    def _stage(self, base: Experiment, trial: Trial) -> Stage:
+        experiment = self._variant(base, trial)
+        named = self._row(experiment, trial)
+        if trial.measure == "loss":
+            return experiment.fit_stage(named)
+        plain = trial.classes is None and trial.prompts == "text" and trial.conditioner is None
+        if plain and trial.split in ("id", "ood"):
+            return evaluation_stage(experiment, named)
+        return self._special(experiment, named, trial)
+
+    def _special(self, experiment: Experiment, named: NamedPart, trial: Trial) -> Stage:
+        """A test that the main table does not hold."""
+        if trial.split not in experiment.tasks:
+            raise UserError(
+                f"{self.named.part.where}: studies.{self.named.name}: the task sampler draws no "
+                f"split '{trial.split}'; {nearest(trial.split, list(experiment.tasks))}"
+            )
+        tasks = experiment.tasks[trial.split]
+        if trial.classes is not None:
+            tasks = experiment.tasks_of(trial.classes)
+        conditions, needed = experiment.conditions, []
+        if trial.conditioner is not None:
+            conditions = experiment.conditions_by(self.named.part.child(trial.conditioner))
+            needed.append(conditions.text_stage)
+        if trial.prompts == "image":
+            needed.append(conditions.image_stage)
+
+        def tests() -> Tests:
+            if trial.prompts == "image":
+                return {trial.split: (tasks, image_prompts(experiment, tasks))}
+            return {trial.split: (tasks, conditions.of_tasks(tasks))}
+
+        settings = {
+            "generator": named.part.settings(),
+            "tasks": tasks.tolist(),
+            "prompts": trial.prompts,
+            "split": trial.split,
+            "seed": experiment.seed,
+        }
+        name = f"evaluate/{named.name} {self.named.name} {trial.x}"
+        shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
+        return measuring_stage(experiment, named, name, settings, tests, shards, *needed)
+
+    def _variant(self, base: Experiment, trial: Trial) -> Experiment:
+        if not trial.overrides:
+            return base
+        key = (base.seed, json.dumps(dict(trial.overrides), sort_keys=True))
+        if key not in self._variants:
+            recipe = vary(base.recipe, trial.overrides, self.named.part.where)
+            self._variants[key] = Experiment(
+                recipe, base.seed, base.store, base.device, base.progress
+            )
+        return self._variants[key]
+
+    def _row(self, experiment: Experiment, trial: Trial) -> NamedPart:
+        rows = {row.name: row for row in experiment.recipe.generators}
+        if trial.generator not in rows:
+            raise UserError(
+                f"{self.named.part.where}: studies.{self.named.name}: the recipe has no generator "
+                f"'{trial.generator}'; {nearest(trial.generator, list(rows))}"
+            )
+        return rows[trial.generator]

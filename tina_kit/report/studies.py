@@ -1,0 +1,143 @@
+"""From a study's trials to its rows, table and curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tina_kit.api import Study, Trial
+from tina_kit.report.results import accuracies, plain
+from tina_kit.report.statistics import Array, mean_estimate
+from tina_kit.report.table import interval, markdown_lines, text_lines
+
+_TEST = "test"
+
+
+class Result(Protocol):
+    """What was measured in one trial; see `pipeline.study.Measured`."""
+
+    @property
+    def trial(self) -> Trial: ...
+    @property
+    def counts(self) -> Sequence[Any]: ...
+    @property
+    def losses(self) -> Sequence[tuple[int, Sequence[float]]]: ...
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """title, x_label, note: the study's; rows: one for each trial, as `results.json` has them."""
+
+    title: str
+    x_label: str
+    note: str
+    rows: list[dict[str, Any]]
+
+    @property
+    def columns(self) -> list[str | float]:
+        return list(dict.fromkeys(row["x"] for row in self.rows if "x" in row))
+
+    def table(self) -> list[tuple[str, ...]]:
+        """A header and a line for each series; the places on the x axis are the columns."""
+        lines = [
+            (self.x_label, *(f"{x:g}" if isinstance(x, float) else str(x) for x in self.columns))
+        ]
+        for series in dict.fromkeys(row["series"] for row in self.rows):
+            at = {row["x"]: row for row in self.rows if row["series"] == series and "x" in row}
+            if at:
+                lines.append((series, *(_cell(at[x]) if x in at else "" for x in self.columns)))
+        return lines
+
+    def text(self) -> str:
+        return "\n".join(
+            [self.title, *text_lines(self.table()), *([self.note] if self.note else [])]
+        )
+
+    def markdown(self) -> str:
+        lines = [f"## {self.title}", ""]
+        if self.columns:
+            lines += [*markdown_lines(self.table()), ""]
+        return "\n".join([*lines, *([self.note, ""] if self.note else [])])
+
+
+def plot_study(report: StudyReport, stem: Path, chance: float) -> None:
+    """Draw `<stem>.png` and `<stem>.svg`: p-Acc by place, or losses by step.
+
+    chance: in percent, of the recipe's own tasks.
+    """
+    from tina_kit.report.plot import Point, plot
+
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    losses = {
+        row["series"]: [Point(step, loss) for step, loss in zip(row["steps"], row["loss"])]
+        for row in report.rows
+        if "loss" in row
+    }
+    if losses:
+        plot(losses, report.title, report.x_label, "training loss", stem, log_y=True)
+        return
+    series: dict[str, list[Point]] = {}
+    for row in report.rows:
+        low, high = row["ci95"] or (math.nan, math.nan)
+        point = Point(row["x"], row["p_acc"], low, high, row.get("published"))
+        series.setdefault(row["series"], []).append(point)
+    at = {row["x"]: 100 / row["classes"] if row["classes"] else chance for row in report.rows}
+    plot(series, report.title, report.x_label, "p-Acc (%)", stem, chance=at)
+
+
+def study_report(name: str, study: Study, results: Sequence[Result]) -> StudyReport:
+    """name: the study's row in the recipe, its title where it has none."""
+    base = {
+        result.trial.x: _values(result)
+        for result in results
+        if result.trial.series == study.versus and result.counts
+    }
+    rows = [_row(study, result, base) for result in results]
+    return StudyReport(study.title or name, study.x_label, study.note, rows)
+
+
+def _row(study: Study, result: Result, base: dict[str | float, list[Array]]) -> dict[str, Any]:
+    trial = result.trial
+    if trial.measure == "loss":
+        every = result.losses[0][0]
+        losses = np.mean([values for _, values in result.losses], axis=0)
+        steps = [every * (index + 1) for index in range(len(losses))]
+        return {"series": trial.series, "steps": steps, "loss": losses.tolist()}
+    values = _values(result)
+    estimate = plain(mean_estimate(values))
+    row = {
+        "series": trial.series,
+        "x": trial.x,
+        "classes": trial.classes,
+        "p_acc": estimate["mean"],
+        "ci95": estimate["ci95"],
+        "tasks": len(values[0]),
+        "seeds": len(values),
+    }
+    low = base.get(trial.x)
+    if low is not None and trial.series != study.versus and len(low[0]) == len(values[0]):
+        row["versus"] = {"series": study.versus} | plain(
+            mean_estimate([a - b for a, b in zip(values, low)])
+        )
+    published = study.published.get((trial.series, str(trial.x)))
+    if published is not None:
+        row["published"] = published
+    return row
+
+
+def _values(result: Result) -> list[Array]:
+    return accuracies([{_TEST: counts} for counts in result.counts], _TEST)
+
+
+def _cell(row: dict[str, Any]) -> str:
+    text = interval(row["p_acc"], row["ci95"])
+    if "versus" in row:
+        text += f" ({interval(row['versus']['mean'], row['versus']['ci95'], sign=True)})"
+    if "published" in row:
+        text += f" [paper {row['published']:.1f}]"
+    return text

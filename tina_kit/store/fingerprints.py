@@ -1,0 +1,49 @@
+"""What is in files that somebody else keeps: hashed once, known again by size and date."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from tina_kit.api import UserError
+from tina_kit.store.files import read_json, sha256, write_json
+from tina_kit.store.store import Store
+
+_KNOWN = ".fingerprints"
+
+
+def content_of(files: Mapping[str, Path]) -> str:
+    """The hash of all names and contents, "" of no files.
+
+    What was hashed before is known by path, size and time of change, in the default store. Raises
+    UserError naming a file that cannot be read.
+    """
+    if not files:
+        return ""
+    try:
+        stamp = hashlib.sha256()
+        for name in sorted(files):
+            facts = files[name].stat()
+            stamp.update(f"{name}\0{files[name]}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
+        try:
+            return str(read_json(known)["content"])
+        except (OSError, ValueError, KeyError, TypeError):
+            content = _hash(files)
+        with suppress(OSError):  # then it is hashed again next time
+            write_json(known, {"content": content, "files": len(files)})
+        return content
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _hash(files: Mapping[str, Path]) -> str:
+    names = sorted(files)
+    whole = hashlib.sha256()
+    with ThreadPoolExecutor() as pool:
+        for name, content in zip(names, pool.map(sha256, (files[name] for name in names))):
+            whole.update(f"{name}\0{content}\n".encode())
+    return whole.hexdigest()
