@@ -30,4 +30,32 @@ def tina_kit_components() -> Iterable[Component]:
             options="tina_conditioners.options:EmbeddingTableOptions",
             summary="Vectors from an .npz file, for instance CLIP's for a list of names.",
         ),
+        Component(
+            kind="conditioner",
+            name="open-clip",
+            target="tina_conditioners.clip:OpenClip",
+            options="tina_conditioners.options:OpenClipOptions",
+            summary="CLIP's text and image towers, of any open_clip model (Section 4.1).",
+        ),
+        Component(
+            kind="conditioner",
+            name="mini-clip",
+            target="tina_conditioners.clip:OpenClip",
+            options="tina_conditioners.options:MiniClipOptions",
+            summary="open-clip with a small model, trained here on the data set in minutes.",
+        ),
+        Component(
+            kind="conditioner",
+            name="descriptions",
+            target="tina_conditioners.descriptions:Descriptions",
+            options="tina_conditioners.options:DescriptionsOptions",
+            summary="A sentence for each class from a YAML file, embedded by another conditioner.",
+        ),
+        Component(
+            kind="conditioner",
+            name="llm-descriptions",
+            target="tina_conditioners.llm:LlmDescriptions",
+            options="tina_conditioners.options:LlmDescriptionsOptions",
+            summary="A sentence for each class from a language model (GPT-4 by default), kept.",
+        ),
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from tina_kit.api import Options
+from tina_kit.api import Options, Part, part
 
 
 class HashedNgramsOptions(Options):
@@ -26,3 +27,89 @@ class SentenceTransformerOptions(Options):
 class EmbeddingTableOptions(Options):
     path: Path = Field(description=".npz with `names` (N strings) and `embeddings` (N × D)")
     normalise: bool = Field(True, description="scale every vector to length 1")
+
+
+class OpenClipOptions(Options):
+    model: str = Field("ViT-B-32", description="an open_clip configuration, or mini-clip")
+    config: Path | None = Field(
+        None, description="an open_clip configuration of one's own (.json), in place of `model`"
+    )
+    weights: Literal["pretrained", "random", "train"] = Field(
+        "pretrained",
+        description="pretrained, random (for a dry try), or train: on the data set's training "
+        "images and class names",
+    )
+    pretrained: str | None = Field(
+        "openai",
+        description="open_clip's tag of the weights, which also tells their activation and image "
+        "statistics; null for weights of one's own",
+    )
+    checkpoint: Path | None = Field(
+        None, description="a file with these weights (safetensors or torch), so no download"
+    )
+    template: str = Field(
+        "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
+    )
+    seed: int = Field(0, ge=0, description="of random weights, and of those training starts from")
+    steps: int = Field(900, gt=0, description="of training; defaults suit Caltech-101")
+    batch_size: int = Field(128, gt=1, description="images in a step of training")
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, at its peak")
+    weight_decay: float = Field(0.1, ge=0, description="of AdamW")
+
+    @model_validator(mode="after")
+    def _checkpoint_is_pretrained(self) -> OpenClipOptions:
+        if self.checkpoint is not None and self.weights != "pretrained":
+            raise ValueError(f"checkpoint goes with weights: pretrained, not {self.weights}")
+        return self
+
+
+class MiniClipOptions(OpenClipOptions):
+    model: str = Field("mini-clip", description="mini-clip, or an open_clip configuration")
+    weights: Literal["pretrained", "random", "train"] = Field(
+        "train",
+        description="train: on the data set's training images and class names; pretrained (give "
+        "checkpoint), or random",
+    )
+
+
+class DescriptionsOptions(Options):
+    file: Path | None = Field(None, description=".yaml of `class name: sentence`")
+    set: str | None = Field(
+        None, description="descriptions that come with the kit, in place of `file`"
+    )
+    text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DescriptionsOptions:
+        if (self.file is None) == (self.set is None):
+            raise ValueError("give either file or set")
+        return self
+
+
+class LlmDescriptionsOptions(Options):
+    model: str = Field("gpt-4", description="the endpoint's name of the language model")
+    endpoint: str = Field(
+        "https://api.openai.com/v1",
+        pattern=r"^https?://",
+        description="speaks OpenAI's protocol under /chat/completions",
+    )
+    key_variable: str | None = Field(
+        "OPENAI_API_KEY",
+        description="the environment variable that holds the key; null where none is needed",
+    )
+    prompt: str = Field(
+        "Describe what a {} looks like, in one sentence of at most 25 words, so that somebody "
+        "would recognise it in a photograph. Do not use any word of its name.",
+        pattern=r"\{\}",
+        description="{} stands for the class name",
+    )
+    words: int = Field(40, ge=1, description="a longer answer is refused")
+    temperature: float | None = Field(
+        0.0, ge=0, description="of the language model; null leaves it to the endpoint"
+    )
+    timeout: float = Field(60.0, gt=0, description="seconds to wait for one answer")
+    retries: int = Field(5, ge=0, description="further attempts after a failed or refused answer")
+    backoff: float = Field(
+        1.0, ge=0, description="seconds before the first retry; doubled for every further one"
+    )
+    text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")

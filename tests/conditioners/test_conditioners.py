@@ -59,8 +59,18 @@ def test_a_table_is_looked_up_by_lower_case_name(table: Path) -> None:
 
 def test_a_name_that_is_not_in_the_table_is_told_with_the_nearest(table: Path) -> None:
     conditioner = EmbeddingTable(EmbeddingTableOptions(path=table))
-    with pytest.raises(UserError, match=r"no embedding for 1 of 2 prompts: peer; .* is 'pear'"):
+    told = r"no embedding for 1 of 2 prompts: peer \(the nearest name is 'pear'\)"
+    with pytest.raises(UserError, match=told):
         conditioner.embed(["apple", "peer"])
+
+
+def test_all_names_that_are_not_in_the_table_are_told_at_once(table: Path) -> None:
+    conditioner = EmbeddingTable(EmbeddingTableOptions(path=table))
+    missing = [f"unheard of {number}" for number in range(40)]
+    with pytest.raises(UserError) as told:
+        conditioner.embed(["apple", *missing, missing[0]])
+    assert all(str(told.value).count(f"{name},") == 1 for name in missing[:-1])
+    assert str(told.value).endswith(missing[-1])
 
 
 def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,214 @@
+"""open_clip's models: their configurations, weights, tokenizers and images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tina_conditioners.options import OpenClipOptions
+from tina_kit.api import UserError
+
+MINI = "mini-clip"
+"""The configuration that comes with the kit."""
+
+Config = dict[str, Any]
+WITHOUT_DOWNLOAD = (
+    "Give the file as `checkpoint`, set `weights: random` for a dry try, or train a small one "
+    "here (use: mini-clip)"
+)
+WITHOUT_ANY = "Give a file as `checkpoint`, or set `weights: train` or `weights: random`"
+
+
+def configuration(options: OpenClipOptions) -> Config:
+    """The model as open_clip describes it. Raises UserError for what is no description."""
+    if options.config is not None:
+        return _own_configuration(options.config)
+    if options.model == MINI:
+        return _own_configuration(Path(__file__).with_name("mini_clip.json"))
+    import open_clip
+
+    names = open_clip.list_models()
+    if options.model not in names:
+        raise UserError(
+            f"open-clip: there is no model '{options.model}'; "
+            f"{_nearest(options.model, [*names, MINI])}. A configuration of your own goes into "
+            "`config`"
+        )
+    return dict(open_clip.get_model_config(options.model))
+
+
+def _own_configuration(path: Path) -> Config:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config = config.get("model_cfg", config)  # as open_clip saves it beside weights
+        missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(config)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: is no open_clip configuration ({error})") from None
+    if missing:
+        raise UserError(f"{path}: is no open_clip configuration: no {', '.join(sorted(missing))}")
+    return dict(config)
+
+
+def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
+    """What open_clip knows of pretrained weights: where they are, how they are fed.
+
+    Empty for weights of one's own. Raises UserError where weights are asked for that nobody has.
+    """
+    if options.weights != "pretrained":
+        return {}
+    own = options.config is not None or options.model == MINI
+    if own or options.pretrained is None:
+        if options.checkpoint is None:
+            what = options.config or f"the model '{options.model}' without a tag"
+            raise UserError(
+                f"open-clip: there are no weights to download for {what}. {WITHOUT_ANY}"
+            )
+        return {}
+    import open_clip
+
+    if not open_clip.is_pretrained_cfg(options.model, options.pretrained):
+        tags = open_clip.list_pretrained_tags_by_model(options.model)
+        raise UserError(
+            f"open-clip: {options.model} has no weights '{options.pretrained}'; "
+            f"{_nearest(options.pretrained, tags)}. Weights of your own: `pretrained: null` and "
+            "`checkpoint`"
+        )
+    return dict(open_clip.get_pretrained_cfg(options.model, options.pretrained))
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = get_close_matches(name, names, n=3, cutoff=0.4)
+    return f"the nearest are {', '.join(close)}" if close else f"there are {', '.join(names)}"
+
+
+def random_model(config: Config, seed: int) -> nn.Module:
+    """A model with the random weights of a seed, on the CPU."""
+    import open_clip
+
+    settings = deepcopy(config)
+    # What open_clip would otherwise download by itself.
+    settings["vision_cfg"]["timm_model_pretrained"] = False
+    settings["text_cfg"]["hf_model_pretrained"] = False
+    custom = settings.pop("custom_text", False) or settings["text_cfg"].get("hf_model_name")
+    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    if "multimodal_cfg" in settings:
+        kind = open_clip.CoCa
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            model: nn.Module = kind(**settings)
+    except Exception as error:  # whatever a strange configuration leads to
+        raise UserError(f"open-clip: the model cannot be built: {_line(error)}") from error
+    return model.eval()
+
+
+def pretrained_model(options: OpenClipOptions, config: Config) -> nn.Module:
+    """A model with the weights of a file or of a download; nothing in them is executed."""
+    import open_clip
+
+    tag = tag_of(options)
+    path = options.checkpoint or _download(options, tag)
+    # The activation belongs to the weights: OpenAI's were trained with QuickGELU.
+    model = random_model(config | ({"quick_gelu": True} if tag.get("quick_gelu") else {}), seed=0)
+    try:
+        open_clip.load_checkpoint(model, str(path), weights_only=True)
+    except Exception as error:  # every format fails in its own way
+        raise UserError(
+            f"{path}: holds no weights of {options.config or options.model} ({_line(error)}). "
+            "They must be a safetensors file or a state dict that torch.load reads with "
+            "weights_only=True"
+        ) from error
+    return model.eval()
+
+
+def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> str:
+    import open_clip
+
+    try:
+        return str(open_clip.download_pretrained(dict(tag)))
+    except Exception as error:  # of the hub, of urllib or of open_clip itself
+        raise UserError(
+            f"open-clip: the weights '{options.pretrained}' of {options.model} cannot be "
+            f"downloaded ({_line(error)}). {WITHOUT_DOWNLOAD}"
+        ) from error
+
+
+def tokenizer(options: OpenClipOptions, config: Config) -> Callable[[list[str]], Tensor]:
+    """Texts → int64 `(N, L)`, cut to the L tokens of the model's context."""
+    import open_clip
+    from open_clip.tokenizer import HFTokenizer
+
+    text = config["text_cfg"]
+    settings = {"context_length": text.get("context_length", 77)}
+    settings |= text.get("tokenizer_kwargs") or {}
+    name = text.get("hf_tokenizer_name")
+    try:
+        if options.config is None and options.model != MINI:
+            made = open_clip.get_tokenizer(options.model)
+        else:
+            made = HFTokenizer(name, **settings) if name else open_clip.SimpleTokenizer(**settings)
+    except Exception as error:  # of the hub or of the tokenizer's own library
+        raise UserError(
+            f"open-clip: the tokenizer of {options.config or options.model} cannot be loaded "
+            f"({_line(error)})"
+        ) from error
+    return made  # type: ignore[no-any-return]
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """uint8 `(N, 3, H, W)` → float32 `(N, 3, *size)`, as the model was trained to see images.
+
+    squash: images that are not square are distorted, and not cropped to their middle.
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    squash: bool
+
+    @classmethod
+    def of(cls, config: Config, tag: Mapping[str, Any]) -> Preprocess:
+        from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
+        side = config["vision_cfg"].get("image_size", 224)
+        return cls(
+            size=(side, side) if isinstance(side, int) else tuple(side),
+            mean=tuple(tag.get("mean") or OPENAI_DATASET_MEAN),
+            std=tuple(tag.get("std") or OPENAI_DATASET_STD),
+            interpolation=tag.get("interpolation") or "bicubic",
+            squash=tag.get("resize_mode") == "squash",
+        )
+
+    def __call__(self, images: Tensor) -> Tensor:
+        pixels = images.float() / 255
+        if not self.squash:
+            pixels = _middle(pixels)
+        if pixels.shape[-2:] != self.size:
+            pixels = F.interpolate(pixels, self.size, mode=self.interpolation, antialias=True)
+        moments = torch.tensor([self.mean, self.std], device=images.device)
+        mean, std = moments[:, :, None, None]
+        seen: Tensor = (pixels.clamp(0, 1) - mean) / std
+        return seen
+
+
+def _middle(images: Tensor) -> Tensor:
+    """The largest square in the middle of `(N, 3, H, W)`."""
+    height, width = images.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return images[..., top : top + side, left : left + side]

@@ -1,0 +1,84 @@
+"""Descriptions that were written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from tina_conditioners.described import Described
+from tina_conditioners.files import content
+from tina_conditioners.names import listed
+from tina_conditioners.options import DescriptionsOptions
+from tina_kit.api import Conditioner, UserError
+
+DATA = Path(__file__).with_name("data")
+PREFIX = "descriptions_"
+
+
+class Descriptions(Described):
+    """A YAML file tells a sentence for every class; names are looked up in lower case.
+
+    Every value is read as text, so that a class may be called `no` or `1`. A prompt that is no
+    class of the file is an error: nothing falls back on its name.
+    """
+
+    def __init__(self, options: DescriptionsOptions, text: Conditioner) -> None:
+        super().__init__(text)
+        self.options = options
+
+    def fingerprint(self) -> str:
+        return content(self._path)
+
+    def sentences(self, names: Sequence[str]) -> Mapping[str, str]:
+        table = self._table
+        if missing := [name for name in names if name.lower() not in table]:
+            raise UserError(
+                f"{self._path}: no description of {len(set(missing))} of {len(set(names))} "
+                f"classes: {listed(missing, table)}"
+            )
+        return {name: table[name.lower()] for name in names}
+
+    @cached_property
+    def _path(self) -> Path:
+        return self.options.file or _shipped(str(self.options.set))
+
+    @cached_property
+    def _table(self) -> dict[str, str]:
+        """Lower-case class names → sentences."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+            pairs = list(_pairs(yaml.compose(text, Loader=yaml.BaseLoader)))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{self._path}: is no YAML of `class name: sentence` ({reason})"
+            ) from None
+        names = [name for name, _ in pairs]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"{self._path}: described more than once: {', '.join(twice)}")
+        return dict(pairs)
+
+
+def _pairs(root: yaml.Node | None) -> Iterator[tuple[str, str]]:
+    """The entries of a mapping of texts, read from its nodes: YAML itself would let the last of
+    two equal keys win."""
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError("it is no mapping")
+    for key, value in root.value:
+        line = key.start_mark.line + 1
+        if not (isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
+            raise ValueError(f"line {line}: a class name and one sentence are expected")
+        if not value.value.strip():
+            raise ValueError(f"line {line}: '{key.value}' has no sentence")
+        yield key.value.lower(), " ".join(value.value.split())
+
+
+def _shipped(name: str) -> Path:
+    files = {path.stem.removeprefix(PREFIX): path for path in DATA.glob(f"{PREFIX}*.yaml")}
+    if name not in files:
+        known = ", ".join(sorted(files))
+        raise UserError(f"descriptions: there is no set '{name}'; there are {known}")
+    return files[name]

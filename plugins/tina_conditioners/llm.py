@@ -1,0 +1,124 @@
+"""Descriptions that a language model is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tina_conditioners.chat import Chat, NoUsableAnswer
+from tina_conditioners.described import Described
+from tina_conditioners.options import LlmDescriptionsOptions
+from tina_kit.api import Conditioner, TinaKitError
+
+SHORTEST_WORD = 3  # letters; shorter ones of a name, like "of", may be used
+
+
+class LlmDescriptions(Described):
+    """A language model describes each class in a sentence that does not use its name.
+
+    The answers depend on a model that others run and change. Each is kept on disk by the model's
+    name, the prompt and the class, in a folder beside the store, so that a run can be repeated
+    and no class is asked for twice; hand that folder on, or write the sentences down for the
+    conditioner `descriptions`, to let others repeat it. Answers are no part of cache keys, since
+    there are none before the first run: after changing one by hand, change `prompt` too.
+
+    An answer that is empty, too long or uses a word of the class's name is refused, retried with
+    the reason, and never kept.
+    """
+
+    def __init__(self, options: LlmDescriptionsOptions, text: Conditioner) -> None:
+        super().__init__(text)
+        self.options = options
+        self.chat = Chat(options)
+
+    def sentences(self, names: Sequence[str]) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        refused = []
+        for name in dict.fromkeys(names):
+            try:
+                found[name] = self._sentence(name)
+            except NoUsableAnswer as error:
+                refused.append(f"'{name}' ({error})")
+        if refused:
+            raise TinaKitError(
+                f"llm-descriptions: {self.options.model} gave no usable sentence for "
+                f"{', '.join(refused)}. Change `prompt`, `model` or `words`; the other classes' "
+                "answers are kept"
+            )
+        return found
+
+    def _sentence(self, name: str) -> str:
+        path = answers_folder() / f"{self._address(name)}.json"
+        kept = _read(path)
+        if kept is not None and not self._objection(name, kept):
+            return kept
+        question = self.options.prompt.replace("{}", name)
+        sentence = self.chat.ask(question, lambda answer: self._objection(name, answer))
+        _write(path, self._subject(name) | {"sentence": sentence})
+        return sentence
+
+    def _subject(self, name: str) -> dict[str, str]:
+        return {"model": self.options.model, "prompt": self.options.prompt, "class": name}
+
+    def _address(self, name: str) -> str:
+        text = json.dumps(self._subject(name), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _objection(self, name: str, answer: str) -> str:
+        """What is wrong with an answer; "" for nothing."""
+        if not re.search(r"\w", answer):
+            return "says nothing"
+        if len(answer.split()) > self.options.words:
+            return f"is longer than {self.options.words} words"
+        if used := _words_of(name, answer):
+            return f"uses {', '.join(repr(word) for word in used)}"
+        return ""
+
+
+def _words_of(name: str, answer: str) -> list[str]:
+    """The words of a name that an answer uses, in the singular or a regular plural."""
+    words = [w for w in _words(name) if len(w) >= SHORTEST_WORD] or _words(name)
+    used = set(_words(answer))
+    return [w for w in words if used & _forms(w)]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
+
+
+def _forms(word: str) -> set[str]:
+    return {word, f"{word}s", f"{word}es", word.removesuffix("s"), word.removesuffix("es")}
+
+
+def answers_folder() -> Path:
+    """Beside the store: the folder that TINA_KIT_STORE names, or the user's cache folder."""
+    named = os.environ.get("TINA_KIT_STORE")
+    if named:
+        store = Path(named).expanduser().resolve()
+        return store.with_name(f"{store.name}-descriptions")
+    from platformdirs import user_cache_path
+
+    return user_cache_path("tina-kit") / "store-descriptions"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["sentence"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # asked for again
+
+
+def _write(path: Path, answer: Mapping[str, str]) -> None:
+    """In one step, so that a reader never sees half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(answer, indent=2, ensure_ascii=False), encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise TinaKitError(f"{path.parent}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,226 @@
+"""Both towers of an open_clip model, with weights of every kind."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tina_conditioners.clip import OpenClip
+from tina_conditioners.options import MiniClipOptions, OpenClipOptions
+
+from tina_kit.api import TinaKitError, UserError
+
+open_clip = pytest.importorskip("open_clip")
+
+TINY = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps(TINY), encoding="utf-8")
+    return path
+
+
+def made(config: Path, **options: Any) -> OpenClip:
+    return OpenClip(OpenClipOptions(config=config, **({"weights": "random"} | options)))
+
+
+def images(count: int, *size: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(7)
+    return torch.randint(256, (count, 3, *size), generator=random).byte()
+
+
+def test_prompts_and_images_lie_in_one_space_with_length_1(config: Path) -> None:
+    conditioner = made(config)
+    assert (conditioner.width, conditioner.image_size) == (8, 16)
+    assert conditioner.modalities == ("text", "image") and not conditioner.learns
+    for rows in (conditioner.embed(["apple", "pear"]), conditioner.embed_images(images(2, 16, 16))):
+        assert rows.shape == (2, 8) and rows.dtype == torch.float32 and not rows.requires_grad
+        torch.testing.assert_close(rows.norm(dim=1), torch.ones(2))
+        assert (rows[0] - rows[1]).abs().max() > 1e-3
+
+
+def test_a_row_depends_on_its_own_prompt_alone(config: Path) -> None:
+    conditioner = made(config)
+    alone = conditioner.embed(["apple"])
+    among = conditioner.embed(["a much longer prompt of many words", "apple", "pear"])
+    assert torch.equal(among[1:2], alone)
+    pixels = images(70, 16, 16)  # more than are embedded at once
+    torch.testing.assert_close(
+        conditioner.embed_images(pixels)[66:67], conditioner.embed_images(pixels[66:67])
+    )
+
+
+def test_the_template_is_for_classes_and_not_for_the_padding_prompt(config: Path) -> None:
+    plain, photo = made(config, template="{}"), made(config)
+    assert torch.equal(photo.embed(["apple"]), plain.embed(["a photo of a apple"]))
+    assert torch.equal(photo.embed(["<->"]), plain.embed(["<->"]))
+
+
+def test_images_are_seen_as_open_clip_itself_sees_them(config: Path) -> None:
+    from PIL import Image
+
+    conditioner = made(config)
+    model = conditioner._model()[0]
+    pixels = images(1, 40, 40)
+    picture = Image.fromarray(pixels[0].permute(1, 2, 0).numpy())
+    seen = open_clip.image_transform(16, is_train=False)(picture)[None]
+    # open_clip rounds to bytes after resizing.
+    torch.testing.assert_close(conditioner._preprocess(pixels), seen, atol=0.05, rtol=0)
+    expected = torch.nn.functional.normalize(model.encode_image(seen), dim=1)
+    torch.testing.assert_close(conditioner.embed_images(pixels), expected, atol=0.02, rtol=0)
+
+
+def test_of_an_image_that_is_no_square_the_middle_is_seen(config: Path) -> None:
+    conditioner, pixels = made(config), images(2, 16, 40)
+    middle = conditioner.embed_images(pixels[..., 12:28])
+    assert torch.equal(conditioner.embed_images(pixels), middle)
+    tall = conditioner.embed_images(pixels.mT)
+    assert torch.equal(tall, conditioner.embed_images(pixels.mT[..., 12:28, :]))
+
+
+def test_random_weights_come_from_their_seed_alone(config: Path) -> None:
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = made(config, seed=3).embed(["apple"])
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(2)
+    assert torch.equal(made(config, seed=3).embed(["apple"]), first)
+    assert not torch.allclose(made(config, seed=4).embed(["apple"]), first)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "torch"])
+def test_a_checkpoint_is_read_from_a_file(config: Path, tmp_path: Path, form: str) -> None:
+    source = made(config, seed=5)
+    state = source._model()[0].state_dict()
+    path = tmp_path / f"weights.{'safetensors' if form == 'safetensors' else 'pt'}"
+    save_file(state, path) if form == "safetensors" else torch.save({"state_dict": state}, path)
+    conditioner = made(config, weights="pretrained", checkpoint=path)
+    assert torch.equal(conditioner.embed(["apple"]), source.embed(["apple"]))
+
+
+class _Trap:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_a_checkpoint_is_executed(config: Path, tmp_path: Path) -> None:
+    path, sprung = tmp_path / "weights.pt", tmp_path / "sprung"
+    torch.save({"state_dict": {"a": _Trap(sprung)}}, path)
+    with pytest.raises(UserError, match=r"weights\.pt: holds no weights of .*weights_only"):
+        made(config, weights="pretrained", checkpoint=path).embed(["apple"])
+    path.write_bytes(pickle.dumps(_Trap(sprung), protocol=2))
+    with pytest.raises(UserError, match="holds no weights"):
+        made(config, weights="pretrained", checkpoint=path).embed(["apple"])
+    assert not sprung.exists()
+
+
+def test_a_checkpoint_of_another_model_is_told(config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": torch.ones(2)}, path)
+    with pytest.raises(UserError, match="holds no weights of"):
+        made(config, weights="pretrained", checkpoint=path).embed(["apple"])
+
+
+def test_openai_weights_in_a_file_keep_their_activation(tmp_path: Path, monkeypatch: Any) -> None:
+    """ViT-B-32's own configuration has another one than OpenAI's weights were trained with."""
+    monkeypatch.setattr(open_clip, "get_model_config", lambda name: dict(TINY))
+    path = tmp_path / "weights.safetensors"
+    save_file(open_clip.CLIP(**TINY).state_dict(), path)
+    openai = OpenClip(OpenClipOptions(checkpoint=path))._model()[0]
+    own = OpenClip(OpenClipOptions(checkpoint=path, pretrained=None))._model()[0]
+    assert "QuickGELU" in repr(openai) and "QuickGELU" not in repr(own)
+
+
+def test_weights_that_cannot_be_downloaded_are_told_with_what_to_do(monkeypatch: Any) -> None:
+    def offline(tag: object) -> str:
+        raise FileNotFoundError("no network\nand more")
+
+    monkeypatch.setattr(open_clip, "download_pretrained", offline)
+    with pytest.raises(UserError) as told:
+        OpenClip(OpenClipOptions()).embed(["apple"])
+    assert "weights 'openai' of ViT-B-32 cannot be downloaded (no network)" in str(told.value)
+    for way in ("`checkpoint`", "`weights: random`", "mini-clip"):
+        assert way in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "ViT-B32"}, "no model 'ViT-B32'; the nearest are .*ViT-B-32"),
+        ({"model": "miniclip"}, "the nearest are .*mini-clip"),
+        ({"pretrained": "openapi"}, "ViT-B-32 has no weights 'openapi'; the nearest are openai"),
+        ({"model": "mini-clip"}, "no weights to download for the model 'mini-clip'"),
+        ({"pretrained": None}, "no weights to download"),
+    ],
+)
+def test_what_does_not_exist_is_told_before_anything_runs(options: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        OpenClip(OpenClipOptions(**options)).fingerprint()
+
+
+def test_a_configuration_that_is_none_is_told(config: Path) -> None:
+    for text, message in (("no json", "is no open_clip"), ('{"embed_dim": 8}', "no text_cfg, vis")):
+        config.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match=message):
+            made(config).fingerprint()
+    config.write_text(json.dumps(TINY | {"colour": "blue"}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"cannot be built: .*colour"):
+        made(config).embed(["apple"])
+
+
+def test_a_checkpoint_with_random_weights_is_a_mistake(config: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoint goes with weights: pretrained"):
+        OpenClipOptions(weights="random", checkpoint=config)
+
+
+def test_the_fingerprint_follows_the_content_of_local_files(config: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(config.read_bytes())
+    before = made(config).fingerprint()
+    assert made(copy).fingerprint() == before
+    copy.write_text(json.dumps(TINY | {"embed_dim": 16}), encoding="utf-8")
+    assert made(copy).fingerprint() != before
+    options = {"config": config, "weights": "pretrained"}
+    first, second = tmp_path / "a.pt", tmp_path / "b.pt"
+    first.write_bytes(b"one")
+    second.write_bytes(b"two")
+    prints = [
+        OpenClip(OpenClipOptions(**options, checkpoint=path)).fingerprint()
+        for path in (first, second)
+    ]
+    assert prints[0] != prints[1]
+
+
+def test_the_model_that_is_to_be_trained_is_not_used_before(config: Path) -> None:
+    conditioner = made(config, weights="train")
+    assert conditioner.learns
+    with pytest.raises(TinaKitError, match="neither fitted nor loaded"):
+        conditioner.embed(["apple"])
+
+
+def test_mini_clip_is_open_clip_with_the_kits_small_model() -> None:
+    conditioner = OpenClip(MiniClipOptions())
+    assert conditioner.learns
+    assert (conditioner.width, conditioner.image_size) == (128, 32)
+    conditioner = OpenClip(MiniClipOptions(weights="random"))
+    assert conditioner.embed(["apple"]).shape == (1, 128)
+    assert conditioner.embed_images(images(1, 20, 20)).shape == (1, 128)
+    model = conditioner._model()[0]
+    sizes = {name: p.numel() for name, p in model.named_parameters()}
+    assert 1e6 < sum(sizes.values()) - sizes["token_embedding.weight"] < 6e6
