@@ -31,8 +31,8 @@ class Caltech101(ImageFilesDataset):
         root = data_root(options.root, "Caltech-101", f"{FOLDER}; {REMEDY}") / FOLDER
         if not root.is_dir():
             raise UserError(
-                f"Caltech-101 is missing ({root}). Set TINA_KIT_DATA to the folder that holds "
-                f"{FOLDER}; {REMEDY}"
+                f"Caltech-101 is missing ({root}). Set TINA_KIT_DATA (or `root`) to the folder "
+                f"that holds {FOLDER}; {REMEDY}"
             )
         return FolderLayout(root, options.test_fraction, options.split_seed, (BACKGROUND,))
 

@@ -63,7 +63,7 @@ class _Cifar(Dataset):
         remedy = (
             f"Unpack it: tar -xzf {packed} -C {root}"
             if packed.is_file()
-            else f"Set `root`, or TINA_KIT_DATA, to the folder that holds {archive.folder}/, or "
+            else f"Set TINA_KIT_DATA (or `root`) to the folder that holds {archive.folder}/, or "
             "`download: true` to fetch it"
         )
         raise UserError(f"{archive.title} is missing ({folder}: no {', '.join(missing)}). {remedy}")
@@ -77,13 +77,11 @@ class _Cifar(Dataset):
         known = _torchvision(self.archive)
         try:
             root.mkdir(parents=True, exist_ok=True)
-            download_and_extract_archive(
-                known.url, root, filename=known.filename, md5=known.tgz_md5
-            )
+            download_and_extract_archive(known.url, root, md5=known.tgz_md5)
         except (OSError, RuntimeError) as error:
             raise UserError(
                 f"{self.archive.title} cannot be downloaded from {known.url} to {root} ({error}). "
-                f"Fetch {known.filename} by other means and unpack it there"
+                f"Fetch {self.archive.packed} by other means and unpack it there"
             ) from error
 
     def _read(self, name: str, *keys: str) -> list[Any]:

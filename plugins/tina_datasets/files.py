@@ -35,7 +35,7 @@ def data_root(option: Path | None, title: str, holds: str) -> Path:
     if not named:
         raise UserError(
             f"{title} is missing (TINA_KIT_DATA is not set and `root` is not given). Set "
-            f"TINA_KIT_DATA, or `root`, to the folder that holds {holds}"
+            f"TINA_KIT_DATA (or `root`) to the folder that holds {holds}"
         )
     return Path(named)
 

@@ -53,11 +53,11 @@ class MiniImageNet(ImageFilesDataset):
         archive = given / ARCHIVE
         if archive.is_file():
             raise UserError(
-                f"mini-ImageNet is still packed. Unpack it into a folder DIR and set `root`, or "
-                f"TINA_KIT_DATA, to that:\n  tar -xJf {archive} -C DIR"
+                f"mini-ImageNet is still packed. Unpack it into a folder DIR and set "
+                f"TINA_KIT_DATA (or `root`) to that:\n  tar -xJf {archive} -C DIR"
             )
         raise UserError(
-            f"mini-ImageNet is missing ({root}). Set `root`, or TINA_KIT_DATA, to the folder that "
+            f"mini-ImageNet is missing ({root}). Set TINA_KIT_DATA (or `root`) to the folder that "
             f"holds {HOLDS}"
         )
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from tina_datasets.options import BalancedPermutationsOptions
 from tina_datasets.samplers import BalancedPermutations
 
-from tina_kit.api import UserError
+from tina_kit.api import Classes, UserError
 
 
 def draw(count: int, seed: int = 0, /, **options: int) -> dict[str, torch.Tensor]:
     sampler = BalancedPermutations(BalancedPermutationsOptions(**options))
-    return sampler.draw([f"class {i}" for i in range(count)], seed)
+    return sampler.draw(Classes([f"class {i}" for i in range(count)]), seed)
 
 
 @settings(max_examples=25, deadline=None)
@@ -47,6 +47,20 @@ def test_the_seed_decides() -> None:
 def test_a_task_larger_than_the_class_count_is_told() -> None:
     with pytest.raises(UserError, match="12 classes a task, but the data set has only 11"):
         draw(11, classes=12)
+
+
+def test_tasks_of_various_sizes_end_in_minus_one_and_stay_balanced() -> None:
+    tasks = draw(50, classes=8, smallest=5, id=400, ood=60)["id"]
+    sizes = (tasks >= 0).sum(1)
+    assert torch.bincount(sizes).tolist() == [0] * 5 + [100] * 4
+    assert all((row[size:] == -1).all() for row, size in zip(tasks, sizes))
+    counts = torch.bincount(tasks[tasks >= 0], minlength=50)
+    assert counts.max() - counts.min() <= 2
+
+
+def test_a_smallest_task_larger_than_the_largest_is_told() -> None:
+    with pytest.raises(UserError, match=r"smallest \(9\) is more than classes \(8\)"):
+        draw(50, classes=8, smallest=9)
 
 
 def test_more_tasks_than_there_are_is_told() -> None:
