@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, told apart with any kind of colour vision; grey for its black, on which
-# no error bar shows, and yellow last, which is faint on white. Markers, dashes and hatches tell curves apart in grey too.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00", "#F0E442"]
+# no error bar shows, and yellow last, which is faint on white. Markers, dashes and hatches tell
+# curves apart in grey too.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555", "#F0E442"]
 MARKERS = "osD^vPX*"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
 HATCHES = ("", "////", "....")
@@ -134,8 +135,8 @@ def _bars(axes: Axes, series: Mapping[str, Sequence[Point]], places: list[str]) 
         _published(axes, at, known, INK)
         for x, point in zip(at, known) if labelled else ():
             top = max(value for value in (point.mean, point.high) if not math.isnan(value))
-            offset = {"xytext": (0, 1.5), "textcoords": "offset points", "fontsize": 6}
-            axes.annotate(f"{point.mean:.1f}", (x, top), ha="center", va="bottom", **offset)
+            above: dict[str, Any] = {"xytext": (0, 1.5), "textcoords": "offset points"}
+            axes.annotate(f"{point.mean:.1f}", (x, top), ha="center", fontsize=6, **above)
 
 
 def _name_groups(axes: Axes, figure: Figure, places: list[str]) -> None:
@@ -232,7 +233,7 @@ def _errors(points: Sequence[Point]) -> list[list[float]]:
 def _published(axes: Axes, at: Sequence[float], points: Sequence[Point], edge: str) -> None:
     found = [(x, p.published) for x, p in zip(at, points) if p.published is not None]
     if found:
-        look = {"s": 16, "facecolor": "white", "edgecolor": edge, "linewidth": 0.8}
+        look: dict[str, Any] = {"s": 16, "facecolor": "white", "edgecolor": edge, "linewidth": 0.8}
         axes.scatter(*zip(*found), marker="d", label="paper", zorder=4, **look)
 
 
