@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from tina_kit.api import Options, Part, TaskOptions, part
-
-Share = Annotated[int, Field(ge=0)]
-Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 class ShapesOptions(Options):
@@ -73,7 +70,7 @@ class BalancedPermutationsOptions(TaskOptions):
 
 
 class SuperclassMixOptions(TaskOptions):
-    ratio: tuple[Share, Share, Share] = Field(
+    ratio: tuple[int, int, int] = Field(
         (3, 2, 1),
         description="of tasks whose superclasses are all different, shared by some classes, and "
         "just two",
@@ -82,8 +79,8 @@ class SuperclassMixOptions(TaskOptions):
     @field_validator("ratio")
     @classmethod
     def _some(cls, ratio: tuple[int, int, int]) -> tuple[int, int, int]:
-        if not any(ratio):
-            raise ValueError("one kind of task at least needs a share above 0")
+        if min(ratio) < 0 or not any(ratio):
+            raise ValueError("no share may be below 0, and one at least must be above")
         return ratio
 
 
@@ -91,7 +88,7 @@ class UnseenClassesOptions(TaskOptions):
     seen: float = Field(
         0.5, gt=0, description="classes of the first shard: a share below 1, or how many"
     )
-    shares: tuple[Percent, ...] = Field(
+    shares: tuple[int, ...] = Field(
         (0, 20, 40, 60, 100), description="percent of unseen classes in the tasks of a test split"
     )
     tests: int = Field(150, ge=1, description="tasks of each test split")
@@ -115,6 +112,6 @@ class UnseenClassesOptions(TaskOptions):
     @field_validator("shares")
     @classmethod
     def _different(cls, shares: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(shares)) < len(shares):
-            raise ValueError("a share is named twice")
+        if len(set(shares)) < len(shares) or not set(shares) <= set(range(101)):
+            raise ValueError("percentages from 0 to 100, each named once")
         return shares

@@ -95,8 +95,9 @@ def test_any_ratio_and_size_gives_disjoint_sets(ratio, classes: int, seed: int) 
 def test_a_kind_can_be_left_out() -> None:
     tasks = draw(CIFAR, ratio=(0, 0, 1), id=40, ood=10)
     assert {shape(task) for rows in tasks.values() for task in rows.tolist()} == {TWO}
-    with pytest.raises(ValidationError, match="at least needs a share above 0"):
-        SuperclassMixOptions(ratio=(0, 0, 0))
+    for senseless in ((0, 0, 0), (3, -1, 1)):
+        with pytest.raises(ValidationError, match="one at least must be above"):
+            SuperclassMixOptions(ratio=senseless)
 
 
 def test_each_kind_comes_in_all_sizes() -> None:

@@ -156,8 +156,8 @@ def test_a_conditioner_that_must_learn_first_is_refused() -> None:
     [
         ({"seen": 2.5}, "must be whole"),
         ({"seen": 0}, "greater than 0"),
-        ({"shares": (20, 20)}, "named twice"),
-        ({"shares": (101,)}, "less than or equal to 100"),
+        ({"shares": (20, 20)}, "named once"),
+        ({"shares": (101,)}, "from 0 to 100"),
     ],
 )
 def test_options_without_sense_are_refused(options: dict, reason: str) -> None:
