@@ -48,6 +48,7 @@ def _scalars(values: Any) -> Any:
     for value in values if isinstance(values, (list, tuple)) else ():
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(f"each must be a number or a text, and {value!r} is none")
+        _finite(value)
     # What a validator has looked at is JSON no longer, and a list no tuple.
     return tuple(values) if isinstance(values, list) else values
 

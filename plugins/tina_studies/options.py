@@ -52,7 +52,7 @@ class ScalingOptions(StudyOptions):
         "none, all",
     )
     key: Annotated[str, Dotted] = Field(description="a dotted key of the recipe")
-    values: Annotated[tuple[int | float | str, ...], Scalars, Some, Once, Finite] = Field(
+    values: Annotated[tuple[int | float | str, ...], Scalars, Some, Once] = Field(
         description="that the key takes one after the other"
     )
     places: Annotated[tuple[int | float, ...], Once, Finite] = Field(

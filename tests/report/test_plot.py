@@ -142,7 +142,7 @@ def test_chance_is_a_dashed_line_or_one_at_each_place(drawn) -> None:
 def test_a_long_curve_is_drawn_as_means_and_says_so(drawn) -> None:
     axes = drawn({"a": [Point(step, step % 2 + 1) for step in range(1000)]}, log_y=True)
     (curve,) = axes.get_lines()
-    assert len(curve.get_xdata()) == 200 and axes.get_xlabel() == "x (means of 5)"
+    assert len(curve.get_xdata()) == 200 and axes.get_xlabel() == "x (means of 5 points)"
     assert curve.get_xdata()[0] == 2 and set(np.round(curve.get_ydata(), 6)) == {1.4, 1.6}
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
     axes.figure.draw_without_rendering()

@@ -98,7 +98,7 @@ def plot(
             _name_groups(axes, figure, groups)
         else:
             every = _smoothing(series)
-            x_label += f" (means of {every})" if every > 1 else ""
+            x_label += f" (means of {every} points)" if every > 1 else ""
             _curves(axes, {name: _means(points, every) for name, points in series.items()})
         if chance is not None:
             _chance(axes, chance, groups)
