@@ -56,5 +56,13 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_generators.tina:TinaDiT",
             options="tina_generators.options:TinaDiTOptions",
             summary="Tina: a diffusion transformer over parameter tokens (Section 4).",
+            version=2,
+        ),
+        Component(
+            kind="generator",
+            name="hypernetwork",
+            target="tina_generators.hypernetwork:Hypernetwork",
+            options="tina_generators.options:HypernetworkOptions",
+            summary="Tina's transformer without diffusion: one step from prompts to parameters.",
         ),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tina_kit.api import Layout, Zoo
+from tina_kit.api import Layout, Parameter
 
 
 @dataclass(frozen=True)
@@ -20,30 +20,24 @@ class Normalisation:
     scale: dict[str, Tensor]
 
     @classmethod
-    def fit(cls, kind: str, vectors: Tensor, layout: Layout) -> Normalisation:
-        """vectors: float32 `(T, P)`."""
+    def fit(cls, kind: str, vectors: Tensor, layout: Layout, present: Tensor) -> Normalisation:
+        """vectors: float32 `(T, P)`; present: bool `(T, C)`, which classes each task has. Rows of
+        the others (Section 4.2's padding) take no part."""
         tensors = layout.unflatten(vectors)
-        if kind == "global-scale":
-            scale = _nonzero(vectors.square().mean().sqrt())
-            zero = {
-                p.name: torch.zeros([1 if a == p.class_axis else n for a, n in enumerate(p.shape)])
-                for p in layout.parameters
-            }
-            return cls(zero, {p.name: scale.clone() for p in layout.parameters})
+        one = kind == "global-scale"
+        room = {p.name: "" if one else p.layer for p in layout.parameters}
         mean: dict[str, Tensor] = {}
-        square: dict[str, Tensor] = {}
-        count: dict[str, int] = {}
+        square = {name: torch.zeros(()) for name in room.values()}
+        count = {name: torch.zeros(()) for name in room.values()}
         for p in layout.parameters:
             tensor = tensors[p.name]
-            axes = [0] if p.class_axis is None else [0, p.class_axis + 1]
-            mean[p.name] = tensor.mean(axes, keepdim=True).squeeze(0)
-            error = (tensor - mean[p.name]).square().sum()
-            square[p.layer] = square.get(p.layer, torch.zeros(())) + error
-            count[p.layer] = count.get(p.layer, 0) + tensor.numel()
-        scales = {
-            p.name: _nonzero((square[p.layer] / count[p.layer]).sqrt()) for p in layout.parameters
-        }
-        return cls(mean, scales)
+            held = _held(p, present).expand_as(tensor)
+            average = _mean(tensor, held, p)
+            mean[p.name] = torch.zeros_like(average) if one else average
+            square[room[p.name]] += (tensor - mean[p.name]).where(held, 0).square().sum()
+            count[room[p.name]] += held.sum()
+        scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in room.items()}
+        return cls(mean, scale)
 
     def normalise(self, vectors: Tensor, layout: Layout) -> Tensor:
         mean, scale = self._flat(layout)
@@ -85,13 +79,29 @@ class ConditionScale:
     scale: Tensor
 
     @classmethod
-    def fit(cls, zoo: Zoo) -> ConditionScale:
-        rows = zoo.conditions.flatten(0, 1)
+    def fit(cls, rows: Tensor) -> ConditionScale:
+        """rows: float32 `(N, D)`, the prompts that are trained on."""
         mean = rows.mean(0)
         return cls(mean, _nonzero((rows - mean).square().mean().sqrt()))
 
     def __call__(self, conditions: Tensor) -> Tensor:
         return (conditions - self.mean) / self.scale
+
+
+def _held(parameter: Parameter, present: Tensor) -> Tensor:
+    """bool `(T, ...)` that expands to `(T, *shape)`: all but the rows of absent classes."""
+    shape = [1] * len(parameter.shape)
+    if parameter.class_axis is None:
+        return present.new_ones(len(present), *shape)
+    shape[parameter.class_axis] = present.shape[1]
+    return present.view(len(present), *shape)
+
+
+def _mean(tensor: Tensor, held: Tensor, parameter: Parameter) -> Tensor:
+    """`(T, *shape)` → `(*shape)` over the held entries, the class axis of size 1."""
+    axes = [0] if parameter.class_axis is None else [0, parameter.class_axis + 1]
+    total = tensor.where(held, 0).sum(axes, keepdim=True)
+    return (total / held.sum(axes, keepdim=True)).squeeze(0)
 
 
 def _nonzero(scale: Tensor) -> Tensor:

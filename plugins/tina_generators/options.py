@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from tina_kit.api import Options, Part, part, parts
+from tina_kit.api import Options, Part, at_generation, part, parts, row
 
 
 class GenericOptions(Options):
@@ -25,8 +26,9 @@ class OracleOptions(Options):
     pass
 
 
-class TinaDiTOptions(Options):
-    """The defaults are the paper's (Section 5.1 and its appendix)."""
+class TransformerOptions(Options):
+    """What Tina and its relatives share. The defaults are the paper's (Section 5.1 and its
+    appendix)."""
 
     hidden_size: int = Field(2048, ge=1, description="width of the transformer")
     depth: int = Field(12, ge=1, description="transformer blocks")
@@ -38,10 +40,24 @@ class TinaDiTOptions(Options):
         description="of parameter vectors: subtract the zoo's mean and divide by each layer's "
         "scale, or divide by one scale, as G.pt does",
     )
-
-    diffusion_steps: int = Field(1000, ge=1, description="J, noise levels in training")
-    sampler: Literal["ddpm", "ddim"] = Field("ddpm", description="with or without fresh noise")
-    sampling_steps: int = Field(1000, ge=1, description="at most diffusion_steps")
+    prompts: Literal["text", "image"] = Field(
+        "text", description="trained on class names, or on random training images of each class"
+    )
+    merge: Literal["none", "mean"] = Field(
+        "none", description="mean: every class is told the mean of the task's prompts (Table 3)"
+    )
+    tasks: int | None = Field(
+        None, ge=1, description="only the zoo's first so many ID tasks; all of them by default"
+    )
+    inherit: str | None = row(
+        "generator", "another Tina of the recipe to start from, of any size (Section 4.4)"
+    )
+    inherit_file: Path | None = Field(
+        None, description="a checkpoint of G.pt or GPT-2 to start from (Section 4.4)"
+    )
+    inherit_heads: int = Field(
+        16, ge=1, description="attention heads of inherit_file, which does not tell; G.pt's are 16"
+    )
 
     steps: int = Field(100_000, ge=1, description="training steps")
     batch_size: int = Field(64, ge=1, description="pairs in a step")
@@ -51,3 +67,29 @@ class TinaDiTOptions(Options):
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
     clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
+
+
+class TinaDiTOptions(TransformerOptions):
+    """The paper's diffusion process; the sampler and guidance can change without training again."""
+
+    diffusion_steps: int = Field(1000, ge=1, description="J, noise levels in training")
+    drop_condition: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="part of the pairs that are trained on without their prompts, for guidance",
+    )
+    sampler: Literal["ddpm", "ddim"] = at_generation(
+        "ddpm", description="with or without fresh noise"
+    )
+    sampling_steps: int = at_generation(1000, ge=1, description="at most diffusion_steps")
+    guidance: float = at_generation(
+        1.0,
+        ge=0,
+        description="strength of the prompts (Ho and Salimans 2022): 1 is off, above 1 follows "
+        "them more closely; needs drop_condition",
+    )
+
+
+class HypernetworkOptions(TransformerOptions):
+    pass

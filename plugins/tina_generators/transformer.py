@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tina_generators.anatomy import Anatomy
 from tina_kit.api import Token
 
 FREQUENCIES = 128  # of the time step, as in G.pt
@@ -54,11 +55,14 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(hidden, 3 * hidden)
         self.out = nn.Linear(hidden, hidden)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, visible: Tensor | None) -> Tensor:
+        """x: `(B, S, hidden)`; visible: bool `(B, S)`, the tokens that
+        may be looked at, None for all."""
         batch, length, hidden = x.shape
         split = self.qkv(x).view(batch, length, 3, self.heads, hidden // self.heads)
         q, k, v = split.permute(2, 0, 3, 1, 4)  # (B, heads, S, hidden / heads) each
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        mask = None if visible is None else visible[:, None, None]  # (B, 1, 1, S)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return out
 
@@ -77,8 +81,8 @@ class Block(nn.Module):
             nn.Linear(4 * hidden, hidden),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
+    def forward(self, x: Tensor, visible: Tensor | None) -> Tensor:
+        x = x + self.attention(self.norm1(x), visible)
         x = x + self.mlp(self.norm2(x))
         return x
 
@@ -95,15 +99,19 @@ class TinaTransformer(nn.Module):
         self, groups: Groups, classes: int, width: int, hidden: int, depth: int, heads: int
     ) -> None:
         super().__init__()
+        self.anatomy = Anatomy(
+            groups=tuple(groups.index),
+            placed=tuple(name for name, index in groups.index.items() if len(index) == 1),
+            texts=0 if groups.joined else classes,
+            heads=heads,
+        )
         self.encoders = nn.ModuleList(nn.Linear(size, hidden) for size in groups.size.values())
         self.decoders = nn.ModuleList(nn.Linear(hidden, size) for size in groups.size.values())
         self.condition = nn.ModuleList(
-            nn.Linear(width, hidden) for _ in range(1 if groups.joined else classes)
+            nn.Linear(width, hidden) for _ in range(self.anatomy.texts or 1)
         )
         self.time = nn.Linear(2 * FREQUENCIES + 1, hidden)
-        texts = 0 if groups.joined else classes
-        singles = sum(len(index) == 1 for index in groups.index.values())
-        self.positions = nn.Parameter(torch.zeros(1 + texts + singles, hidden))
+        self.positions = nn.Parameter(torch.zeros(len(self.anatomy.positions), hidden))
         self.blocks = nn.ModuleList(Block(hidden, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(hidden)
         self._initialise(depth)
@@ -120,12 +128,21 @@ class TinaTransformer(nn.Module):
         for decoder in self.decoders:
             nn.init.zeros_(decoder.weight)  # type: ignore[arg-type]
 
-    def forward(self, tokens: Tensor, level: Tensor, conditions: Tensor, groups: Groups) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        level: Tensor,
+        conditions: Tensor,
+        groups: Groups,
+        present: Tensor | None = None,
+    ) -> Tensor:
         """tokens: `(B, S, W)` noisy, padded; level: `(B,)` in [0, 1], of the noise;
-        conditions: `(B, C, D)`. Returns the clean tokens, `(B, S, W)`, zero where padded."""
+        conditions: `(B, C, D)`; present: bool `(B, C)`, the classes there are, None for all.
+        Returns the clean tokens, `(B, S, W)`, zero where padded."""
         x = self._encode(tokens, level, conditions, groups)
+        visible = None if present is None else self._visible(x, present, groups)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, visible)
         x = self.norm(x[:, -tokens.shape[1] :])
         clean = torch.zeros_like(tokens)
         for decoder, (name, index) in zip(self.decoders, groups.index.items()):
@@ -145,7 +162,7 @@ class TinaTransformer(nn.Module):
         body: list[Tensor] = [torch.empty(0)] * tokens.shape[1]
         for encoder, (name, index) in zip(self.encoders, groups.index.items()):
             encoded = encoder(tokens[:, index, : groups.size[name]])  # (B, tokens of it, hidden)
-            if len(index) == 1:
+            if name in self.anatomy.placed:
                 encoded = encoded + next(position)
             rows = groups.classes[name]
             if rows is not None:
@@ -153,6 +170,19 @@ class TinaTransformer(nn.Module):
             for place, token in zip(index, encoded.unbind(1)):
                 body[place] = token
         return torch.stack([*head, *body], dim=1)
+
+    def _visible(self, x: Tensor, present: Tensor, groups: Groups) -> Tensor | None:
+        """bool `(B, tokens of x)`: all but those of absent classes, so that a padded task gives
+        what the unpadded one gives. Where text tokens are of their own, the padding prompt says
+        that a class is absent and all are visible."""
+        if not groups.joined:
+            return None
+        visible = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        body = visible[:, 1:]  # after the time token
+        for name, rows in groups.classes.items():
+            if rows is not None:
+                body[:, groups.index[name]] = present[:, rows]
+        return visible
 
 
 def _frequencies(level: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tina_generators.normalisation import ConditionScale, Normalisation
 
-from tina_kit.api import Layout, Parameter, Zoo
+from tina_kit.api import Layout, Parameter
 
 
 def layout(classes: int) -> Layout:
@@ -25,18 +25,21 @@ def vectors(count: int = 50) -> torch.Tensor:
     return raw
 
 
+def fit(kind: str, raw: torch.Tensor) -> Normalisation:
+    """Of tasks that have all their classes."""
+    return Normalisation.fit(kind, raw, layout(6), torch.ones(len(raw), 6, dtype=torch.bool))
+
+
 @pytest.mark.parametrize("kind", ["mean-layer-scale", "global-scale"])
 def test_restoring_is_the_inverse(kind: str) -> None:
-    fitted = Normalisation.fit(kind, vectors(), layout(6))
+    fitted = fit(kind, vectors())
     again = Normalisation.from_tensors(fitted.tensors())
     restored = again.restore(fitted.normalise(vectors(), layout(6)), layout(6))
     torch.testing.assert_close(restored, vectors(), atol=1e-4, rtol=1e-5)
 
 
 def test_every_layer_has_mean_0_and_scale_1() -> None:
-    flat = Normalisation.fit("mean-layer-scale", vectors(), layout(6)).normalise(
-        vectors(), layout(6)
-    )
+    flat = fit("mean-layer-scale", vectors()).normalise(vectors(), layout(6))
     for part in (flat[:, :12], flat[:, 12:]):
         assert float(part.mean()) == pytest.approx(0, abs=1e-3)
         assert float(part.square().mean().sqrt()) == pytest.approx(1, rel=1e-3)
@@ -44,27 +47,43 @@ def test_every_layer_has_mean_0_and_scale_1() -> None:
 
 def test_one_global_scale_moves_nothing() -> None:
     raw = vectors()
-    flat = Normalisation.fit("global-scale", raw, layout(6)).normalise(raw, layout(6))
+    flat = fit("global-scale", raw).normalise(raw, layout(6))
     assert float(flat.square().mean().sqrt()) == pytest.approx(1, rel=1e-4)
     torch.testing.assert_close(flat / flat[0, 0], raw / raw[0, 0])
 
 
 def test_classes_share_their_statistics_so_that_any_number_fits() -> None:
-    fitted = Normalisation.fit("mean-layer-scale", vectors(), layout(6))
+    fitted = fit("mean-layer-scale", vectors())
     row = fitted.restore(torch.zeros(1, layout(9).size), layout(9))[0, 12:].view(9, 5)
     assert torch.equal(row, row[:1].expand(9, -1))
 
 
 def test_a_layer_that_never_changes_stays_finite() -> None:
     same = vectors()[:1].expand(10, -1).clone()
-    flat = Normalisation.fit("mean-layer-scale", same, layout(6)).normalise(same, layout(6))
+    flat = fit("mean-layer-scale", same).normalise(same, layout(6))
     assert flat[:, :12].abs().max() < 1e-3
     assert flat.isfinite().all()
 
 
+@pytest.mark.parametrize("kind", ["mean-layer-scale", "global-scale"])
+def test_rows_of_absent_classes_are_not_counted(kind: str) -> None:
+    raw = vectors()
+    present = torch.arange(6) < torch.randint(2, 7, (50, 1))
+    absent = ~present[:, layout(6).class_of_entries()]
+    absent[:, :12] = False
+    fitted = Normalisation.fit(kind, raw.masked_fill(absent, 1e3), layout(6), present)
+    held = raw[:, 12:].view(50, 6, 5)[present]
+    if kind == "global-scale":
+        scale = torch.cat([raw[:, :12].flatten(), held.flatten()]).square().mean().sqrt()
+        torch.testing.assert_close(fitted.scale["weight"], scale)
+        return
+    torch.testing.assert_close(fitted.mean["weight"][0], held.mean(0))
+    spread = (held - held.mean(0)).square().mean().sqrt()
+    torch.testing.assert_close(fitted.scale["weight"], spread)
+
+
 def test_conditions_are_centred_and_scaled() -> None:
     conditions = torch.randn(20, 6, 8) * 0.05 + 3
-    zoo = Zoo(vectors(20), torch.zeros(20, 6, dtype=torch.long), conditions)
-    scaled = ConditionScale.fit(zoo)(conditions)
+    scaled = ConditionScale.fit(conditions.flatten(0, 1))(conditions)
     torch.testing.assert_close(scaled.mean((0, 1)), torch.zeros(8), atol=1e-4, rtol=0)
     assert float(scaled.square().mean().sqrt()) == pytest.approx(1, rel=1e-3)

@@ -1,0 +1,188 @@
+"""Checkpoints of others to start from: G.pt's and GPT-2's transformer blocks.
+
+Their tokens are not Tina's, so that the blocks and the last LayerNorm are all that is taken. G.pt's
+blocks have GELU's exact form where Tina's have GPT-2's approximation of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from zipfile import is_zipfile
+
+import torch
+from torch import Tensor
+
+from tina_generators.inheritance import Ancestor
+from tina_kit.api import UserError
+
+# Ours: theirs, beneath `blocks.N.` (G.pt, minGPT) or `h.N.` (GPT-2).
+_SEPARATE = {
+    "norm1": "ln1",
+    "attention.query": "attn.query",
+    "attention.key": "attn.key",
+    "attention.value": "attn.value",
+    "attention.out": "attn.proj",
+    "norm2": "ln2",
+    "mlp.0": "mlp.0",
+    "mlp.2": "mlp.2",
+}
+_FUSED = {
+    "norm1": "ln_1",
+    "attention.qkv": "attn.c_attn",
+    "attention.out": "attn.c_proj",
+    "norm2": "ln_2",
+    "mlp.0": "mlp.c_fc",
+    "mlp.2": "mlp.c_proj",
+}
+_BLOCK = re.compile(r"(?:.*\.)?(?:blocks|h)\.(\d+)\.(.+)\.(weight|bias)")
+_LAST = re.compile(r"(?:.*\.)?ln_f\.(weight|bias)")
+_NORM = re.compile(r"norm\d?\.weight$")
+_NETWORKS = ("G_ema", "G", "ema", "model", "state_dict")  # the first that there is
+_EXPECTED = (
+    "expected the blocks of G.pt (blocks.N.ln1, attn.query, attn.key, attn.value, attn.proj, ln2, "
+    "mlp.0, mlp.2) or of GPT-2 (h.N.ln_1, attn.c_attn, attn.c_proj, ln_2, mlp.c_fc, mlp.c_proj) "
+    "and the last norm, ln_f"
+)
+
+
+def read_foreign(path: Path, heads: int) -> Ancestor:
+    """The transformer of a `.pt` checkpoint; its averaged weights where it has them.
+
+    heads: of its attention, which the file does not tell. A bias that is not there is 0. Raises
+    UserError that names all that is missing or does not fit.
+    """
+    state = _state(path)
+    blocks, last = _sorted_out(state)
+    names = next((names for names in (_SEPARATE, _FUSED) if _has_any(blocks, names)), None)
+    if names is None:
+        some = ", ".join(list(state)[:12]) or "no tensors"
+        raise UserError(f"inherit_file: {path}: {_EXPECTED}; found {some}")
+    parts = {f"norm.{kind}": tensor for kind, tensor in last.items()}
+    for number, block in blocks.items():
+        ours = _ours(block, names)
+        parts |= {f"blocks.{number}.{name}": tensor for name, tensor in ours.items()}
+    parts |= _biases(parts)
+    if problems := _problems(parts, len(blocks), heads):
+        raise UserError(f"inherit_file: {path}: {'; '.join(problems)}; {_EXPECTED}")
+    return Ancestor(path.name, {name: tensor.float() for name, tensor in parts.items()}, heads)
+
+
+def content_of(path: Path) -> str:
+    """What the file holds, as a hash. Raises UserError where it cannot be read."""
+    try:
+        facts = path.stat()
+        return _hash(path, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"inherit_file: {path}: cannot be read: {error.strerror}") from None
+
+
+@lru_cache
+def _hash(path: Path, size: int, changed: int) -> str:
+    """Kept as long as size and time of change stay: a checkpoint can have gigabytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, or of the first part of it that is a network's state."""
+    try:
+        # A file of the older format cannot be mapped.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except (EOFError, OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"inherit_file: {path}: no checkpoint of tensors alone: {reason}"
+        ) from error
+    holders = [content.get(name) for name in _NETWORKS] if isinstance(content, Mapping) else []
+    for holder in [*holders, content]:
+        if isinstance(holder, Mapping):
+            return {str(k): v for k, v in holder.items() if isinstance(v, Tensor)}
+    return {}
+
+
+def _sorted_out(
+    state: Mapping[str, Tensor],
+) -> tuple[dict[int, dict[str, Tensor]], dict[str, Tensor]]:
+    """Each block's tensors, and the last norm's."""
+    blocks: dict[int, dict[str, Tensor]] = {}
+    last: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if match := _BLOCK.fullmatch(name):
+            blocks.setdefault(int(match[1]), {})[f"{match[2]}.{match[3]}"] = tensor
+        elif match := _LAST.fullmatch(name):
+            last[match[1]] = tensor
+    return blocks, last
+
+
+def _has_any(blocks: Mapping[int, Mapping[str, Tensor]], names: Mapping[str, str]) -> bool:
+    attention = f"{next(name for name in names.values() if name.startswith('attn'))}.weight"
+    return any(attention in block for block in blocks.values())
+
+
+def _ours(block: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
+    """A block's tensors under Tina's names, weights as `(out, in)`."""
+    ours = {
+        f"{our}.{kind}": block[f"{their}.{kind}"]
+        for our, their in names.items()
+        for kind in ("weight", "bias")
+        if f"{their}.{kind}" in block
+    }
+    fused = ours.get("attention.qkv.weight")
+    if fused is not None and fused.ndim == 2 and fused.shape[1] == 3 * fused.shape[0]:
+        # Hugging Face's GPT-2 keeps its weights as (in, out).
+        ours = {name: tensor.t() if tensor.ndim == 2 else tensor for name, tensor in ours.items()}
+    for kind in ("weight", "bias"):
+        if (tensor := ours.pop(f"attention.qkv.{kind}", None)) is not None:
+            pieces = zip(("query", "key", "value"), tensor.chunk(3))
+            ours |= {f"attention.{which}.{kind}": piece for which, piece in pieces}
+    return ours
+
+
+def _biases(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Zeros for the biases that a checkpoint does without."""
+    return {
+        bias: tensor.new_zeros(len(tensor))
+        for name, tensor in parts.items()
+        if (bias := name.replace(".weight", ".bias")) not in parts
+    }
+
+
+def _problems(parts: Mapping[str, Tensor], depth: int, heads: int) -> list[str]:
+    """All that keeps the parts from being one transformer."""
+    shapes = _shapes(parts, depth)
+    missing = [name for name in shapes if name not in parts]
+    problems = [f"it lacks {', '.join(missing)}, in Tina's words"] if missing else []
+    problems += [
+        f"{name} is {tuple(parts[name].shape)} and not {shape}"
+        for name, shape in shapes.items()
+        if name in parts and tuple(parts[name].shape) != shape
+    ]
+    hidden = shapes["norm.bias"][0]
+    if hidden % heads:
+        problems.append(f"inherit_heads ({heads}) must divide its width ({hidden})")
+    return problems
+
+
+def _shapes(parts: Mapping[str, Tensor], depth: int) -> dict[str, tuple[int, ...]]:
+    """The shapes that all parts must have, going by the width of any norm and of any MLP."""
+    hidden = max((len(t) for name, t in parts.items() if _NORM.search(name)), default=0)
+    mlp = max((len(t) for name, t in parts.items() if name.endswith("mlp.0.weight")), default=0)
+    weights: dict[str, tuple[int, ...]] = {"norm": (hidden,)}
+    for number in range(depth):
+        square = [f"attention.{part}" for part in ("query", "key", "value", "out")]
+        block: dict[str, tuple[int, ...]] = {"norm1": (hidden,), "norm2": (hidden,)}
+        block |= dict.fromkeys(square, (hidden, hidden))
+        block |= {"mlp.0": (mlp, hidden), "mlp.2": (hidden, mlp)}
+        weights |= {f"blocks.{number}.{name}": shape for name, shape in block.items()}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in weights.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes

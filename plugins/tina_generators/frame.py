@@ -1,0 +1,43 @@
+"""A layout cut into tokens: between parameter vectors and what the transformer sees."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tina_generators.transformer import Groups
+from tina_kit.api import Layout, Tokenizer, TokenMap
+
+
+class Frame:
+    """layout, its tokens' groups, and how vectors become tokens and come back."""
+
+    def __init__(self, layout: Layout, tokenizer: Tokenizer) -> None:
+        tokens = tokenizer.tokens(layout)
+        self.layout = layout
+        self.groups = Groups(tokens)
+        self._map = TokenMap(layout, tokens)
+        self._owner = layout.class_of_entries()
+
+    def encode(self, vectors: Tensor) -> Tensor:
+        """`(B, P)` → `(B, S, W)`, padded with zeros."""
+        return self._map.encode(vectors)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """`(B, S, W)` → `(B, P)`."""
+        return self._map.decode(tokens)
+
+    def held(self, present: Tensor) -> Tensor:
+        """bool `(B, C)`, the classes that tasks have → float32 `(B, P)`, 1 for every entry but
+        those of absent classes."""
+        return (present[:, self._owner] | (self._owner < 0)).float()
+
+    def noise(self, random: torch.Generator) -> Tensor:
+        """`(1, S, W)`. Tasks share their noise, so that a p-Model depends on nothing but its
+        prompts and the seed; tokens of a group share it too, so that it says nothing about their
+        order."""
+        noise = torch.zeros(1, len(self._map.tokens), self._map.width)
+        for name, index in self.groups.index.items():
+            size = self.groups.size[name]
+            noise[:, index, :size] = torch.randn(1, 1, size, generator=random)
+        return noise

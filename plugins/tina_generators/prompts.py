@@ -1,0 +1,70 @@
+"""What a Tina is told of its tasks in training: their text conditions, or images."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tina_kit.api import UserError, Zoo
+
+
+class Prompts(Protocol):
+    """rows: float32 `(N, D)`, all that `draw` draws from."""
+
+    rows: Tensor
+
+    def draw(self, pick: Tensor, random: torch.Generator) -> Tensor:
+        """int64 `(B,)` tasks of the zoo → conditions, float32 `(B, C, D)`; those of absent classes
+        mean nothing."""
+
+
+class TextPrompts:
+    """The zoo's own conditions."""
+
+    def __init__(self, zoo: Zoo) -> None:
+        self._conditions = zoo.conditions
+        self.rows = zoo.conditions[zoo.tasks >= 0]
+
+    def draw(self, pick: Tensor, random: torch.Generator) -> Tensor:
+        return self._conditions[pick]
+
+
+class ImageDraws:
+    """For each class of each draw a random training image's embedding (Section 5.4).
+
+    Raises UserError where there are none.
+    """
+
+    def __init__(self, zoo: Zoo) -> None:
+        if zoo.images is None:
+            raise UserError(
+                "prompts: image: the conditioner takes no image prompts; use one that does, like "
+                "open-clip, or prompts: text"
+            )
+        self._tasks = zoo.tasks.clamp(min=0)
+        used = zoo.tasks[zoo.tasks >= 0].unique()
+        labels = zoo.images.labels
+        kept = torch.isin(labels, used).nonzero().squeeze(1)
+        kept = kept[labels[kept].argsort(stable=True)]  # images of a class lie side by side
+        self.rows = zoo.images.rows[kept]
+        self._count = torch.bincount(labels[kept], minlength=int(self._tasks.max()) + 1)
+        self._start = self._count.cumsum(0) - self._count
+        if missing := used[self._count[used] == 0].tolist():
+            raise UserError(f"prompts: image: there is no training image of the classes {missing}")
+
+    def draw(self, pick: Tensor, random: torch.Generator) -> Tensor:
+        classes = self._tasks[pick]  # (B, C)
+        # In float64 a product with a count never rounds up to the count itself.
+        share = torch.rand(classes.shape, generator=random, dtype=torch.float64)
+        place = self._start[classes] + (share * self._count[classes]).long()
+        return self.rows[place.clamp(max=len(self.rows) - 1)]
+
+
+def mean_prompt(conditions: Tensor, present: Tensor) -> Tensor:
+    """`(B, C, D)`: each task's mean over its classes, in every place (Table 3's ablation)."""
+    held = present[..., None].float()
+    return ((conditions * held).sum(1, keepdim=True) / held.sum(1, keepdim=True)).expand_as(
+        conditions
+    )
