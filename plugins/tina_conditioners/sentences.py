@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -52,13 +52,11 @@ class SentenceTransformer(Conditioner):
     def width(self) -> int:
         return len(self.embed([self.padding_prompt])[0])
 
-    def fingerprint(self) -> str:
-        """A local folder is known by its weights' sizes, a model of the hub by its name."""
+    def files(self) -> Mapping[str, str | Path]:
+        """All of a local folder; a model of the hub is known by its name."""
         folder = Path(self._place())
-        if not folder.is_dir():
-            return ""
-        weights = sorted(p for p in folder.rglob("*") if p.suffix in (".safetensors", ".bin"))
-        return " ".join(f"{p.name}:{p.stat().st_size}" for p in weights)
+        found = (path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else ()
+        return {path.relative_to(folder).as_posix(): path for path in found}
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         texts = [self.options.template.replace("{}", prompt) for prompt in prompts]

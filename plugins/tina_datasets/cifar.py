@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from tina_datasets.archive import BrokenArchive, as_text, read_archive
-from tina_datasets.files import data_root, file_fingerprint
+from tina_datasets.files import data_root
 from tina_datasets.options import CifarOptions
 from tina_kit.api import Dataset, Images, Split, UserError
 
@@ -139,8 +139,8 @@ class _Cifar(Dataset):
         """The archive's names as words: `aquarium_fish` is "aquarium fish"."""
         return self._names(self.archive.names)
 
-    def fingerprint(self) -> str:
-        return "\n".join(file_fingerprint(self._folder / name) for name in self.archive.all_files)
+    def files(self) -> Mapping[str, str | Path]:
+        return {name: self._folder / name for name in self.archive.all_files}
 
     def load(self, split: Split) -> Images:
         read = [self._batch(name) for name in self.archive.files[split]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,6 @@ from PIL import Image, ImageOps
 from tina_kit.api import Images, UserError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-_BLOCK, _BLOCKS = 1 << 16, 16  # what a fingerprint reads of a large file
 
 
 class ImageFile(NamedTuple):
@@ -67,24 +66,6 @@ def image_files(folder: Path, label: int) -> list[ImageFile]:
     return files
 
 
-def listing_fingerprint(root: Path, files: Iterable[ImageFile]) -> str:
-    """Hash of names, labels and sizes: cheap, and another data set never has the same."""
-    start = len(os.path.join(root, ""))
-    lines = [f"{path[start:]}\0{label}\0{size}\n" for path, size, label in files]
-    return hashlib.sha256(os.fsencode("".join(lines).replace(os.sep, "/"))).hexdigest()
-
-
-def file_fingerprint(path: Path) -> str:
-    """Hash of a file's size and of 16 blocks spread over it (all of it, up to 1 MiB)."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for index in range(_BLOCKS):
-            file.seek(max(index * _BLOCK, index * (size - _BLOCK) // (_BLOCKS - 1)))
-            digest.update(file.read(_BLOCK))
-    return digest.hexdigest()
-
-
 def split_class(
     files: Sequence[ImageFile], test_fraction: float, seed: int, name: str
 ) -> tuple[list[ImageFile], list[ImageFile]]:
@@ -111,7 +92,8 @@ def decode(files: Sequence[ImageFile], size: int) -> Images:
     def read(file: ImageFile) -> NDArray[np.uint8]:
         try:
             with Image.open(file.path) as image:
-                fitted = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BILINEAR)
+                upright = ImageOps.exif_transpose(image).convert("RGB")
+                fitted = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
             return np.moveaxis(np.asarray(fitted, dtype=np.uint8), -1, 0)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             message = f"{file.path}: this image cannot be read ({error}). Replace or remove it"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,6 @@ from tina_datasets.files import (
     decode,
     image_files,
     image_sizes,
-    listing_fingerprint,
     split_class,
 )
 from tina_kit.api import Dataset, Images, Split, UserError
@@ -46,10 +46,16 @@ class ImageFilesDataset(Dataset):
     def layout(self) -> Layout:
         """Raises UserError when the data is missing."""
 
+    def files(self) -> Mapping[str, str | Path]:
+        layout = self.layout
+        start = len(os.path.join(layout.root, ""))
+        images = [file for split in layout.files.values() for file in split]
+        return {file.path[start:].replace(os.sep, "/"): file.path for file in images}
+
     def fingerprint(self) -> str:
-        files = self.layout.files
-        listing = listing_fingerprint(self.layout.root, files["train"] + files["test"])
-        return listing + "\n".join(self.class_names)
+        """Names and labels; `files` answers for the images."""
+        labels = [file.label for split in self.layout.files.values() for file in split]
+        return hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(self.class_names)
 
     def load(self, split: Split) -> Images:
         return decode(self.layout.files[split], self.size)

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from tina_kit.cli.app import app, invoke
+from tina_kit.pipeline.run import Run
+from tina_kit.training import resolve_precision
+
+PLUGIN = """\
+import torch
+from tina_kit.api import Component, Generator, Options, hookimpl
+
+class MineOptions(Options):
+    pass
+
+class Mine(Generator):
+    learns = False
+
+    def __init__(self, options):
+        pass
+
+    def generate(self, request):
+        tasks, classes = request.conditions.shape[:2]
+        return torch.zeros(tasks, self.context.architecture.layout(classes).size)
+
+@hookimpl
+def tina_kit_components():
+    return [Component(kind="generator", name="mine", target=f"{__name__}:Mine",
+                      options=f"{__name__}:MineOptions", summary="Zeros.")]
+"""
 
 
 @pytest.fixture
@@ -67,7 +95,7 @@ def test_a_run_prints_its_table_to_stdout(run, finished, tmp_path, monkeypatch) 
         *("generator", "OOD", "p-Acc", "ID", "p-Acc", "vs", "selection", "gap", "closed")
     ]
     assert "shuffled prompts" in result.stdout and "chance" in result.stdout
-    assert "run folder: " in result.stderr and "13 cached" not in result.stdout
+    assert "run folder: " in result.stderr and "11 stages, 11 cached" in result.stderr
 
 
 def test_generate_writes_a_file_that_loads(run, finished, tmp_path: Path) -> None:
@@ -113,6 +141,10 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
     ("words", "told"),
     [
         (("--set", "generators.tina-dit.heads=5"), "heads (5) must divide hidden_size (32)"),
+        (("--set", "seeds=[2, 2]"), "a seed stands here twice"),
+        (("--set", "generators=[]"), "name at least one"),
+        (("--set", "generators.oracle.name=chance"), "the table has a row of this name already"),
+        (("--set", "generic.learning_rate=.inf"), "generic.learning_rate"),
         (("--set", "tasks.classes=101"), "101 classes a task, but the data set has only 100"),
         (("--set", "dataset={use: caltech101}"), "Caltech-101 is missing"),
         (("--device", "tpu9"), "--device tpu9"),
@@ -147,19 +179,79 @@ def test_an_altered_store_entry_is_told_with_exit_code_1(capsys, recipe, tmp_pat
     words = ["run", str(recipe), "--output", str(tmp_path / "runs")]
     words += ["--set", "generators=[{use: classifier-selection}]"]
     assert invoke(words) == 0
-    shard = next((tmp_path / "store" / "zoo").rglob("zoo.safetensors"))
-    data = bytearray(shard.read_bytes())
+    weights = next((tmp_path / "store" / "generic").rglob("generic.safetensors"))
+    data = bytearray(weights.read_bytes())
     data[-1] ^= 1
-    shard.write_bytes(data)
-    next((tmp_path / "store" / "evaluate").glob("*/entry.json")).unlink()
-    capsys.readouterr()
-    assert invoke(words) == 0  # selection does not read the zoo
+    weights.write_bytes(data)
     evaluation = next((tmp_path / "store" / "evaluate").glob("*/evaluation.json"))
+    whole = evaluation.read_text()
     evaluation.write_text("{}")
     capsys.readouterr()
     assert invoke(words) == 1
     told = capsys.readouterr().err
     assert "evaluation.json has 2 bytes instead of" in told and "rm -r" in told
+    evaluation.write_text(whole)
+    assert invoke(words) == 0  # what is cached is read from its own entry alone
+    shutil.rmtree(evaluation.parent)
+    capsys.readouterr()
+    assert invoke(words) == 1
+    assert "generic.safetensors was altered" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_message_even_where_the_run_folder_is_full_too(
+    capsys, recipe, tmp_path, monkeypatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tina_kit.store.store.Draft.save_tensors", full)
+    run_folder_write = Run._write
+    monkeypatch.setattr(
+        Run,
+        "_write",
+        lambda run, status: full() if status == "failed" else run_folder_write(run, status),
+    )
+    assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs")]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "no space left on this disk" in told and "TINA_KIT_STORE" in told
+
+
+def test_a_changed_local_plugin_is_computed_again_and_generate_finds_it(
+    capsys, recipe, tmp_path
+) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    text = recipe.read_text().replace("  - {use: oracle}", "  - {use: mine}")
+    recipe.write_text(text + "plugins: [mine.py]\n")
+    words = ["run", str(recipe), "--output", str(tmp_path / "runs"), "--seeds", "3"]
+    assert invoke(words) == 0
+    folder = next((tmp_path / "runs" / "tiny").iterdir())
+    out = tmp_path / "p.safetensors"
+    asked = ["--classes", "red circle, blue star", "-o", str(out), "--generator", "mine"]
+    assert invoke(["generate", str(folder), *asked]) == 0 and out.is_file()
+    capsys.readouterr()
+    plugin.write_text(PLUGIN.replace("torch.zeros", "torch.ones"))
+    assert invoke(words) == 0
+    assert "evaluate/mine: done" in capsys.readouterr().err
+    plugin.write_text(PLUGIN.replace("torch.zeros", "torch.nan * torch.ones"))
+    assert invoke(words) == 1
+    assert "evaluate/mine ood: generate: the generator gave" in capsys.readouterr().err
+
+
+def test_generate_reads_a_run_in_the_precision_it_had(capsys, recipe, tmp_path) -> None:
+    words = ["--output", str(tmp_path / "runs"), "--set", "name='1e5'"]
+    other = "bf16" if resolve_precision("auto", torch.device("cpu")) == "fp32" else "fp32"
+    assert invoke(["run", str(recipe), *words, "--set", f"precision={other}"]) == 0
+    folder = next((tmp_path / "runs" / "1e5").iterdir())
+    # As if `auto` came to something else on the machine of the run.
+    resolved = folder / "resolved.yaml"
+    resolved.write_text(resolved.read_text().replace(f"precision: {other}", "precision: auto"))
+    out = tmp_path / "p.safetensors"
+    assert invoke(["generate", str(folder), "--classes", "red circle, sun", "-o", str(out)]) == 0
+    shutil.rmtree(tmp_path / "store" / "fit")
+    capsys.readouterr()
+    assert invoke(["generate", str(folder), "--classes", "red circle, sun", "-o", str(out)]) == 1
+    assert "is not in the store" in capsys.readouterr().err
 
 
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(capsys, monkeypatch) -> None:

@@ -21,6 +21,7 @@ from tina_datasets.cifar import Cifar10, Cifar100
 from tina_datasets.options import CifarOptions
 
 from tina_kit.api import UserError
+from tina_kit.store import content_of
 
 FINE = [b"apple", b"aquarium_fish", b"baby", b"bear"]
 COARSE = [b"fish", b"fruit_and_vegetables", b"large_carnivores", b"people"]
@@ -147,13 +148,13 @@ def test_missing_data_is_told_with_the_remedy(tmp_path: Path, monkeypatch) -> No
         Cifar100(CifarOptions()).class_names  # noqa: B018
     monkeypatch.setenv("TINA_KIT_DATA", str(tmp_path))
     with pytest.raises(UserError, match=r"cifar-100-python: no train, test, meta.*download: true"):
-        Cifar100(CifarOptions()).fingerprint()
+        Cifar100(CifarOptions()).files()
 
 
 def test_a_packed_archive_is_told_how_to_unpack(tmp_path: Path) -> None:
     (tmp_path / "cifar-100-python.tar.gz").touch()
     with pytest.raises(UserError, match=r"tar -xzf .*cifar-100-python\.tar\.gz -C"):
-        cifar100(tmp_path).fingerprint()
+        cifar100(tmp_path).files()
 
 
 def test_what_is_missing_is_downloaded_only_on_request(tmp_path: Path, monkeypatch) -> None:
@@ -167,7 +168,7 @@ def test_what_is_missing_is_downloaded_only_on_request(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(utils, "download_and_extract_archive", download)
     with pytest.raises(UserError, match="is missing"):
-        cifar100(tmp_path / "new").fingerprint()
+        cifar100(tmp_path / "new").files()
     assert cifar100(tmp_path / "new", download=True).class_names[0] == "apple"
     assert cifar100(tmp_path / "new", download=True).class_names[0] == "apple"
     assert asked == [(CIFAR100.url, CIFAR100.tgz_md5)]
@@ -181,7 +182,7 @@ def test_a_download_that_fails_is_told(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(utils, "download_and_extract_archive", download)
     with pytest.raises(UserError, match=r"CIFAR-100 cannot be downloaded .*no route to host"):
-        cifar100(tmp_path, download=True).fingerprint()
+        cifar100(tmp_path, download=True).files()
 
 
 def test_a_truncated_file_is_named_with_what_it_should_be(tmp_path: Path) -> None:
@@ -284,12 +285,12 @@ def test_verify_refuses_all_but_the_published_files(tmp_path: Path) -> None:
 
 def test_the_fingerprint_follows_the_content_and_reads_no_pickle(tmp_path: Path) -> None:
     folder = write_cifar100(tmp_path)
-    before = cifar100(tmp_path).fingerprint()
-    assert cifar100(tmp_path).fingerprint() == before
+    before = content_of(cifar100(tmp_path).files())
+    assert content_of(cifar100(tmp_path).files()) == before
     raw = bytearray((folder / "train").read_bytes())
     raw[len(raw) // 2] ^= 1
     (folder / "train").write_bytes(raw)
-    changed = cifar100(tmp_path).fingerprint()
+    changed = content_of(cifar100(tmp_path).files())
     assert changed != before
     (folder / "test").write_bytes(b"no pickle")
-    assert cifar100(tmp_path).fingerprint() not in (before, changed)
+    assert content_of(cifar100(tmp_path).files()) not in (before, changed)

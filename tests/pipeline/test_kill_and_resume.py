@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-STAGES = ("images", "generic", "zoo", "conditions", "fit", "evaluate")
+STAGES = ("images", "conditions", "generic", "zoo", "fit", "evaluate")
 # Long enough for a checkpoint in the middle of each training.
 SETS = ("generic.epochs=13", "finetune.epochs=14", "generators.tina-dit.steps=110")
 DRIVER = Path(__file__).with_name("killed_run.py")
@@ -77,6 +77,7 @@ def test_two_runs_at_once_share_the_work_and_agree(recipe, tmp_path: Path) -> No
     logs = [run.communicate()[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0]
     folders = list((tmp_path / "one" / "runs" / "tiny").iterdir())
+    assert len(folders) == 2
     assert len({(folder / "results.json").read_text() for folder in folders}) == 1
     for stage in ("generic", "zoo/ood 1/1", "fit/tina-dit"):
         assert sum(f"{stage}: done in" in log for log in logs) == 1, logs

@@ -14,6 +14,7 @@ from tina_kit.api import TinaKitError
 from tina_kit.pipeline.compute import Compute
 from tina_kit.pipeline.evaluate import gibberish, shuffled
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.generate import generate
 from tina_kit.pipeline.run import Run
 
 
@@ -69,7 +70,7 @@ def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
     experiment: Experiment = plan_of(path, store).experiments[0]
     tasks = experiment.tasks["ood"][[4, 1]]
     oracle = next(row for row in experiment.recipe.generators if row.name == "oracle")
-    made = experiment.generate(experiment.fitted(oracle), torch.zeros(2, 10, 1), tasks)
+    made = generate(experiment, experiment.fitted(oracle), torch.zeros(2, 10, 1), tasks)
     assert torch.equal(made, experiment.vectors("ood")[[4, 1]])
 
 
@@ -86,7 +87,7 @@ def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, statu
         run.execute()
     record = read(run.folder, "run.json")
     assert record["status"] == status
-    assert [stage["name"] for stage in record["stages"]] == ["images"]
+    assert [stage["name"] for stage in record["stages"]] == ["images", "conditions"]
     assert not list((tmp_path / "store" / "generic").glob("*"))
 
 

@@ -43,9 +43,21 @@ def test_the_gap_closed_is_the_way_from_low_to_high() -> None:
     assert noisy.low < noisy.mean < noisy.high
 
 
-def test_no_gap_is_no_number() -> None:
+def test_no_gap_that_is_surely_there_is_no_number() -> None:
     same = np.full(10, 50.0)
     assert math.isnan(gap_closed([same], [same], [same]).mean)
+    low = RANDOM.normal(50, 5, 100)
+    doubtful = low + RANDOM.normal(0.02, 2, 100)  # may as well lie below
+    assert math.isnan(gap_closed([low], [low], [doubtful]).mean)
+    assert math.isnan(gap_closed([low - 1], [low], [low - 2]).mean)
+
+
+def test_the_gaps_interval_is_over_seeds_where_there_are_several() -> None:
+    low = [np.full(50, 50.0)] * 3
+    value = [np.full(50, 50.0 + gain) for gain in (1, 2, 3)]  # seeds differ, tasks do not
+    closed = gap_closed(value, low, [np.full(50, 54.0)] * 3)
+    assert closed.mean == pytest.approx(50)
+    assert (closed.low, closed.high) == pytest.approx((25, 75))
 
 
 def counts(correct: list[int]) -> dict[str, list[int]]:

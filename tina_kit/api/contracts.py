@@ -30,7 +30,7 @@ Split = Literal["train", "test"]
 class Fingerprinted:
     """Every part answers for the files it reads, so that cache keys need no paths."""
 
-    def files(self) -> Mapping[str, Path]:
+    def files(self) -> Mapping[str, str | Path]:
         """The files whose content the part's results depend on, by names that stay the same when
         the whole is moved. The core hashes them, again only when size or date have changed."""
         return {}

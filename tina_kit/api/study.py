@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from tina_kit.api.contracts import Fingerprinted
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -35,7 +37,7 @@ class Trial:
     measure: Literal["p-acc", "loss"] = "p-acc"
 
 
-class Study(ABC):
+class Study(Fingerprinted, ABC):
     """An evaluation beyond ID and OOD: trials, which become one table and one plot.
 
     title, x_label: of both. note: what to know when reading them.

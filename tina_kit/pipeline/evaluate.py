@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.generate import generate
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart
 from tina_kit.report.results import GIBBERISH, SHUFFLED
@@ -77,7 +78,7 @@ def measuring_stage(
         for test, (tasks, conditions) in tests().items():
             counts = evaluate(
                 experiment.architecture,
-                experiment.generate(ready, conditions, tasks, f"{name} {test}: generate"),
+                generate(experiment, ready, conditions, tasks, f"{name} {test}: generate"),
                 tasks,
                 experiment.inputs("test"),
                 labels,

@@ -17,10 +17,8 @@ from tina_kit.api import (
     Generator,
     ImagePrompts,
     Images,
-    Request,
     Split,
     TaskSampler,
-    TinaKitError,
     Train,
     UserError,
     Zoo,
@@ -30,10 +28,9 @@ from tina_kit.pipeline.conditions import Conditions, Source
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
 from tina_kit.store import Draft, Store
-from tina_kit.training import Progress, Trainer, derived_seed, resolve_precision, silent
+from tina_kit.training import Progress, Trainer, resolve_precision, silent
 
-_VALIDATION = 2**31  # beyond every seed of a recipe
-_TASKS = 64  # p-Models generated side by side
+_VALIDATION = 2**30  # beyond every seed of a recipe
 
 
 class Experiment:
@@ -281,27 +278,6 @@ class Experiment:
         if generator.learns:
             generator.load(self.fit_stage(named).open(self.store).folder)
         return generator
-
-    def generate(
-        self,
-        generator: Generator,
-        conditions: Tensor,
-        tasks: Tensor | None,
-        label: str = "generate",
-    ) -> Tensor:
-        """float32 `(T, P')`. Raises TinaKitError where a generator gives no numbers."""
-        seed = derived_seed(self.seed, "generate")
-        made = []
-        with self.progress(label, len(conditions), 0) as advance:
-            for first in range(0, len(conditions), _TASKS):
-                part = slice(first, first + _TASKS)
-                some = None if tasks is None else tasks[part]
-                made.append(generator.generate(Request(conditions[part], some, seed)))
-                advance(len(made[-1]))
-        vectors = torch.cat(made)
-        if vectors.isnan().any():
-            raise TinaKitError(f"{label}: the generator gave p-Models that are not numbers (NaN)")
-        return vectors
 
     def trainer(self, label: str, draft: Draft, stream: str) -> Trainer:
         return Trainer(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tina_kit.api import Generator, UserError
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.generate import generate
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart
 from tina_kit.zoo.pmodel import PModel, assemble
@@ -24,7 +25,7 @@ def personal_model(experiment: Experiment, name: str | None, classes: Sequence[s
             "takes any name"
         )
     conditions = experiment.conditions.ready.embed(classes)[None]
-    vector = experiment.generate(generator, conditions, tasks)[0]
+    vector = generate(experiment, generator, conditions, tasks)[0]
     if len(vector) != experiment.architecture.layout(len(classes)).size:
         raise UserError(f"{named.name} answers more classes than {', '.join(classes)}")
     module = assemble(

@@ -102,7 +102,7 @@ class Run:
                 "key": stage.key,
                 "state": state,
                 "seconds": None if seconds is None else round(seconds, 3),
-                **({"made_by": stage.open(store).made_by} if seconds is None else {}),
+                **({"made_by": store.made_by(stage.room, stage.key)} if seconds is None else {}),
             }
         )
         self._write("running")

@@ -74,7 +74,10 @@ class StudyRun:
                 results.append(Measured(trial, losses=losses))
             else:
                 found: list[Counts] = [stage.open(store).json(RESULT) for stage in stages]
-                results.append(Measured(trial, counts=[counts[trial.split] for counts in found]))
+                # A method that needs a task's own data has no answer for OOD tasks.
+                if all(trial.split in counts for counts in found):
+                    counts = [counts[trial.split] for counts in found]
+                    results.append(Measured(trial, counts=counts))
         return results
 
     def _stage(self, base: Experiment, trial: Trial) -> Stage:

@@ -19,7 +19,7 @@ SLOTS = {
 LISTS = {"generators": "generator", "studies": "study"}
 
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**30)]
 
 
 class GenericOptions(TrainingOptions):

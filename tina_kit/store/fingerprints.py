@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,7 +16,7 @@ from tina_kit.store.store import Store
 _KNOWN = ".fingerprints"
 
 
-def content_of(files: Mapping[str, Path]) -> str:
+def content_of(files: Mapping[str, str | Path]) -> str:
     """The hash of all names and contents, "" of no files.
 
     What was hashed before is known by path, size and time of change, in the default store. Raises
@@ -26,7 +27,7 @@ def content_of(files: Mapping[str, Path]) -> str:
     try:
         stamp = hashlib.sha256()
         for name in sorted(files):
-            facts = files[name].stat()
+            facts = os.stat(files[name])
             stamp.update(f"{name}\0{files[name]}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
@@ -40,10 +41,12 @@ def content_of(files: Mapping[str, Path]) -> str:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
-def _hash(files: Mapping[str, Path]) -> str:
+def _hash(files: Mapping[str, str | Path]) -> str:
     names = sorted(files)
     whole = hashlib.sha256()
     with ThreadPoolExecutor() as pool:
-        for name, content in zip(names, pool.map(sha256, (files[name] for name in names))):
+        for name, content in zip(
+            names, pool.map(sha256, map(Path, (files[name] for name in names)))
+        ):
             whole.update(f"{name}\0{content}\n".encode())
     return whole.hexdigest()

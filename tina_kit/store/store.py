@@ -66,11 +66,6 @@ class Entry:
     def json(self, name: str) -> Any:
         return read_json(self.folder / name)
 
-    @property
-    def made_by(self) -> dict[str, Any]:
-        """Versions and hardware that it was computed with."""
-        return dict(self.json(ENTRY).get("made_by", {}))
-
 
 class Store:
     """Computes each result once, however many runs want it and however often they are killed."""
@@ -94,6 +89,13 @@ class Store:
 
     def has(self, stage: str, key: str) -> bool:
         return (self.folder(stage, key) / ENTRY).is_file()
+
+    def made_by(self, stage: str, key: str) -> dict[str, Any]:
+        """Versions and hardware that a finished result was computed with; it is not verified."""
+        try:
+            return dict(read_json(self.folder(stage, key) / ENTRY)["made_by"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def open(self, stage: str, key: str) -> Entry:
         """Open a finished result. Raises TinaKitError when it was never computed, or a file of it

@@ -1,0 +1,44 @@
+"""What a generator may learn from, and what options are chosen with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tina_kit.api import Images
+from tina_kit.pipeline.compute import hold_out
+from tina_kit.pipeline.learning import TrainingImages
+
+
+def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
+    labels = torch.tensor([2, 0, 1, 1, 2, 1, 0, 1])
+    images = TrainingImages(lambda index: index, labels, 3, lambda *_: pytest.fail("not asked"))
+    tasks = torch.tensor([[1, 2, -1], [0, 1, 2]])
+    index, targets = images.sample(tasks, 4000, torch.Generator().manual_seed(0))
+    assert torch.equal(tasks.gather(1, targets), labels[index])
+    assert set(index[0].tolist()) == {0, 2, 3, 4, 5, 7}
+    counts = torch.bincount(index[1], minlength=8) / 4000
+    torch.testing.assert_close(counts, torch.full((8,), 1 / 8), atol=0.03, rtol=0)
+
+
+def test_validation_images_are_a_fifth_of_each_class_and_no_test_image() -> None:
+    labels = torch.arange(4).repeat(10)
+    pixels = torch.arange(40).view(40, 1, 1, 1)
+    train, held = hold_out(Images(pixels, labels))
+    assert torch.bincount(held.labels).tolist() == [2, 2, 2, 2]
+    together = torch.cat([train.images, held.images]).flatten()
+    assert together.sort().values.tolist() == list(range(40))
+
+
+def test_a_validation_run_draws_other_tasks_and_reads_no_test_image(plan, monkeypatch) -> None:
+    plain = plan().experiments[0]
+    validating = plan(sets=["evaluation.on=validation"]).experiments[0]
+    tested = {frozenset(task) for task in plain.tasks["ood"].tolist()}
+    assert not tested & {frozenset(task) for task in validating.tasks["ood"].tolist()}
+    loaded = []
+    load = validating.dataset.load
+    monkeypatch.setattr(validating.dataset, "load", lambda s: loaded.append(s) or load(s))
+    validating.images_stage.ensure(validating.store)
+    assert loaded == ["train"]
+    assert len(validating.images("test").labels) == 200
+    assert validating.images_stage.key != plain.images_stage.key

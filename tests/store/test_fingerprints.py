@@ -1,0 +1,50 @@
+"""What lies in files goes into keys, and is hashed once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tina_kit.api import UserError
+from tina_kit.store import content_of, fingerprints
+
+
+def listed(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "files"
+    place.mkdir()
+    for name in "abc":
+        (place / name).write_text(name * 3)
+    return place
+
+
+def test_content_and_names_count_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    before = content_of(listed(folder))
+    moved = folder.rename(tmp_path / "moved")
+    assert content_of(listed(moved)) == before
+    (moved / "a").write_text("xyz")  # as long as before
+    changed = content_of(listed(moved))
+    assert changed != before
+    (moved / "a").rename(moved / "d")
+    assert content_of(listed(moved)) not in (before, changed)
+
+
+def test_files_that_did_not_change_are_not_read_again(folder: Path, monkeypatch) -> None:
+    before = content_of(listed(folder))
+    monkeypatch.setattr(fingerprints, "_hash", lambda _: pytest.fail("read again"))
+    assert content_of(listed(folder)) == before
+    os.utime(folder / "a", ns=(1, 1))
+    monkeypatch.setattr(fingerprints, "_hash", lambda _: "hashed")
+    assert content_of(listed(folder)) == "hashed"
+
+
+def test_no_files_are_no_content_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    assert content_of({}) == ""
+    with pytest.raises(UserError, match="gone: cannot be read"):
+        content_of({"gone": tmp_path / "gone"})
