@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tina_generators.foreign import content_of, read_foreign
 from tina_generators.frame import Frame
-from tina_generators.inheritance import inherit, read_tina
+from tina_generators.inheritance import inherit, read_tina, rooms_of
 from tina_generators.normalisation import ConditionScale, Normalisation
 from tina_generators.options import TransformerOptions
 from tina_generators.prompts import ImageDraws, Prompts, TextPrompts, mean_prompt
@@ -107,9 +107,9 @@ class Tina(Generator):
         self.normalisation = Normalisation.fit(
             self.options.normalisation, zoo.vectors, frame.layout, present
         )
-        vectors = self.normalisation.normalise(zoo.vectors, frame.layout) * frame.held(present)
         self.network = self.network_for(frame.layout, self.context.classes, self.context.width)
-        self._inherit()
+        self._inherit(frame.layout)
+        vectors = self.normalisation.normalise(zoo.vectors, frame.layout) * frame.held(present)
 
         def loss(step: Step) -> Tensor:
             random = step.generator
@@ -230,8 +230,9 @@ class Tina(Generator):
         some = slice(count)
         return Zoo(zoo.vectors[some], zoo.tasks[some], zoo.conditions[some], zoo.images)
 
-    def _inherit(self) -> None:
-        """Section 4.4: start from another network."""
+    def _inherit(self, layout: Layout) -> None:
+        """Section 4.4: start from another network, and where its p-Models have the same parameters
+        also from their statistics: those of a few tasks would give its answers another meaning."""
         options = self.options
         if options.inherit is not None:
             ancestor = read_tina(self.context.inherited["inherit"], options.inherit)
@@ -242,6 +243,10 @@ class Tina(Generator):
         # The run seeds torch's own generator for `fit`; the network's initial weights use it too.
         random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         self.inheritance = inherit(self.network, ancestor, random)
+        theirs = ancestor.normalisation
+        if theirs is not None and theirs.suits(options.normalisation, layout):
+            self.normalisation = theirs
+        self.inheritance["normalisation"] = self.normalisation is theirs
 
     def fingerprint(self) -> str:
         file = self.options.inherit_file
@@ -265,11 +270,10 @@ class Tina(Generator):
             _write_json(folder / "inheritance.json", self.inheritance)
 
     def load(self, folder: Path) -> None:
-        rooms: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in load_file(folder / "tina.safetensors").items():
-            room, _, rest = name.partition(".")
-            rooms.setdefault(room, {})[rest] = tensor
-        self.normalisation = Normalisation.from_tensors(rooms["normalisation"])
+        rooms = rooms_of(load_file(folder / "tina.safetensors"))
+        self.normalisation = Normalisation.from_tensors(
+            self.options.normalisation, rooms["normalisation"]
+        )
         self.condition_scale = ConditionScale(**rooms["conditions"])
         layout = self.context.architecture.layout(self.context.classes)
         with torch.device("meta"):

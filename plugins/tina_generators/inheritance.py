@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tina_generators.anatomy import Anatomy
+from tina_generators.normalisation import Normalisation
 from tina_generators.transformer import TinaTransformer
 from tina_kit.api import UserError
 
@@ -42,11 +43,12 @@ _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 @dataclass(frozen=True)
 class Ancestor:
     """A trained network to start from. source: what to call it; parts: as `Anatomy.parts` names
-    them, those that it has; heads: of its attention."""
+    them, those that it has; heads: of its attention; normalisation: of what it was trained on."""
 
     source: str
     parts: Mapping[str, Tensor]
     heads: int
+    normalisation: Normalisation | None = None
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -65,17 +67,23 @@ def read_tina(folder: Path, name: str) -> Ancestor:
     """A Tina that was saved to `folder`; name: of its row. Raises UserError for another kind."""
     if not (folder / "tina.json").is_file():
         raise UserError(f"inherit: {name} is no Tina, so there is no transformer to start from")
-    facts = json.loads((folder / "tina.json").read_text(encoding="utf-8"))["anatomy"]
+    facts = json.loads((folder / "tina.json").read_text(encoding="utf-8"))
+    named = facts["anatomy"]
     anatomy = Anatomy(
-        tuple(facts["groups"]), tuple(facts["placed"]), facts["texts"], facts["heads"]
+        tuple(named["groups"]), tuple(named["placed"]), named["texts"], named["heads"]
     )
-    prefix = "network."
-    state = {
-        key[len(prefix) :]: tensor
-        for key, tensor in load_file(folder / "tina.safetensors").items()
-        if key.startswith(prefix)
-    }
-    return Ancestor(name, anatomy.parts(state), anatomy.heads)
+    rooms = rooms_of(load_file(folder / "tina.safetensors"))
+    normalisation = Normalisation.from_tensors(facts["normalisation"], rooms["normalisation"])
+    return Ancestor(name, anatomy.parts(rooms["network"]), anatomy.heads, normalisation)
+
+
+def rooms_of(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors by the first word of their name, and by the rest of it."""
+    rooms: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        room, _, rest = name.partition(".")
+        rooms.setdefault(room, {})[rest] = tensor
+    return rooms
 
 
 def inherit(

@@ -12,10 +12,11 @@ from tina_kit.api import Layout, Parameter
 
 @dataclass(frozen=True)
 class Normalisation:
-    """mean: for each parameter its mean over the zoo, class-indexed ones also over their classes,
-    whose order means nothing (their class axis has size 1); scale: for each parameter one number,
-    float32 `()`. Both fit any number of classes."""
+    """kind: as the options name it; mean: for each parameter its mean over the zoo, class-indexed
+    ones also over their classes, whose order means nothing (their class axis has size 1); scale:
+    for each parameter one number, float32 `()`. Both fit any number of classes."""
 
+    kind: str
     mean: dict[str, Tensor]
     scale: dict[str, Tensor]
 
@@ -37,7 +38,7 @@ class Normalisation:
             square[room[p.name]] += (tensor - mean[p.name]).where(held, 0).square().sum()
             count[room[p.name]] += held.sum()
         scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in room.items()}
-        return cls(mean, scale)
+        return cls(kind, mean, scale)
 
     def normalise(self, vectors: Tensor, layout: Layout) -> Tensor:
         mean, scale = self._flat(layout)
@@ -53,13 +54,21 @@ class Normalisation:
         return means | {f"scale.{name}": tensor for name, tensor in self.scale.items()}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor]) -> Normalisation:
+    def from_tensors(cls, kind: str, tensors: dict[str, Tensor]) -> Normalisation:
         parts: dict[str, dict[str, Tensor]] = {"mean": {}, "scale": {}}
         for name, tensor in tensors.items():
             room, _, rest = name.partition(".")
             if room in parts:
                 parts[room][rest] = tensor
-        return cls(parts["mean"], parts["scale"])
+        return cls(kind, parts["mean"], parts["scale"])
+
+    def suits(self, kind: str, layout: Layout) -> bool:
+        """Whether it is of this kind and of p-Models with these parameters."""
+        shapes = {
+            p.name: tuple(1 if axis == p.class_axis else n for axis, n in enumerate(p.shape))
+            for p in layout.parameters
+        }
+        return kind == self.kind and shapes == {n: tuple(t.shape) for n, t in self.mean.items()}
 
     def _flat(self, layout: Layout) -> tuple[Tensor, Tensor]:
         """float32 `(P,)` each."""

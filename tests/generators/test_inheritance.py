@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tina_architectures.cnn import CNN
+from tina_architectures.options import CNNOptions
 from tina_generators.foreign import content_of, read_foreign
 from tina_generators.inheritance import Ancestor, inherit, read_tina
 from tina_generators.options import TinaDiTOptions
@@ -179,6 +182,41 @@ def test_inheriting_learns_faster_than_starting_fresh(world, tmp_path: Path) -> 
     world.fitted(context=context, inherit="small", **options)
     (inherits,) = world.losses
     assert inherits < 0.8 * fresh
+
+
+def test_few_tasks_with_image_prompts_are_enough_for_a_tina_that_knows_names(
+    world, tmp_path: Path
+) -> None:
+    """Section 5.4: few-shot training on images; the zoo's statistics come with the network."""
+    names = world.fitted(steps=200)
+    names.save(tmp_path)
+    data = world.zoo()
+    images = replace(data, images=world.images())
+    context = world.context(inherited={"inherit": tmp_path})
+    options = {"prompts": "image", "tasks": 8, "steps": 20, "learning_rate": 1e-4}
+    few = world.fitted(context=context, zoo=images, inherit="names", **options)
+    assert few.inheritance["normalisation"] is True
+    assert torch.equal(few.normalisation.scale["6.weight"], names.normalisation.scale["6.weight"])
+    made = few.generate(Request(data.conditions, None))
+    assert world.weights_error(few, made, data.vectors) < 0.1
+
+
+def test_statistics_of_other_parameters_or_another_kind_are_not_inherited(
+    world, tmp_path: Path
+) -> None:
+    world.fitted(steps=1).save(tmp_path)
+    context = world.context(inherited={"inherit": tmp_path})
+    other = world.fitted(context=context, inherit="a", normalisation="global-scale", steps=1)
+    assert other.inheritance["normalisation"] is False
+    wider = replace(context, architecture=CNN(CNNOptions(widths=(4, 8))))
+    generator = world.build(inherit="a", steps=1)
+    generator.setup(wider)
+    layout = wider.architecture.layout(4)
+    data = replace(world.zoo(), vectors=torch.randn(40, layout.size))
+    generator.fit(data)
+    assert generator.inheritance["normalisation"] is False
+    assert "encoders[classes].weight" in generator.inheritance["fresh"]
+    assert generator.generate(Request(data.conditions[:2], None)).shape == (2, layout.size)
 
 
 def test_a_row_that_is_no_tina_is_told(world, tmp_path: Path) -> None:

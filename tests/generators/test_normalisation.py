@@ -33,7 +33,7 @@ def fit(kind: str, raw: torch.Tensor) -> Normalisation:
 @pytest.mark.parametrize("kind", ["mean-layer-scale", "global-scale"])
 def test_restoring_is_the_inverse(kind: str) -> None:
     fitted = fit(kind, vectors())
-    again = Normalisation.from_tensors(fitted.tensors())
+    again = Normalisation.from_tensors(kind, fitted.tensors())
     restored = again.restore(fitted.normalise(vectors(), layout(6)), layout(6))
     torch.testing.assert_close(restored, vectors(), atol=1e-4, rtol=1e-5)
 
