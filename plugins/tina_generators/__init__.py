@@ -24,6 +24,13 @@ def tina_kit_components() -> Iterable[Component]:
         ),
         Component(
             kind="generator",
+            name="class-means",
+            target="tina_generators.means:ClassMeans",
+            options="tina_generators.options_compared:ClassMeansOptions",
+            summary="Mean rows of each class over the ID tasks: what needs no look at the task.",
+        ),
+        Component(
+            kind="generator",
             name="oracle",
             target="tina_generators.baselines:Oracle",
             options="tina_generators.options:OracleOptions",

@@ -60,12 +60,6 @@ class Tina(Generator):
         tokenizer: Tokenizer,
         augmentations: tuple[Augmentation, ...] = (),
     ) -> None:
-        if options.hidden_size % options.heads:
-            raise UserError(
-                f"heads ({options.heads}) must divide hidden_size ({options.hidden_size})"
-            )
-        if options.inherit is not None and options.inherit_file is not None:
-            raise UserError("inherit, inherit_file: there can be only one to start from")
         self.options = options
         self.prompts = options.prompts
         self.tokenizer = tokenizer
@@ -109,15 +103,16 @@ class Tina(Generator):
         )
         self.network = self.network_for(frame.layout, self.context.classes, self.context.width)
         self._inherit(frame.layout)
-        vectors = self.normalisation.normalise(zoo.vectors, frame.layout) * frame.held(present)
 
         def loss(step: Step) -> Tensor:
             random = step.generator
-            pick = torch.randint(len(vectors), (self.options.batch_size,), generator=random)
-            clean, mask = vectors[pick], present[pick]
+            pick = torch.randint(len(zoo.tasks), (self.options.batch_size,), generator=random)
+            vectors, mask = zoo.vectors[pick], present[pick]
             prompts = self.condition_scale(self._told(source.draw(pick, random), mask))
+            # Before the normalisation, whose mean says which neuron an entry belongs to.
             for augment in self.augmentations:
-                clean, prompts, mask = augment(clean, prompts, mask, frame.layout, random)
+                vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
+            clean = self.normalisation.normalise(vectors, frame.layout) * frame.held(mask)
             return self._loss(frame, clean, prompts, mask, random)
 
         self.context.train(self.network, loss, self._training())

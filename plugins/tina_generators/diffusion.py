@@ -8,14 +8,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-BETA = (1e-4, 0.02)  # linear, at any number of steps, as in the paper
+BETA, PAPERS_STEPS = (1e-4, 0.02), 1000  # linear, as in the paper
 
 
 class Diffusion:
-    """J noise levels; level 0 is clean. `alpha_bar`: float32 `(J + 1,)`, ᾱ of each level."""
+    """J noise levels; level 0 is clean. `alpha_bar`: float32 `(J + 1,)`, ᾱ of each level.
+
+    Other numbers of levels than the paper's scale β, so that the last one is noise at any J.
+    """
 
     def __init__(self, steps: int) -> None:
-        beta = torch.linspace(*BETA, steps, dtype=torch.float64)
+        beta = torch.linspace(*BETA, steps, dtype=torch.float64) * (PAPERS_STEPS / steps)
+        beta = beta.clamp(max=0.999)
         clean = torch.ones(1, dtype=torch.float64)
         self.steps = steps
         self.alpha_bar = torch.cat([clean, (1 - beta).cumprod(0)]).float()

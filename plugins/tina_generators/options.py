@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tina_kit.api import Options, Part, at_generation, part, parts, row
 
@@ -68,6 +68,14 @@ class TransformerOptions(Options):
     clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
 
+    @model_validator(mode="after")
+    def _options_fit_each_other(self) -> TransformerOptions:
+        if self.hidden_size % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide hidden_size ({self.hidden_size})")
+        if self.inherit is not None and self.inherit_file is not None:
+            raise ValueError("inherit, inherit_file: there can be only one to start from")
+        return self
+
 
 class TinaDiTOptions(TransformerOptions):
     """The paper's diffusion process; the sampler and guidance can change without training again."""
@@ -89,6 +97,20 @@ class TinaDiTOptions(TransformerOptions):
         description="strength of the prompts (Ho and Salimans 2022): 1 is off, above 1 follows "
         "them more closely; needs drop_condition",
     )
+
+    @model_validator(mode="after")
+    def _sampling_fits_training(self) -> TinaDiTOptions:
+        if self.sampling_steps > self.diffusion_steps:
+            raise ValueError(
+                f"sampling_steps ({self.sampling_steps}) must be at most diffusion_steps "
+                f"({self.diffusion_steps})"
+            )
+        if self.guidance != 1 and not self.drop_condition:
+            raise ValueError(
+                f"guidance ({self.guidance:g}) needs a network that was also trained without "
+                "prompts: set drop_condition, for instance to 0.1"
+            )
+        return self
 
 
 class HypernetworkOptions(TransformerOptions):

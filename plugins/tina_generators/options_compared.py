@@ -36,3 +36,7 @@ class TaperOptions(_ExpertOptions):
 
 class RetrievalOptions(Options):
     pass
+
+
+class ClassMeansOptions(Options):
+    pass

@@ -8,7 +8,7 @@ from torch import Tensor
 from tina_generators.base import Noise, Predict, Tina
 from tina_generators.diffusion import Diffusion
 from tina_generators.options import TinaDiTOptions
-from tina_kit.api import Augmentation, Tokenizer, UserError
+from tina_kit.api import Augmentation, Tokenizer
 
 
 class TinaDiT(Tina):
@@ -23,16 +23,6 @@ class TinaDiT(Tina):
         augmentations: tuple[Augmentation, ...] = (),
     ) -> None:
         super().__init__(options, tokenizer, augmentations)
-        if options.sampling_steps > options.diffusion_steps:
-            raise UserError(
-                f"sampling_steps ({options.sampling_steps}) must be at most diffusion_steps "
-                f"({options.diffusion_steps})"
-            )
-        if options.guidance != 1 and not options.drop_condition:
-            raise UserError(
-                f"guidance ({options.guidance:g}) needs a network that was also trained without "
-                "prompts: set drop_condition, for instance to 0.1"
-            )
         self.diffusion = Diffusion(options.diffusion_steps)
 
     def corrupt(

@@ -140,7 +140,10 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--set", "generators.tina-dit.heads=5"), "heads (5) must divide hidden_size (32)"),
+        (
+            ("--set", "generators.tina-dit.heads=5"),
+            "tiny.yaml:12:5: generators.tina-dit: heads (5) must divide hidden_size (32)",
+        ),
         (("--set", "seeds=[2, 2]"), "a seed stands here twice"),
         (("--set", "generators=[]"), "name at least one"),
         (("--set", "generators.oracle.name=chance"), "the table has a row of this name already"),

@@ -17,6 +17,11 @@ def test_beta_is_linear_from_1e_4_to_0_02() -> None:
     assert DIFFUSION.alpha_bar[0] == 1
 
 
+@pytest.mark.parametrize("steps", [2, 10, 50, 100, 1000, 4000])
+def test_the_last_level_is_noise_at_any_number_of_levels(steps: int) -> None:
+    assert Diffusion(steps).alpha_bar[-1] < 2e-3
+
+
 def test_noise_is_added_with_the_square_roots_of_alpha_bar() -> None:
     clean, noise = torch.full((2, 3), 2.0), torch.full((2, 3), 3.0)
     noisy = DIFFUSION.add_noise(clean, torch.tensor([0, 500]), noise)

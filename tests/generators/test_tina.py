@@ -286,11 +286,11 @@ def test_what_fit_does_not_look_at_is_marked() -> None:
 
 
 def test_options_that_do_not_fit_each_other_are_told(world) -> None:
-    with pytest.raises(UserError, match=r"heads \(5\) must divide hidden_size \(32\)"):
+    with pytest.raises(ValueError, match=r"heads \(5\) must divide hidden_size \(32\)"):
         world.build(heads=5)
-    with pytest.raises(UserError, match=r"sampling_steps \(9\) must be at most"):
+    with pytest.raises(ValueError, match=r"sampling_steps \(9\) must be at most"):
         world.build(diffusion_steps=8, sampling_steps=9)
-    with pytest.raises(UserError, match=r"guidance \(2\) needs .* set drop_condition"):
+    with pytest.raises(ValueError, match=r"guidance \(2\) needs .* set drop_condition"):
         world.build(guidance=2)
-    with pytest.raises(UserError, match="there can be only one to start from"):
+    with pytest.raises(ValueError, match="there can be only one to start from"):
         world.build(inherit="other", inherit_file="x.pt")

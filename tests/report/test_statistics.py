@@ -93,7 +93,7 @@ def test_rows_hold_means_intervals_and_differences_on_the_same_tasks() -> None:
     assert row("chance", "ood")["p_acc"] == 10
 
 
-def test_the_gap_is_told_only_of_methods_that_read_prompts() -> None:
+def test_the_gap_is_told_only_of_methods_between_its_ends() -> None:
     told = {r["generator"] for r in rows() if "gap_closed" in r}
     assert told == {"mine"}
 

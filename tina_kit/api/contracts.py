@@ -227,4 +227,5 @@ class Augmentation(Fingerprinted, ABC):
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn afresh from `generator`
-        (on the CPU). mask: which places hold a class; the others hold the padding prompt."""
+        (on the CPU). vectors: as they are in p-Models, not normalised. mask: which places hold a
+        class; the others hold the padding prompt."""

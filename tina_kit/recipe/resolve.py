@@ -218,6 +218,9 @@ class Resolver:
             self.report(where, name, f"there is no such option; {nearest(str(path[-1]), names)}")
         elif detail["type"] == "missing":
             self.report(where, name, "this option must be given")
+        elif detail["type"] == "value_error":
+            told = str(detail["ctx"]["error"])  # a part's own words about its options
+            self.report(where, name, told)
         else:
             self.report(
                 where,

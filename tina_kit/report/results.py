@@ -10,7 +10,7 @@ import numpy as np
 
 from tina_kit.report.statistics import Array, Estimate, gap_closed, mean_estimate
 
-SELECTION, ORACLE = "classifier-selection", "oracle"
+GENERIC, SELECTION, ORACLE = "generic", "classifier-selection", "oracle"
 SHUFFLED, GIBBERISH = "shuffled", "gibberish"  # controls of generators that read prompts
 Counts = Mapping[str, Mapping[str, Sequence[int]]]
 """Of one generator and seed: test → `correct` and `total` of every task."""
@@ -37,8 +37,8 @@ def result_rows(
                 base = accuracies(low, split)
                 gain = mean_estimate([a - b for a, b in zip(values, base)])
                 row["vs_selection"] = plain(gain)
-                # Of a method that does not read prompts it says nothing.
-                if high and split in high[0] and test in ("id", "ood") and SHUFFLED in seeds[0]:
+                compared = bare[name] not in (GENERIC, SELECTION, ORACLE)
+                if high and split in high[0] and test in ("id", "ood") and compared:
                     closed = gap_closed(values, base, accuracies(high, split))
                     row["gap_closed"] = plain(closed)
             rows.append(row)
