@@ -142,6 +142,16 @@ def test_set_overrides_by_generator_name_and_reads_yaml(load) -> None:
     assert recipe.core.name == "ab"
 
 
+def test_a_component_that_names_no_row_means_all_rows_that_use_it(load) -> None:
+    two = "  - {use: tina-dit, name: big, heads: 4}\n"
+    assert GOOD.count("name: small\n") == 1
+    text = GOOD.rstrip() + "\n"
+    head, tail = text.split("  - use: tina-dit", 1)
+    recipe = load(head + two + "  - use: tina-dit" + tail, sets=["generators.tina-dit.depth=3"])
+    depths = {row.name: getattr(row.part.options, "depth", None) for row in recipe.generators}
+    assert (depths["small"], depths["big"]) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -1,6 +1,7 @@
 """`set:`, profiles and `--set`: one grammar for all three.
 
-`generators.tina-dit.depth=3` goes to the generator of that name; the value is read as YAML.
+`generators.tina-dit.depth=3` goes to the row of that name, or where none has it to all rows that
+use that component; the value is read as YAML.
 """
 
 from __future__ import annotations
@@ -60,14 +61,22 @@ def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
 
 
 def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node]:
-    # A name may hold dots (tina-0.5): the longest name that fits is meant.
     names = [part_name(row) or "" for row in rows.value]
-    for length in range(len(steps), 0, -1):
-        name = ".".join(steps[:length])
-        if name in names:
-            index = names.index(name)
-            changed = list(rows.value)
-            changed[index] = _set(changed[index], steps[length:], value, key)
-            return changed
+    # Where no row has the name, it may be a component's: all rows that use it are meant.
+    for known in (names, [_component(row) for row in rows.value]):
+        # A name may hold dots (tina-0.5): the longest name that fits is meant.
+        for length in range(len(steps), 0, -1):
+            name = ".".join(steps[:length])
+            if name in known:
+                return [
+                    _set(row, steps[length:], value, key) if own == name else row
+                    for row, own in zip(rows.value, known)
+                ]
     message = f"nothing here is named '{steps[0]}'; {nearest(steps[0], names)}"
     raise RecipeError([Problem(value.where, key, message)])
+
+
+def _component(row: Node) -> str:
+    """The bare name in `use`."""
+    use = row.value.get("use") if isinstance(row.value, dict) else None
+    return str(use.value).rpartition("/")[2] if use is not None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -58,6 +59,11 @@ class CoreOptions(Options):
     description: str = ""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
+    zoo: Path | None = Field(
+        None,
+        description="a zoo's folder (`tina-kit zoo`): its tasks and p-Models are the ID tasks and "
+        "theirs, in place of those that would be drawn and fine-tuned",
+    )
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
     evaluation: EvaluationOptions = EvaluationOptions()

@@ -1,0 +1,54 @@
+"""Every shipped recipe runs at smoke size, from images to tables and plots."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import plan_of
+
+ROOT = Path(__file__).parents[1] / "recipes"
+RECIPES = sorted(ROOT.rglob("*.yaml"))
+# Caltech's own class names are what the shipped descriptions are of.
+ON_CALTECH = {"fig6c"}
+SHAPES = ("dataset={use: shapes, train: 20, test: 10}", "tasks.classes=5")
+DATA = Path(os.environ.get("TINA_KIT_DATA", "none"))
+
+
+def sets_for(path: Path, plain: str) -> list[str]:
+    """Images that need no data, and names embedded without a model, where the recipe does not
+    hang on others."""
+    sets = [] if path.stem in ON_CALTECH else [*SHAPES]
+    if "mini-clip" not in plain and path.stem not in ON_CALTECH:
+        sets.append("conditioner={use: hashed-ngrams}")
+    if "unseen-classes" in plain:
+        sets.append("tasks.similarity={use: hashed-ngrams}")
+    return sets
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_shipped_recipe_runs_at_smoke_size(path: Path, tmp_path: Path) -> None:
+    from tina_kit.pipeline.run import Run
+
+    if path.stem in ON_CALTECH and not (DATA / "caltech101").is_dir():
+        pytest.skip("TINA_KIT_DATA names no folder with caltech101")
+    plan = plan_of(path, tmp_path / "store", profile="smoke", sets=sets_for(path, path.read_text()))
+    run = Run.start(plan, tmp_path / "runs", [], print, [])
+    results = run.execute()
+    assert {row["generator"] for row in results.rows} > {"classifier-selection", "chance"}
+    assert len(results.studies) == len(plan.recipe.studies)
+    for name, report in results.studies.items():
+        assert report.rows
+        assert (run.folder / "plots" / f"{name}.png").stat().st_size > 5000
+        assert (run.folder / "plots" / f"{name}.svg").is_file()
+        assert report.title in (run.folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_shipped_recipe_has_every_profile(path: Path) -> None:
+    from tina_kit.recipe.load import profile_names
+
+    assert set(profile_names(path)) == {"smoke", "laptop", "paper"}
