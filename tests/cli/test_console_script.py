@@ -36,6 +36,7 @@ def test_mistakes_exit_with_2_and_failures_with_1(tmp_path: Path) -> None:
         ["list", "dataset", "--json"],
         ["show", "generator", "tina-dit"],
         ["run", "--help"],
+        ["zoo", "import", "--help"],
         ["validate", str(Path(__file__).parents[2] / "recipes" / "quickstart.yaml")],
     ],
 )

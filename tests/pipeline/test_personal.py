@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import tina_kit
-from tests.conftest import plan_of
+from tests.conftest import RECIPE, plan_of
 from tina_kit.api import UserError
+from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.personal import personal_model
+from tina_kit.pipeline.run import Run
+from tina_kit.zoo.pmodel import read_image
 
 
 @pytest.fixture
@@ -46,3 +50,106 @@ def test_what_a_generator_cannot_do_is_told(experiment) -> None:
         personal_model(experiment, "generic", experiment.class_names[:2])
     with pytest.raises(UserError, match="no p-Model was fine-tuned for the task red circle, red"):
         personal_model(experiment, "oracle", experiment.class_names[:2])
+
+
+# Images as prompts.
+
+SEEING = """\
+import torch
+from tina_kit.api import Component, Conditioner, Options, hookimpl
+
+class SeeingOptions(Options):
+    pass
+
+class Seeing(Conditioner):
+    '''Mean colours; of a text, its length.'''
+    modalities = ("text", "image")
+    width = 3
+    image_size = 6
+
+    def __init__(self, options):
+        pass
+
+    def embed(self, prompts):
+        return torch.tensor([[float(len(prompt)), 0, 0] for prompt in prompts])
+
+    def embed_images(self, images):
+        assert images.dtype == torch.uint8 and images.shape[1] == 3
+        return images.float().mean((2, 3)) / 255
+
+@hookimpl
+def tina_kit_components():
+    return [Component(kind="conditioner", name="seeing", target=f"{__name__}:Seeing",
+                      options=f"{__name__}:SeeingOptions", summary="Mean colours.")]
+"""
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """A finished run with a Tina trained on names and one trained on images."""
+    folder = tmp_path_factory.mktemp("seeing")
+    (folder / "seeing.py").write_text(SEEING)
+    tina = RECIPE[RECIPE.index("  - use: tina-dit") : RECIPE.index("  - {use: oracle}")]
+    shown = tina.replace("tina-dit\n", "tina-dit\n    name: shown\n    prompts: image\n")
+    text = RECIPE.replace("use: hashed-ngrams", "use: seeing").replace(tina, tina + shown)
+    (folder / "seeing.yaml").write_text(f"{text}plugins: [seeing.py]\n")
+    plan = plan_of(folder / "seeing.yaml", folder / "store")
+    Run.start(plan, folder / "runs", [], print, []).execute()
+    return plan.experiments[0]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Red, green and blue, in three formats; the second lies on its side."""
+    files = []
+    for name, colour in (("a.png", "red"), ("b.jpg", "lime"), ("c.gif", "blue")):
+        image = Image.new("RGB", (9, 6), colour)
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.save(tmp_path / name, **({"exif": exif, "quality": 100} if name == "b.jpg" else {}))
+        files.append(tmp_path / name)
+    return files
+
+
+def test_images_become_a_p_model_by_the_tina_that_was_trained_on_images(seeing, pictures) -> None:
+    names = ["red circle", "moss", "sea"]
+    by_images = personal_model(seeing, None, names, pictures)
+    by_names = personal_model(seeing, None, names)
+    assert by_images.classes == ("red circle", "moss", "sea")
+    assert (by_images.metadata["prompts"], by_names.metadata["prompts"]) == ("image", "text")
+    assert by_images.metadata["generator"]["name"] == "shown"
+    assert by_names.metadata["generator"]["name"] == "tina-dit"
+    assert personal_model(seeing, "tina-dit", names, pictures).metadata["prompts"] == "image"
+
+
+def test_a_p_model_depends_on_its_images(seeing, pictures) -> None:
+    """Another order of images is the same p-Model with its rows in that order."""
+    names = ["x", "y", "z"]
+    images = seeing.images("test").images[:4]
+    logits = personal_model(seeing, None, names, pictures)(images)
+    turned = personal_model(seeing, None, names, pictures[::-1])(images)
+    torch.testing.assert_close(logits, turned.flip(1), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(logits, turned, atol=1e-4)
+
+
+def test_images_are_read_upright_in_colour_and_in_the_asked_size(tmp_path: Path) -> None:
+    image = Image.new("L", (8, 4))
+    image.paste(255, (0, 0, 8, 2))  # the upper half is white
+    exif = Image.Exif()
+    exif[0x0112] = 3  # it was taken upside down
+    image.save(tmp_path / "half.png", exif=exif)
+    read = read_image(tmp_path / "half.png", (4, 2))
+    assert read.shape == (3, 4, 2) and read.dtype == torch.uint8
+    assert (read[:, -1] == 255).all() and (read[:, 0] == 0).all()
+    whole = (tmp_path / "half.png").read_bytes()
+    for broken in (b"", b"no image", whole[: len(whole) // 2], whole.replace(b"IDAT", b"IDxT")):
+        (tmp_path / "half.png").write_bytes(broken)
+        with pytest.raises(UserError, match=r"half\.png: this image cannot be read"):
+            read_image(tmp_path / "half.png", (4, 2))
+
+
+def test_who_takes_no_images_says_so(experiment, seeing, pictures) -> None:
+    with pytest.raises(UserError, match="takes no image prompts, only text; one that does is open"):
+        personal_model(experiment, None, ["a", "b", "c"], pictures)
+    with pytest.raises(UserError, match="classifier-selection reads no prompts"):
+        personal_model(seeing, "classifier-selection", seeing.class_names[:3], pictures)

@@ -38,13 +38,14 @@ def version() -> None:
 
 def _register() -> None:
     # The commands' modules import `app`'s helpers, never this one.
-    from tina_kit.cli import generate, inspect, run
+    from tina_kit.cli import generate, inspect, run, zoo
 
     app.command("run")(run.run)
     app.command("list")(inspect.list_)
     app.command("show")(inspect.show)
     app.command("validate")(inspect.validate)
     app.command("generate")(generate.generate)
+    app.add_typer(zoo.app, name="zoo")
 
 
 _register()

@@ -25,6 +25,7 @@ from tina_kit.api import (
 )
 from tina_kit.pipeline.compute import Compute, not_now
 from tina_kit.pipeline.conditions import Conditions, Source
+from tina_kit.pipeline.exchange import ImportedZoo, imported_zoo
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
 from tina_kit.store import Draft, Store
@@ -89,6 +90,11 @@ class Experiment:
         return self._draw(self.sampler)
 
     @cached_property
+    def imported(self) -> ImportedZoo | None:
+        """The zoo that the recipe names, whose tasks are the ID tasks."""
+        return imported_zoo(self)
+
+    @cached_property
     def seen(self) -> Tensor:
         """int64 `(K',)`: the classes that anything trained may see."""
         seen = self.sampler.seen(self.classes, self._task_seed)
@@ -100,9 +106,10 @@ class Experiment:
 
     def _draw(self, sampler: TaskSampler) -> dict[str, Tensor]:
         try:
-            return sampler.draw(self.classes, self._task_seed)
+            drawn = sampler.draw(self.classes, self._task_seed)
         except UserError as error:
             raise UserError(f"{self.recipe.where('tasks', 'classes')}: tasks: {error}") from error
+        return drawn if self.imported is None else self.imported.in_place_of_id(drawn)
 
     # Stages.
 
@@ -133,7 +140,8 @@ class Experiment:
     @cached_property
     def zoo_stages(self) -> dict[str, tuple[Stage, ...]]:
         """Shards by split: each is keyed by its own tasks, so that a zoo grows at its end."""
-        return {split: self.shards(tasks, split) for split, tasks in self.tasks.items()}
+        stages = {split: self.shards(tasks, split) for split, tasks in self.tasks.items()}
+        return stages if self.imported is None else {**stages, "id": (self.imported.stage,)}
 
     def shards(self, tasks: Tensor, split: str) -> tuple[Stage, ...]:
         """The stages that fine-tune the p-Models of these tasks."""
@@ -221,10 +229,7 @@ class Experiment:
 
     def vectors(self, split: str) -> Tensor:
         """float32 `(T, P)`, the fine-tuned p-Models of a split."""
-        return self.vectors_of(self.zoo_stages[split])
-
-    def vectors_of(self, shards: tuple[Stage, ...]) -> Tensor:
-        opened = [stage.open(self.store) for stage in shards]
+        opened = [stage.open(self.store) for stage in self.zoo_stages[split]]
         return torch.cat([shard.tensors("zoo.safetensors")["vectors"] for shard in opened])
 
     def zoo(self, prompts: str = "text") -> Zoo:

@@ -1,8 +1,9 @@
-"""From class names to a p-Model, with the generators of a finished run."""
+"""From class names or images to a p-Model, with the generators of a finished run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,19 +13,31 @@ from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.generate import generate
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart
-from tina_kit.zoo.pmodel import PModel, assemble
+from tina_kit.zoo.pmodel import PModel, assemble, read_image
 
 
-def personal_model(experiment: Experiment, name: str | None, classes: Sequence[str]) -> PModel:
-    """Generate the p-Model for `classes`. Raises UserError when the generator cannot."""
-    named, generator = _generator(experiment, name)
+def personal_model(
+    experiment: Experiment, name: str | None, classes: Sequence[str], images: Sequence[Path] = ()
+) -> PModel:
+    """Generate the p-Model for `classes`. Raises UserError when the generator cannot.
+
+    name: of a generator of the run, by default the first that was trained on prompts of this kind,
+        or the first that reads prompts at all.
+    images: one image file of each class, the prompts in place of the classes' names (Section 5.4).
+    """
+    kind = "image" if images else "text"
+    if images:
+        _ = experiment.conditions.image_stage  # says so where the conditioner takes none
+    named, generator = _generator(experiment, name, kind)
+    if images and not generator.reads_conditions:
+        raise UserError(f"{named.name} reads no prompts, and so no images; name the classes")
     tasks = _known(experiment, classes)
     if not generator.reads_conditions and tasks is None:
         raise UserError(
             f"{named.name} knows only the classes of the data set; a generator that reads prompts "
             "takes any name"
         )
-    conditions = experiment.conditions.ready.embed(classes)[None]
+    conditions = _conditions(experiment, classes, images)
     vector = generate(experiment, generator, conditions, tasks)[0]
     if len(vector) != experiment.architecture.layout(len(classes)).size:
         raise UserError(f"{named.name} answers more classes than {', '.join(classes)}")
@@ -40,13 +53,25 @@ def personal_model(experiment: Experiment, name: str | None, classes: Sequence[s
         {
             "architecture": experiment.recipe.architecture.plain(),
             "generator": {"name": named.name, **named.part.plain()},
+            "prompts": kind,
             "seed": experiment.seed,
             "run": experiment.recipe.core.name,
         },
     )
 
 
-def _generator(experiment: Experiment, name: str | None) -> tuple[NamedPart, Generator]:
+def _conditions(experiment: Experiment, classes: Sequence[str], images: Sequence[Path]) -> Tensor:
+    """float32 `(1, C, D)`."""
+    conditioner = experiment.conditions.ready
+    if not images:
+        return conditioner.embed(classes)[None]
+    side = conditioner.image_size
+    return conditioner.embed_images(torch.stack([read_image(p, (side, side)) for p in images]))[
+        None
+    ]
+
+
+def _generator(experiment: Experiment, name: str | None, kind: str) -> tuple[NamedPart, Generator]:
     rows = experiment.recipe.generators
     if name is not None:
         for row in rows:
@@ -56,9 +81,11 @@ def _generator(experiment: Experiment, name: str | None) -> tuple[NamedPart, Gen
             f"--generator {name}: the run has none of this name; "
             f"{nearest(name, [row.name for row in rows])}"
         )
-    for row in rows:
-        if row.part.build().reads_conditions:
-            return row, experiment.fitted(row)
+    built = [(row, row.part.build()) for row in rows]
+    reading = [(row, generator) for row, generator in built if generator.reads_conditions]
+    # Those trained on prompts of this kind first, in the recipe's order.
+    for row, _ in sorted(reading, key=lambda pair: pair[1].prompts != kind):
+        return row, experiment.fitted(row)
     raise UserError("no generator of this run reads prompts; name one with --generator")
 
 

@@ -47,7 +47,7 @@ class PModel:
         """The class of each image: uint8 `(N, 3, H, W)`, or paths of image files, which are
         resized as in training."""
         if not isinstance(images, Tensor):
-            images = torch.stack([_read(Path(path), self.image_size) for path in images])
+            images = torch.stack([read_image(Path(path), self.image_size) for path in images])
         return [self.classes[index] for index in self(images).argmax(1).tolist()]
 
     def save(self, path: Path) -> None:
@@ -97,7 +97,7 @@ def load(path: str | Path) -> PModel:
         raise UserError(f"{path}: this is no p-Model of tina-kit (format {raw.get('format')!r})")
     metadata = {key: json.loads(value) for key, value in raw.items() if key != "format"}
     classes, size = metadata.pop("classes"), metadata.pop("image_size")
-    architecture = _architecture(metadata["architecture"], path)
+    architecture = architecture_of(metadata["architecture"], path)
     module = architecture.build(len(classes))
     try:
         module.load_state_dict(state)
@@ -106,7 +106,9 @@ def load(path: str | Path) -> PModel:
     return PModel(module, architecture, classes, (size[0], size[1]), metadata)
 
 
-def _architecture(settings: Mapping[str, Any], path: str | Path) -> Architecture:
+def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architecture:
+    """The architecture that a file names as a recipe would. Raises UserError where it is not
+    installed."""
     from tina_kit.plugins import discover
     from tina_kit.recipe.node import RecipeError
     from tina_kit.recipe.resolve import resolve_plain
@@ -118,8 +120,11 @@ def _architecture(settings: Mapping[str, Any], path: str | Path) -> Architecture
     return part.build()  # type: ignore[no-any-return]
 
 
-def _read(path: Path, size: tuple[int, int]) -> Tensor:
-    """uint8 `(3, H, W)`."""
+def read_image(path: Path, size: tuple[int, int]) -> Tensor:
+    """An image file, upright and cropped and resized to (height, width): uint8 `(3, H, W)`.
+
+    Raises UserError where it is none.
+    """
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -130,6 +135,7 @@ def _read(path: Path, size: tuple[int, int]) -> Tensor:
                 (size[1], size[0]),
                 Image.Resampling.BILINEAR,
             )
-    except (OSError, ValueError) as error:
+    # Pillow calls a broken PNG a syntax error.
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: this image cannot be read ({error})") from None
     return torch.from_numpy(np.asarray(fitted).transpose(2, 0, 1).copy())

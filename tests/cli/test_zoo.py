@@ -1,0 +1,240 @@
+"""`tina-kit zoo`, and a recipe that learns from a zoo."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import RECIPE, plan_of
+from tina_kit.api import UserError
+from tina_kit.cli.app import invoke
+from tina_kit.pipeline.evaluate import RESULT, evaluation_stage
+from tina_kit.pipeline.run import Run
+from tina_kit.zoo.archive import MANIFEST, read, write
+from tina_kit.zoo.pmodel import assemble
+
+
+def call(*words: object) -> int:
+    return invoke([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "zoo"
+    assert call("zoo", "export", finished[2], "-o", folder) == 0
+    return folder
+
+
+def with_zoo(folder: Path, zoo: Path, text: str = RECIPE) -> Path:
+    path = folder / "with.yaml"
+    path.write_text(f"{text}zoo: {zoo}\n", encoding="utf-8")
+    return path
+
+
+def test_the_whole_way_out_of_a_run_and_into_another(finished, exported, tmp_path: Path) -> None:
+    """The same Tina is fitted on the p-Models that left the run, with none fine-tuned again."""
+    path, store, _ = finished
+    before = plan_of(path, store).experiments[0]
+    assert call("zoo", "import", exported, "-o", tmp_path / "zoo", "--architecture", "cnn",
+                "--set", "widths=[4,6]") == 0  # fmt: skip
+    plan = plan_of(with_zoo(tmp_path, Path("zoo")), tmp_path / "store")
+    names = [stage.name for stage in plan.stages if stage.name.startswith("zoo/id")]
+    assert names == ["zoo/id imported"]
+    run = Run.start(plan, tmp_path / "runs", [], print, [])
+    run.execute()
+    after = plan.experiments[0]
+    assert torch.equal(after.tasks["id"], before.tasks["id"])
+    assert torch.equal(after.tasks["ood"], before.tasks["ood"])
+    assert torch.equal(after.vectors("id"), before.vectors("id"))
+    tina = next(row for row in before.recipe.generators if row.name == "tina-dit")
+    fitted = [e.fit_stage(tina).open(e.store).folder for e in (before, after)]
+    weights = [load_file(next(folder.glob("*.safetensors"))) for folder in fitted]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    for row in before.recipe.generators:
+        counts = [evaluation_stage(e, row).open(e.store).json(RESULT) for e in (before, after)]
+        assert counts[0] == counts[1]
+    # And out again, as it came in.
+    assert call("zoo", "export", run.folder, "-o", tmp_path / "again") == 0
+    assert read(tmp_path / "again").origin == read(exported).origin
+
+
+def test_the_key_of_a_zoo_is_its_content_wherever_it_lies(exported, tmp_path: Path) -> None:
+    def key(zoo: Path) -> tuple[str, str]:
+        plan = plan_of(with_zoo(tmp_path, zoo), tmp_path / "store")
+        return plan.experiments[0].zoo_stages["id"][0].key, plan.key
+
+    write(read(exported), tmp_path / "moved")
+    assert key(exported) == key(tmp_path / "moved")
+    archive = read(exported)
+    write(replace(archive, vectors=archive.vectors * 2), tmp_path / "other")
+    assert key(exported) != key(tmp_path / "other")
+
+
+def test_tasks_of_the_test_splits_that_are_in_the_zoo_are_dropped(
+    finished, exported, tmp_path: Path
+) -> None:
+    ood = plan_of(*finished[:2]).experiments[0].tasks["ood"]
+    archive = read(exported)
+    tasks = archive.tasks.clone()
+    tasks[3], tasks[5] = ood[4].flip(0), ood[0]
+    write(replace(archive, tasks=tasks), tmp_path / "zoo")
+    experiment = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
+    assert torch.equal(experiment.tasks["ood"], ood[[1, 2, 3, 5]])
+    assert torch.equal(experiment.tasks_of(10), ood[[1, 2, 3, 5]])
+    tasks[:6] = ood
+    write(replace(archive, tasks=tasks), tmp_path / "all")
+    with pytest.raises(UserError, match="holds all tasks of the split 'ood', and none is left"):
+        plan_of(with_zoo(tmp_path, tmp_path / "all"), tmp_path / "s").stages  # noqa: B018
+
+
+def test_classes_are_mapped_by_name(exported, tmp_path: Path) -> None:
+    """The same classes numbered backwards, and one that no task uses."""
+    archive = read(exported)
+    last = len(archive.class_names) - 1
+    names = (*reversed(archive.class_names), "a griffin")
+    write(replace(archive, class_names=names, tasks=last - archive.tasks), tmp_path / "zoo")
+    experiment = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
+    assert torch.equal(experiment.tasks["id"], archive.tasks)
+
+
+UNSEEN = RECIPE.replace(
+    "tasks: {id: 12, ood: 6}",
+    "tasks: {use: unseen-classes, id: 2, ood: 2, tests: 2, classes: 4, seen: 60}",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "told"),
+    [
+        (RECIPE, {"class_names": 0}, "does not have 2 of its classes: a griffin, a unicorn"),
+        (RECIPE.replace("[4, 6]", "[5, 6]"), {}, "p-Models are of another architecture"),
+        (UNSEEN, {}, "the task sampler keeps classes of its tasks unseen"),
+    ],
+)
+def test_a_zoo_that_does_not_fit_is_refused_before_anything_is_computed(
+    capsys, exported, tmp_path: Path, text, change, told
+) -> None:
+    archive = read(exported)
+    if change:
+        names = ("a griffin", "a unicorn", *archive.class_names[2:])
+        archive = replace(archive, class_names=names)
+    write(archive, tmp_path / "zoo")
+    recipe = with_zoo(tmp_path, tmp_path / "zoo", text)
+    assert call("run", recipe, "--output", tmp_path / "runs") == 2
+    message = capsys.readouterr().err
+    assert told in message and f"{recipe}:" in message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_zoo_that_is_not_there_is_told_with_its_line(capsys, tmp_path: Path) -> None:
+    recipe = with_zoo(tmp_path, Path("nowhere"))
+    assert call("validate", recipe) == 2
+    assert f"zoo: there is no {tmp_path / 'nowhere'}" in capsys.readouterr().err
+
+
+def test_p_models_on_another_frozen_backbone_are_refused(tmp_path: Path) -> None:
+    text = RECIPE.replace("{use: cnn, widths: [4, 6]}", "{use: resnet20}")
+    path = tmp_path / "frozen.yaml"
+    path.write_text(text)
+    experiment = plan_of(path, tmp_path / "s").experiments[0]
+    layout = experiment.architecture.layout(10)
+    tasks = experiment.tasks["id"]
+
+    def planned(name: str, origin: dict[str, str]):
+        from tina_kit.zoo.archive import ZooArchive
+
+        names, settings = tuple(experiment.class_names), experiment.recipe.architecture.plain()
+        vectors = torch.zeros(len(tasks), layout.size)
+        write(ZooArchive(names, settings, layout, tasks, vectors, origin), tmp_path / name)
+        return plan_of(with_zoo(tmp_path, tmp_path / name, text), tmp_path / "s").stages
+
+    assert planned("same", {"generic": experiment.generic_stage.key})
+    assert planned("unknown", {})
+    with pytest.raises(UserError, match="share the frozen part of the generic model abc"):
+        planned("other", {"generic": "abc"})
+
+
+def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
+    capsys, finished, tmp_path: Path
+) -> None:
+    before = plan_of(*finished[:2]).experiments[0]
+    names, tasks = before.class_names, before.tasks["id"]
+    vectors, source = before.vectors("id"), tmp_path / "p-models"
+    source.mkdir()
+    for number, (task, vector) in enumerate(zip(tasks.tolist(), vectors)):
+        state = assemble(before.architecture, before.frozen, vector, 10).state_dict()
+        state = {f"net.{name}": tensor for name, tensor in state.items()}
+        torch.save({"model": state}, source / f"{number:02}.pth")
+        (source / f"{number:02}.txt").write_text("\n".join(names[c] for c in task))
+    words = ("zoo", "import", source, "-o", tmp_path / "zoo")
+    assert call(*words) == 2
+    assert "name their --architecture" in capsys.readouterr().err
+    assert call(*words, "--architecture", "cnn", "--set", "widths=[4,6]") == 0
+    told = capsys.readouterr().err
+    assert "12 p-Models have other names and were matched by their order" in told
+    assert "12 p-Models of" in told and "100 classes" in told
+    after = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
+    assert torch.equal(after.tasks["id"], tasks)
+    after.zoo_stages["id"][0].ensure(after.store)
+    assert torch.equal(after.vectors("id"), vectors)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--set", "widths=[4,6]"), "--set: name the --architecture"),
+        (("--architecture", "cnnn"), "did you mean 'cnn'"),
+        (("--architecture", "cnn", "--set", "width=3"), "there is no such option"),
+        (("--architecture", "cnn"), "p-Models are of another architecture"),
+    ],
+)
+def test_an_import_that_cannot_be_writes_nothing(capsys, exported, tmp_path, words, told) -> None:
+    assert call("zoo", "import", exported, "-o", tmp_path / "zoo", *words) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_an_architecture_that_is_not_installed_is_told(capsys, exported, tmp_path: Path) -> None:
+    archive = read(exported)
+    write(replace(archive, architecture={"use": "somebody/vit"}), tmp_path / "zoo")
+    assert call("zoo", "import", tmp_path / "zoo", "-o", tmp_path / "copy") == 2
+    assert "its architecture is not available here" in capsys.readouterr().err
+    assert call("zoo", "show", tmp_path / "zoo") == 0
+
+
+def test_show_says_what_a_zoo_is(capsys, exported) -> None:
+    assert call("zoo", "show", exported) == 0
+    text = capsys.readouterr().out
+    assert f"{exported}: 12 p-Models of 10 classes" in text
+    assert re.search(r"classes: 100, each in \d \(.+\) to \d \(.+\) tasks", text)
+    assert 'architecture: use "tina-kit/cnn", widths [4, 6]' in text
+    assert 'origin: from "run", run "tiny", seed 0' in text
+    assert re.search(r"fc\.bias +10 +-?\d\.\d{4} +\d\.\d{4}", text)
+
+
+def test_show_as_json_is_for_programs(capsys, exported) -> None:
+    assert call("zoo", "show", exported, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["p_models"] == 12 and facts["classes_of_a_task"] == [10, 10]
+    assert [row["layer"] for row in facts["layers"]] == ["conv1", "conv2", "fc.weight", "fc.bias"]
+
+
+def test_what_cannot_be_exported_is_told(capsys, finished, exported, recipe, tmp_path) -> None:
+    assert call("zoo", "export", finished[2], "-o", exported) == 2
+    assert "there is a zoo here already" in capsys.readouterr().err
+    assert call("zoo", "export", finished[2], "--seed", 7, "-o", tmp_path / "zoo") == 2
+    assert "--seed 7: the run has 0" in capsys.readouterr().err
+    words = ("--set", "generators=[{use: generic}]", "--output", tmp_path / "runs")
+    assert call("run", recipe, *words) == 0
+    run = next((tmp_path / "runs" / "tiny").iterdir())
+    capsys.readouterr()
+    assert call("zoo", "export", run, "-o", tmp_path / "zoo") == 2
+    assert "none of its generators asked for them" in capsys.readouterr().err
+    assert not (tmp_path / "zoo" / MANIFEST).exists()

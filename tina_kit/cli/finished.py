@@ -1,0 +1,34 @@
+"""A finished run, opened again by a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tina_kit.api.errors import UserError
+from tina_kit.cli.common import registry
+from tina_kit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from tina_kit.pipeline.experiment import Experiment
+
+
+def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
+    """The experiment of one seed, by default the run's first one."""
+    from tina_kit.pipeline.record import read_record
+    from tina_kit.recipe import load_recipe
+
+    record = read_record(folder)
+    recipe = load_recipe(folder / "resolved.yaml", registry())
+
+    from tina_kit.pipeline.experiment import Experiment
+    from tina_kit.store import Store
+    from tina_kit.training import resolve_device
+
+    seeds = recipe.core.seeds
+    if seed is not None and seed not in seeds:
+        raise UserError(f"--seed {seed}: the run has {', '.join(map(str, seeds))}")
+    store = Store(Path(record["store"]))
+    chosen = seeds[0] if seed is None else seed
+    place = resolve_device(device)
+    return Experiment(recipe, chosen, store, place, progress(), record["precision"])

@@ -1,0 +1,183 @@
+"""`zoo`: p-Models as a thing of their own, out of a run or from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tina_kit.api.errors import UserError
+from tina_kit.cli.common import log, registry
+from tina_kit.cli.finished import open_run
+
+if TYPE_CHECKING:
+    from tina_kit.recipe import ResolvedPart
+    from tina_kit.zoo.archive import ZooArchive
+
+app = typer.Typer(
+    help="Zoos of p-Models: take them out of a run, bring others in, look at them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Output = Annotated[Path, typer.Option("-o", "--output", help="A new folder for the zoo.")]
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    output: Output,
+    seed: Annotated[int | None, typer.Option(help="A seed of the run; its first one.")] = None,
+) -> None:
+    """Take the ID tasks and p-Models out of a finished run.
+
+    A recipe learns from them with `zoo: FOLDER`.
+    """
+    from tina_kit.zoo.archive import check_place
+
+    check_place(output)
+    experiment = open_run(run, seed, "cpu")
+
+    from tina_kit.pipeline.exchange import exported_zoo
+
+    _write(exported_zoo(experiment), output)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(help="A zoo's folder, or a folder of .pth or .pt files.")
+    ],
+    output: Output,
+    architecture: Annotated[
+        str | None, typer.Option(help="What the p-Models are; `list architecture` names them.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of the architecture: widths=[16,32]."),
+    ] = None,
+) -> None:
+    """Make a zoo of p-Models from elsewhere.
+
+    Everything is checked first. The classes of NAME.pth, in the order of its logits, stand in NAME.json (a list), in NAME.txt (a
+    name a line) or in classes.json (NAME → list). No code in a file is run.
+    """
+    from tina_kit.zoo.archive import MANIFEST, check_place
+
+    if not source.is_dir():
+        raise UserError(f"{source}: there is no such folder")
+    check_place(output)
+    if set_ and architecture is None:
+        raise UserError("--set: name the --architecture that it is an option of")
+    part = None if architecture is None else _architecture(architecture, set_ or ())
+    if (source / MANIFEST).exists():
+        archive = _copied(source, part)
+    elif part is None:
+        raise UserError(
+            f"{source}: there is no {MANIFEST} that says what the p-Models are; name their "
+            "--architecture"
+        )
+    else:
+        archive = _gathered(source, part)
+    _write(archive, output)
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="A zoo's folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what a zoo holds.
+
+    Its tasks and classes, the parameters of each layer, what they are and where they come from.
+    """
+    from tina_kit.zoo.archive import read
+    from tina_kit.zoo.summary import summary
+
+    facts = summary(read(folder))
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    fewest, most = facts["classes_of_a_task"]
+    rare, common = facts["occurrences"]
+    sizes = f"{most}" if fewest == most else f"{fewest} to {most}"
+    print(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
+    print(
+        f"classes: {facts['classes']}, each in {rare} ({facts['rarest']}) to {common} "
+        f"({facts['commonest']}) tasks"
+    )
+    print(f"architecture: {_words(facts['architecture'])}")
+    print(f"origin: {_words(facts['origin']) or 'unknown'}")
+    print(f"parameters: {facts['parameters']:,}")
+    width = max(len(row["layer"]) for row in facts["layers"])
+    print(f"  {'layer'.ljust(width)} {'entries':>10} {'mean':>10} {'spread over p-Models':>21}")
+    for row in facts["layers"]:
+        numbers = f"{row['parameters']:>10,} {row['mean']:>10.4f} {row['spread']:>21.4f}"
+        print(f"  {row['layer'].ljust(width)} {numbers}")
+
+
+def _architecture(name: str, sets: Sequence[str]) -> ResolvedPart:
+    from tina_kit.recipe.node import Node, RecipeError, Where
+    from tina_kit.recipe.overrides import override, parse_set
+    from tina_kit.recipe.resolve import Resolver
+
+    where = Where(f"--architecture {name}", 0, 0, Path.cwd())
+    node = Node({"use": Node(name, where)}, where)
+    for text in sets:
+        node = override(node, *parse_set(text))
+    resolver = Resolver(registry())
+    part = resolver.part(node, "architecture", "architecture")
+    if part is None or resolver.problems:
+        raise RecipeError(resolver.problems)
+    return part
+
+
+def _copied(source: Path, part: ResolvedPart | None) -> ZooArchive:
+    from tina_kit.zoo.archive import check_layout, read
+    from tina_kit.zoo.pmodel import architecture_of
+
+    archive = read(source)
+    built = architecture_of(archive.architecture, source) if part is None else part.build()
+    check_layout(archive.layout, built.layout(archive.tasks.shape[1]), str(source))
+    return archive
+
+
+def _gathered(source: Path, part: ResolvedPart) -> ZooArchive:
+    from tina_kit.zoo.archive import ZooArchive
+    from tina_kit.zoo.checkpoints import gather
+
+    built = part.build()
+    found = gather(source, built)
+    if found.ignored:
+        log(f"{found.ignored} entries that the architecture does not generate were left out")
+    if found.by_order:
+        log(
+            f"the tensors of {found.by_order} p-Models have other names and were matched by their "
+            "order, since all shapes agree"
+        )
+    origin = {"from": "p-Models", "left_out": found.ignored, "matched_by_order": found.by_order}
+    return ZooArchive(
+        found.class_names,
+        part.plain(),
+        built.layout(found.tasks.shape[1]),
+        found.tasks,
+        found.vectors,
+        origin,
+    )
+
+
+def _write(archive: ZooArchive, output: Path) -> None:
+    from tina_kit.zoo.archive import write
+
+    write(archive, output)
+    log(
+        f"{output}: {len(archive.tasks):,} p-Models of {archive.layout.size:,} parameters, "
+        f"{len(archive.class_names)} classes"
+    )
+    log(f"in a recipe: zoo: {output}")
+
+
+def _words(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in facts.items())

@@ -1,0 +1,236 @@
+"""A zoo as a folder of its own: p-Models and their tasks, to be kept, passed on and learned from.
+
+`zoo.safetensors` holds `vectors`, float32 `(T, P)`, and `tasks`, int64 `(T, C)`; `zoo.json` says
+what they mean. It is written last, so that a folder is a zoo once it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from tina_kit.api import Layout, Options, Parameter, UserError
+from tina_kit.store.files import explaining_full_disk, read_json, replacing, share, write_json
+
+FORMAT, VERSION = "tina-kit zoo", 1
+TENSORS, MANIFEST = "zoo.safetensors", "zoo.json"
+_TOLD = 5  # differences that an error lists
+_DTYPES = {"vectors": torch.float32, "tasks": torch.int64}
+
+
+@dataclass(frozen=True)
+class ZooArchive:
+    """vectors: float32 `(T, P)` in `layout`, which is the architecture's for C classes.
+
+    tasks: int64 `(T, C)`, indices into `class_names`, -1 at the end where a task has fewer classes.
+    architecture: as a recipe would write it, with every default.
+    origin: where the p-Models come from; `generic`, where it is known, is the key of the generic
+        model whose parameters they share.
+    """
+
+    class_names: tuple[str, ...]
+    architecture: Mapping[str, Any]
+    layout: Layout
+    tasks: Tensor
+    vectors: Tensor
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _ParameterEntry(Options):
+    name: str
+    shape: tuple[int, ...]
+    layer: str = ""
+    class_axis: int | None = Field(None, ge=0)
+
+
+class _Counts(Options):
+    tasks: int = Field(ge=1)
+    classes: int = Field(ge=2)
+    parameters: int = Field(ge=1)
+
+
+class _Manifest(Options):
+    format: str
+    version: int
+    classes: tuple[str, ...] = Field(min_length=2)
+    architecture: dict[str, Any]
+    layout: tuple[_ParameterEntry, ...] = Field(min_length=1)
+    counts: _Counts
+    origin: dict[str, Any] = Field(default_factory=dict)
+
+
+def check_place(folder: Path) -> None:
+    """Raise UserError where no zoo can be written: there is one, or a file."""
+    if (folder / MANIFEST).exists():
+        raise UserError(f"{folder}: there is a zoo here already; choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: this is a file; choose another folder")
+
+
+def write(archive: ZooArchive, folder: Path) -> None:
+    """Write a zoo to a folder that holds none. Raises UserError where that cannot be done."""
+    from safetensors.torch import save_file
+
+    check_place(folder)
+    tasks, classes = archive.tasks.shape
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "classes": list(archive.class_names),
+        "architecture": dict(archive.architecture),
+        "layout": [
+            {"name": p.name, "shape": list(p.shape), "layer": p.layer, "class_axis": p.class_axis}
+            for p in archive.layout.parameters
+        ],
+        "counts": {"tasks": tasks, "classes": classes, "parameters": archive.layout.size},
+        "origin": dict(archive.origin),
+    }
+    tensors = {"vectors": archive.vectors.contiguous(), "tasks": archive.tasks.contiguous()}
+    try:
+        with explaining_full_disk(folder, "choose another place with --output"):
+            with replacing(folder / TENSORS) as draft:
+                save_file(tensors, draft)
+                share(draft)
+            write_json(folder / MANIFEST, manifest)
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise UserError(f"{folder}: no zoo can be written here: {error.strerror}") from None
+
+
+def read(folder: Path, finite: bool = True) -> ZooArchive:
+    """Read a zoo. Its vectors are memory-mapped.
+
+    finite: read all of them to see that they are finite numbers. Raises UserError, naming the file
+    and what is wrong with it. Whether the layout is the architecture's is for `check_layout`.
+    """
+    manifest = _manifest(folder / MANIFEST)
+    layout = Layout(
+        tuple(Parameter(p.name, p.shape, p.layer or p.name, p.class_axis) for p in manifest.layout)
+    )
+    _check_counts(folder / MANIFEST, manifest, layout)
+    tensors = _tensors(folder / TENSORS)
+    counts = manifest.counts
+    shapes = {
+        "vectors": (counts.tasks, counts.parameters),
+        "tasks": (counts.tasks, counts.classes),
+    }
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != shape:
+            raise UserError(
+                f"{folder / TENSORS}: {name} is {tuple(tensors[name].shape)}, but {MANIFEST} "
+                f"counts {shape}"
+            )
+    if told := _wrong_tasks(tensors["tasks"], len(manifest.classes)):
+        raise UserError(f"{folder / TENSORS}: tasks: {told}")
+    if finite and len(bad := (~tensors["vectors"].isfinite().all(1)).nonzero()):
+        raise UserError(
+            f"{folder / TENSORS}: {len(bad)} p-Models are not finite numbers, the first is "
+            f"{int(bad[0])}"
+        )
+    return ZooArchive(
+        manifest.classes,
+        manifest.architecture,
+        layout,
+        tensors["tasks"],
+        tensors["vectors"],
+        manifest.origin,
+    )
+
+
+def check_layout(layout: Layout, expected: Layout, what: str) -> None:
+    """Raise UserError unless names, shapes and class axes of both are the same, in one order."""
+    mine, theirs = ([_text(p) for p in each.parameters] for each in (layout, expected))
+    if mine == theirs:
+        return
+    pairs = [f"{a} where the architecture has {b}" for a, b in zip(mine, theirs) if a != b]
+    pairs += [f"{a}, which the architecture lacks" for a in mine[len(theirs) :]]
+    pairs += [f"no {b}" for b in theirs[len(mine) :]]
+    more = f"; and {len(pairs) - _TOLD} more" if len(pairs) > _TOLD else ""
+    raise UserError(
+        f"{what}: its p-Models are of another architecture: they have {'; '.join(pairs[:_TOLD])}"
+        f"{more}"
+    )
+
+
+def _text(parameter: Parameter) -> str:
+    axis = "" if parameter.class_axis is None else f" (classes on axis {parameter.class_axis})"
+    return f"{parameter.name} {parameter.shape}{axis}"
+
+
+def _manifest(path: Path) -> _Manifest:
+    if not path.is_file():
+        raise UserError(f"{path.parent}: this is no zoo: there is no {path.name} in it")
+    try:
+        raw = read_json(path)
+        text = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    found = raw.get("format") if isinstance(raw, dict) else None
+    if found != FORMAT:
+        raise UserError(f"{path}: this is no zoo of tina-kit (format {found!r})")
+    if raw.get("version") != VERSION:
+        raise UserError(
+            f"{path}: this zoo has version {raw.get('version')!r}, this tina-kit reads {VERSION}"
+        )
+    try:
+        manifest = _Manifest.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise UserError(f"{path}: {place}: {first['msg']}") from None
+    if doubled := sorted({n for n in manifest.classes if manifest.classes.count(n) > 1}):
+        raise UserError(f"{path}: classes: {', '.join(doubled)} stands there twice")
+    return manifest
+
+
+def _check_counts(path: Path, manifest: _Manifest, layout: Layout) -> None:
+    names = [p.name for p in layout.parameters]
+    for p in layout.parameters:
+        if min(p.shape, default=1) < 1 or names.count(p.name) > 1:
+            raise UserError(f"{path}: layout: {p.name} {p.shape} is no parameter of its own")
+        axis = p.class_axis
+        if axis is not None and p.shape[axis : axis + 1] != (manifest.counts.classes,):
+            raise UserError(
+                f"{path}: layout: {_text(p)} does not have the {manifest.counts.classes} classes "
+                "of a task there"
+            )
+    if layout.size != manifest.counts.parameters:
+        raise UserError(
+            f"{path}: the layout has {layout.size} entries, but counts.parameters is "
+            f"{manifest.counts.parameters}"
+        )
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    if set(tensors) != set(_DTYPES):
+        raise UserError(f"{path}: it must hold vectors and tasks, not {', '.join(sorted(tensors))}")
+    for name, dtype in _DTYPES.items():
+        if tensors[name].dtype != dtype:
+            raise UserError(f"{path}: {name} must be {dtype}, not {tensors[name].dtype}")
+    return tensors
+
+
+def _wrong_tasks(tasks: Tensor, classes: int) -> str | None:
+    if tasks.min() < -1 or tasks.max() >= classes:
+        return f"entries must be -1 or one of the {classes} classes' indices"
+    present = tasks >= 0
+    if (present[:, 1:] & ~present[:, :-1]).any():
+        return "-1 may stand at the end of a task alone"
+    if (present.sum(1) < 2).any():
+        return "a task must have at least two classes"
+    ordered = tasks.sort(1).values
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
+        return "a task holds a class twice"
+    return None
