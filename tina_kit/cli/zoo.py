@@ -61,8 +61,9 @@ def import_(
 ) -> None:
     """Make a zoo of p-Models from elsewhere.
 
-    Everything is checked first. The classes of NAME.pth, in the order of its logits, stand in NAME.json (a list), in NAME.txt (a
-    name a line) or in classes.json (NAME → list). No code in a file is run.
+    Everything is checked first, and no code in a file is run. The classes of NAME.pth, in the order
+    of its logits, stand in NAME.json (a list), in NAME.txt (a name a line) or in classes.json
+    (NAME → list).
     """
     from tina_kit.zoo.archive import MANIFEST, check_place
 
