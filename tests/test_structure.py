@@ -21,6 +21,7 @@ BELOW = {
     "report": {"api"},
     # A saved p-Model names its architecture as a recipe does.
     "zoo": {"api", "training", "plugins", "recipe", "store"},
+    "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
     "cli": {"api", "plugins", "store", "recipe", "training", "zoo", "report", "pipeline"},
 }

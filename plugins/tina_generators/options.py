@@ -33,8 +33,10 @@ class TransformerOptions(Options):
     hidden_size: int = Field(2048, ge=1, description="width of the transformer")
     depth: int = Field(12, ge=1, description="transformer blocks")
     heads: int = Field(16, ge=1, description="attention heads; must divide hidden_size")
-    tokenizer: Part = part("tokenizer", "layer-chunks")
-    augmentations: tuple[Part, ...] = parts("augmentation", "classifier-permutation")
+    tokenizer: Part = part("tokenizer", "layer-chunks", "cuts parameter vectors into tokens")
+    augmentations: tuple[Part, ...] = parts(
+        "augmentation", "classifier-permutation", description="of each pair, afresh in each step"
+    )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",
         description="of parameter vectors: subtract the zoo's mean and divide by each layer's "

@@ -1,0 +1,112 @@
+"""Conformance of data sets."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+
+from tina_kit.api import Dataset, Images, Split
+from tina_kit.testing import expect
+from tina_kit.testing.base import PartSuite
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+class DatasetSuite(PartSuite):
+    """Checks of a data set. Its images are loaded a few times: let `use` make it small."""
+
+    kind = "dataset"
+    contract: ClassVar[type] = Dataset
+
+    def read(self, part: Any) -> None:
+        super().read(part)
+        list(part.class_names)
+        part.load("train")
+
+    def images(self, split: Split) -> Images:
+        """One split, loaded once for all checks."""
+        images: Images = self.kept(split, lambda: self.shared.load(split))
+        return images
+
+    def test_class_names_are_distinct_texts(self) -> None:
+        names = list(self.shared.class_names)
+        assert len(names) > 1, f"there are {len(names)} classes; a task needs two at least"
+        odd = [name for name in names if not (isinstance(name, str) and name.strip())]
+        assert not odd, f"{odd[0]!r} stands among class_names; a class name is a text, its prompt"
+        assert len(set(names)) == len(names), (
+            f"class_names holds {len(names)} names and {len(set(names))} different ones; two "
+            "classes of one name have one prompt"
+        )
+
+    def test_superclasses_are_one_for_each_class(self) -> None:
+        superclasses = self.shared.superclasses
+        if superclasses is None:
+            return
+        count = len(self.shared.class_names)
+        assert len(superclasses) == count and all(type(s) is int for s in superclasses), (
+            f"superclasses holds {len(superclasses)} entries for {count} classes; it must be None "
+            "or one int for each class"
+        )
+
+    def test_images_are_bytes_and_labels_whole_numbers(self) -> None:
+        for split in SPLITS:
+            loaded = self.images(split)
+            expect.tensor(f"{split} images", loaded.images, torch.uint8, None, 3, None, None)
+            expect.tensor(f"{split} labels", loaded.labels, torch.int64, len(loaded.images))
+            assert loaded.images.device.type == loaded.labels.device.type == "cpu", (
+                f"{split} lies on {loaded.images.device}; images are kept on the CPU"
+            )
+
+    def test_labels_are_indices_of_classes(self) -> None:
+        count = len(self.shared.class_names)
+        for split in SPLITS:
+            labels = self.images(split).labels
+            low, high = int(labels.min()), int(labels.max())
+            assert low >= 0 and high < count, (
+                f"labels of {split} go from {low} to {high}; with {count} classes they must lie in "
+                f"[0, {count})"
+            )
+
+    def test_every_class_has_images_in_both_splits(self) -> None:
+        names = self.shared.class_names
+        for split in SPLITS:
+            counts = torch.bincount(self.images(split).labels, minlength=len(names))
+            empty = [name for name, count in zip(names, counts.tolist()) if not count]
+            assert not empty, (
+                f"{split} holds no image of {', '.join(empty)}; no p-Model can be fine-tuned or "
+                "tested on a class without images"
+            )
+
+    def test_images_differ_within_a_split(self) -> None:
+        for split in SPLITS:
+            images = self.images(split).images
+            assert len(images) == 1 or (images != images[:1]).any(), (
+                f"all images of {split} are the same; each must be decoded for itself"
+            )
+
+    def test_test_images_are_not_training_images(self) -> None:
+        train, test = (
+            {hash(image.numpy().tobytes()) for image in self.images(s).images} for s in SPLITS
+        )
+        assert test - train, (
+            "every test image is a training image too; p-Acc is measured on images that nothing "
+            "was trained on"
+        )
+
+    def test_loading_again_gives_the_same(self) -> None:
+        for split in SPLITS:
+            first = self.images(split)
+            with expect.global_seed(1):
+                again = self.part().load(split)
+            message = (
+                f"{split} of an equal part has other %s; the same options and files must give the "
+                "same data, whatever was drawn before"
+            )
+            expect.equal(message % "images", first.images, again.images)
+            expect.equal(message % "labels", first.labels, again.labels)
+
+    def test_loading_leaves_global_randomness_alone(self) -> None:
+        part = self.part()
+        with expect.undisturbed("load"):
+            part.load("train")
