@@ -23,7 +23,18 @@ BELOW = {
     "zoo": {"api", "training", "plugins", "recipe", "store"},
     "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
-    "cli": {"api", "plugins", "store", "recipe", "training", "zoo", "report", "pipeline"},
+    "scaffold": {"api"},
+    "cli": {
+        "api",
+        "plugins",
+        "store",
+        "recipe",
+        "training",
+        "zoo",
+        "report",
+        "pipeline",
+        "scaffold",
+    },
 }
 
 

@@ -75,7 +75,9 @@ class MiniClipOptions(OpenClipOptions):
 class DescriptionsOptions(Options):
     file: Path | None = Field(None, description=".yaml of `class name: sentence`")
     set: str | None = Field(
-        None, description="descriptions that come with the kit, in place of `file`"
+        None,
+        description="descriptions that come with the kit, in place of `file`",
+        examples=["caltech101"],
     )
     text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")
 

@@ -35,7 +35,9 @@ class StudyOptions(Options):
 class VariantsOptions(StudyOptions):
     title: str = Field("Variants of the recipe", description="of the table and the plot")
     variants: Variants = Field(
-        min_length=1, description="name of a variant → dotted keys of the recipe → values"
+        min_length=1,
+        description="name of a variant → dotted keys of the recipe → values",
+        examples=[{"as it is": {}, "few tasks": {"tasks.id": 100}}],
     )
     rows: Literal["generators", "variants"] = Field(
         "generators", description="what the rows are; the other one makes the columns"
@@ -51,9 +53,11 @@ class ScalingOptions(StudyOptions):
         description="rows of the recipe; by default those that the keys name, and if they name "
         "none, all",
     )
-    key: Annotated[str, Dotted] = Field(description="a dotted key of the recipe")
+    key: Annotated[str, Dotted] = Field(
+        description="a dotted key of the recipe", examples=["tasks.id"]
+    )
     values: Annotated[tuple[int | float | str, ...], Scalars, Some, Once] = Field(
-        description="that the key takes one after the other"
+        description="that the key takes one after the other", examples=[[100, 200, 400]]
     )
     places: Annotated[tuple[int | float, ...], Once, Finite] = Field(
         (), description="where each value stands on the x axis; by default at itself"
@@ -92,7 +96,7 @@ class ClassCountsOptions(StudyOptions):
     )
     x_label: str = Field("classes of a task", description="of the x axis")
     counts: Annotated[tuple[int, ...], Some, Once, within(2)] = Field(
-        description="how many classes the tasks have"
+        description="how many classes the tasks have", examples=[[2, 5, 10]]
     )
 
 
@@ -123,7 +127,9 @@ class ImagePromptsOptions(StudyOptions):
     x_label: str = Field(
         "", description="by default generator, or with few_shot: few-shot training"
     )
-    generators: SomeNames = Field(description="rows of the recipe trained on text")
+    generators: SomeNames = Field(
+        description="rows of the recipe trained on text", examples=[["tina-dit"]]
+    )
     versus: str | None = Field(
         "text prompts", description="text prompts or image prompts, as the rows are called"
     )
@@ -156,7 +162,7 @@ class ImagePromptsOptions(StudyOptions):
 class TrainingCurvesOptions(StudyOptions):
     title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
     x_label: str = Field("step", description="of the x axis")
-    generators: SomeNames = Field(description="rows of the recipe that learn")
+    generators: SomeNames = Field(description="rows of the recipe that learn", examples=[["tina-dit"]])
     variants: Variants = Field(
         {}, description="curves for named variants of the recipe; by default the recipe's own"
     )

@@ -1,11 +1,14 @@
-"""What a plugin author imports. Nothing here imports torch; names load on first use."""
+"""What a plugin author imports. Nothing here imports torch; names load on first use.
+
+`API_VERSION` numbers what is here; `tina_kit.api.component` says what the number promises.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tina_kit.api.component import Component, hookimpl
+from tina_kit.api.component import API_VERSION, Component, hookimpl
 
 if TYPE_CHECKING:
     from tina_kit.api.contracts import (
@@ -61,6 +64,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "API_VERSION",
     "Architecture",
     "Augmentation",
     "Classes",

@@ -1,4 +1,23 @@
-"""What a plugin declares. Plain data: importing this module costs next to nothing."""
+"""What a plugin declares, and for which API. Plain data: importing this costs next to nothing.
+
+`API_VERSION` is the version of `tina_kit.api` and `tina_kit.testing`; it is a whole number, apart
+from tina-kit's own version, and a component says with `api` for which one it was written. What the
+number promises:
+
+- While it stays the same, a plugin that works goes on working: no name, parameter, field or method
+  is taken away or renamed, none gets another meaning, shape or dtype, and what is added to a
+  contract has a default. New names, kinds and optional fields may come with any version of
+  tina-kit; a plugin that uses one asks for it in its dependencies (`tina-kit>=0.3`).
+- It is raised when a plugin must be changed to go on working, never in a patch release, and
+  CHANGELOG.md then says what to change. Where it can be, the old way has warned for one minor
+  version before.
+- A component of another `api` is refused with its whole plugin, before anything of it is built,
+  and costs the others nothing.
+- Names with a leading underscore and modules outside `tina_kit.api` and `tina_kit.testing` are no
+  part of the promise. Results (cache keys) are not either: a component's `version` stands for them.
+
+`tests/api/surface.json` records the surface; a test fails when it changes unrecorded.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +27,7 @@ from typing import Any
 
 import pluggy
 
+API_VERSION = 1
 PROJECT = "tina_kit"
 ENTRY_POINTS = "tina_kit.plugins"
 KINDS = (
@@ -37,6 +57,7 @@ class Component:
     version: raise it when the same options give other results; it is part of every cache key.
     needs: importable modules beyond the kit's own dependencies, as `"module"` or
         `"module (how to install it)"`.
+    api: the API_VERSION that it was written for, as a plain number.
     """
 
     kind: str
@@ -46,6 +67,7 @@ class Component:
     summary: str
     version: int = 1
     needs: tuple[str, ...] = ()
+    api: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -16,7 +16,6 @@ app = typer.Typer(
     name="tina-kit",
     help="Recipes and plugins for text-to-model research.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would double the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,13 +37,16 @@ def version() -> None:
 
 def _register() -> None:
     # The commands' modules import `app`'s helpers, never this one.
-    from tina_kit.cli import generate, inspect, run, zoo
+    from tina_kit.cli import doctor, generate, inspect, plugin, run, schema, show, zoo
 
     app.command("run")(run.run)
     app.command("list")(inspect.list_)
-    app.command("show")(inspect.show)
+    app.command("show")(show.show)
     app.command("validate")(inspect.validate)
+    app.command("schema")(schema.schema)
+    app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
+    app.add_typer(plugin.app, name="plugin")
     app.add_typer(zoo.app, name="zoo")
 
 

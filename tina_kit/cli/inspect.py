@@ -1,36 +1,47 @@
-"""`list`, `show` and `validate`: what there is. Never imports torch."""
+"""`list` and `validate`: what there is, and whether a recipe is right. Never imports torch."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tina_kit.api.component import KINDS, import_attribute
+from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import registry
+from tina_kit.cli import complete
+from tina_kit.cli.common import PluginFiles, Strict, registry
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from tina_kit.plugins import Failure, Registered
 
-    from tina_kit.plugins import Registered
-
-Kind = Annotated[str | None, typer.Argument(help=f"One of {', '.join(KINDS)}.")]
+OWN = "tina-kit"
 
 
 def list_(
-    kind: Kind = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=complete.kinds),
+    ] = None,
+    broken: Annotated[
+        bool, typer.Option("--broken", help="List what is wrong with plugins, and what helps.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    plugin: PluginFiles = None,
+    strict: Strict = False,
 ) -> None:
     """List the components that recipes can name."""
-    found = registry()
-    kinds = KINDS if kind is None else (_kind(kind),)
+    if broken:
+        _list_broken(as_json)
+        return
+    found = registry(plugin or (), strict)
+    kinds = KINDS if kind is None else (known_kind(kind),)
     entries = [(entry, found.shortest_name(entry)) for k in kinds for entry in found.of_kind(k)]
     if as_json:
-        print(json.dumps([_facts(entry) for entry, _ in entries], indent=2))
+        print(json.dumps([facts(entry) for entry, _ in entries], indent=2))
         return
     width = max((len(name) for _, name in entries), default=0)
     for each in kinds:
@@ -39,48 +50,28 @@ def list_(
             print(f"{each}")
         for entry, name in rows:
             indent = "  " if kind is None else ""
-            print(f"{indent}{name.ljust(width)}  {entry.component.summary}")
-
-
-def show(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
-    name: Annotated[str, typer.Argument(help="The component's name, or owner/name.")],
-) -> None:
-    """Show a component: its options with types, defaults and help, and where it comes from."""
-    from tina_kit.plugins.registry import UnknownComponent
-
-    try:
-        entry = registry().get(_kind(kind), name)
-    except UnknownComponent as error:
-        raise UserError(str(error)) from None
-    component = entry.component
-    print(f"{component.kind} {entry.full_name} (version {component.version})")
-    print(component.summary)
-    print(f"from {entry.origin}, {component.target}")
-    if component.needs:
-        print(f"needs {', '.join(component.needs)}")
-    fields = import_attribute(component.options).model_fields
-    if not fields:
-        print("\nIt has no options.")
-        return
-    print("\noptions:")
-    for option, field in fields.items():
-        print(f"  {option}: {_type(field)}{_default(field)}")
-        if field.description:
-            print(f"      {field.description}")
+            print(f"{indent}{name.ljust(width)}  v{entry.component.version}  {_line(entry)}")
 
 
 def validate(
-    recipe: Annotated[Path, typer.Argument(help="A recipe.")],
+    recipe: Annotated[Path, typer.Argument(help="A recipe.", autocompletion=complete.recipes)],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Override one value: key=value.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="Override one value: key=value.", autocompletion=complete.settings
+        ),
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="A profile of the recipe.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="A profile of the recipe.", autocompletion=complete.profiles),
+    ] = None,
+    plugin: PluginFiles = None,
+    strict: Strict = False,
 ) -> None:
     """Check a recipe without running it. With profiles, each of them is checked too."""
     from tina_kit.recipe.load import load_recipe, profile_names
 
-    found = registry()
+    found = registry(plugin or (), strict)
     names = [profile] if profile else [None, *profile_names(recipe)]
     for each in names:
         load_recipe(recipe, found, profile=each, sets=set_ or ())
@@ -88,7 +79,8 @@ def validate(
     print(f"{recipe}: valid{profiles}")
 
 
-def _kind(text: str) -> str:
+def known_kind(text: str) -> str:
+    """One of KINDS, its plural too. Raises UserError."""
     if text in KINDS:
         return text
     if text.removesuffix("s") in KINDS:
@@ -98,7 +90,8 @@ def _kind(text: str) -> str:
     raise UserError(f"there is no kind '{text}'; {hint}")
 
 
-def _facts(entry: Registered) -> dict[str, Any]:
+def facts(entry: Registered) -> dict[str, Any]:
+    """What `list --json` says of a component."""
     component = entry.component
     return {
         "kind": component.kind,
@@ -106,34 +99,38 @@ def _facts(entry: Registered) -> dict[str, Any]:
         "full_name": entry.full_name,
         "summary": component.summary,
         "version": component.version,
-        "needs": list(component.needs),
+        "api": component.api,
+        "owner": entry.owner,
         "origin": entry.origin,
+        "needs": list(component.needs),
+        "missing": [{"module": module, "remedy": how} for module, how in entry.missing],
     }
 
 
-def _type(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and "kind" in extra:
-        several = isinstance(field.default, tuple)
-        return f"list of {extra['kind']}s" if several else str(extra["kind"])
-    annotation = field.annotation
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    text = text.replace("typing.", "").replace("pathlib.", "").replace("_local.", "")
-    bounds = [_bound(rule) for rule in field.metadata]
-    return " ".join([text, *(bound for bound in bounds if bound)])
+def print_failures(failures: Sequence[Failure]) -> None:
+    """Distribution, version, entry point, stage, reason and remedy of each."""
+    for failure in failures:
+        works = "" if failure.left_out else ", works all the same"
+        print(f"{failure.owner} {failure.version}".rstrip() + f", plugin {failure.entry_point}")
+        print(f"  stage   {failure.stage}{works}")
+        print(f"  reason  {failure.reason}")
+        print(f"  remedy  {failure.remedy}")
 
 
-def _bound(rule: Any) -> str:
-    for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
-        if hasattr(rule, name):
-            return f"{sign} {getattr(rule, name)}"
-    return ""
+def _list_broken(as_json: bool) -> None:
+    from tina_kit.plugins import discover
+
+    failures = discover(deep=True).failures
+    if as_json:
+        print(json.dumps([failure.facts() for failure in failures], indent=2))
+    elif failures:
+        print_failures(failures)
+    else:
+        print("every plugin can be used")
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return " (required)"
-    default = field.default
-    if isinstance(default, tuple) and all(hasattr(part, "use") for part in default):
-        return f" = [{', '.join(part.use for part in default)}]"
-    return f" = {default.use if hasattr(default, 'use') else json.dumps(default, default=str)}"
+def _line(entry: Registered) -> str:
+    """The summary, and what is not as usual."""
+    unusual = [] if entry.owner == OWN else [f"of {entry.origin}"]
+    unusual += [f"needs {module}: {how}" for module, how in entry.missing]
+    return entry.component.summary + (f" [{'; '.join(unusual)}]" if unusual else "")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import log, registry
+from tina_kit.cli import complete
+from tina_kit.cli.common import PluginFiles, Strict, log, registry
 from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -17,28 +19,44 @@ if TYPE_CHECKING:
 
 
 def run(
-    recipe: Annotated[Path, typer.Argument(help="A recipe (YAML).")],
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)
+    ],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Override one value: generators.tina-dit.depth=3."),
+        typer.Option(
+            "--set",
+            help="Override one value: generators.tina-dit.depth=3.",
+            autocompletion=complete.settings,
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="A named set of overrides in the recipe.")
+        str | None,
+        typer.Option(
+            help="A named set of overrides in the recipe.", autocompletion=complete.profiles
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="Seeds in place of the recipe's, like 0,1,2.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=complete.devices)
+    ] = "auto",
     output: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show stages, keys and what is cached; do nothing.")
     ] = False,
+    plugin: PluginFiles = None,
+    strict: Strict = False,
 ) -> None:
     """Run a recipe and print its results table."""
     from tina_kit.recipe import load_recipe
 
-    found = registry()
+    found = registry(plugin or (), strict)
     resolved = load_recipe(recipe, found, profile=profile, sets=set_ or (), seeds=_seeds(seeds))
+    # As if the recipe named them, so that the run folder can be read by itself.
+    files = [file.resolve() for file in plugin or ()]
+    resolved = replace(resolved, plugins=(*dict.fromkeys((*files, *resolved.plugins)),))
 
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run

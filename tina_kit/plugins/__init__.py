@@ -1,6 +1,7 @@
 """Which parts there are: the hook, discovery and the registry. Nothing here imports torch."""
 
-from tina_kit.plugins.discovery import Failure, discover
+from tina_kit.plugins.discovery import discover
+from tina_kit.plugins.failure import Failure
 from tina_kit.plugins.registry import Registered, Registry
 
 __all__ = ["Failure", "Registered", "Registry", "discover"]

@@ -6,68 +6,138 @@ import hashlib
 import os
 import re
 import sys
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import pluggy
-
-from tina_kit.api.component import ENTRY_POINTS, PROJECT, Component
-from tina_kit.plugins import hooks
+from tina_kit.api.component import ENTRY_POINTS, Component, import_attribute
+from tina_kit.plugins import declarations
+from tina_kit.plugins.declarations import Installed
+from tina_kit.plugins.failure import DISABLE as DISABLE
+from tina_kit.plugins.failure import Failure
+from tina_kit.plugins.loading import Plugin, components, quietly
 from tina_kit.plugins.registry import Registered, Registry
 
-DISABLE = "TINA_KIT_DISABLE_PLUGINS"
 OWN = "tina-kit"
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A plugin that could not be used. `stage` is import, register or components."""
+def discover(patience: float | None = None, deep: bool = False) -> Registry:
+    """Find every plugin of the entry-point group, in the order of their names.
 
-    owner: str
-    entry_point: str
-    stage: str
-    error: str
-    traceback: str
-
-    def __str__(self) -> str:
-        return (
-            f"plugin {self.entry_point} of {self.owner} is left out: "
-            f"it failed to {_VERB[self.stage]} ({self.error})"
-        )
-
-
-_VERB = {"import": "import", "register": "register", "components": "give its components"}
-
-
-def discover() -> Registry:
-    """Load every plugin of the entry-point group, in the order of their names.
+    tina-kit's own are imported, those of other distributions known by what they declared
+    (see `declarations`). patience: how many seconds to wait for one that is seen for the first
+    time, and left `pending` after that. deep: imports the code of all components, in processes of
+    their own, to tell what is wrong with it; needs torch and seconds.
 
     TINA_KIT_DISABLE_PLUGINS leaves some out: `all` those that are not tina-kit's own, else names
     of distributions or entry points, separated by commas.
     """
     registry = Registry()
-    loader = _Loader(registry)
-    points = [(_owner(point), point) for point in entry_points(group=ENTRY_POINTS)]
-    for owner, point in sorted(points, key=lambda pair: (pair[0] != OWN, pair[0], pair[1].name)):
-        if not _disabled(owner, point.name):
-            origin = f"{owner} {point.dist.version}" if point.dist else owner
-            loader.load(owner, point.name, origin, point.load)
+    found = [(_plugin(point), point) for point in entry_points(group=ENTRY_POINTS)]
+    found.sort(key=lambda pair: (pair[0].owner != OWN, pair[0].owner, pair[0].name))
+    folder = None
+    others = []
+    for plugin, point in found:
+        if _disabled(plugin):
+            continue
+        if plugin.owner == OWN:
+            _load(registry, plugin, plugin.origin, point.load)
+        else:
+            folder = folder or declarations.folder()
+            others.append(Installed(plugin, point, folder))
+    if others:
+        _Others(registry, others).look(patience, deep, again=deep)
     return registry
+
+
+class _Others:
+    """The plugins of other distributions."""
+
+    def __init__(self, registry: Registry, installed: Sequence[Installed]) -> None:
+        self.registry = registry
+        self.unknown = list(installed)
+        registry.look_again = self.look
+
+    def look(self, patience: float | None = None, deep: bool = False, again: bool = True) -> None:
+        """Add what is known of those that are not there yet. again: ask failures anew."""
+        ask = [one for one in self.unknown if deep or one.declared(failures=not again) is None]
+        if not declarations.examine(ask, patience, deep):
+            self._import_here(ask)
+        self.registry.pending = []
+        here = {(one.plugin.owner, one.plugin.name) for one in self.unknown}
+        self.registry.failures = [
+            f for f in self.registry.failures if (f.owner, f.entry_point) not in here
+        ]
+        self.unknown = [one for one in self.unknown if not self._added(one)]
+
+    def _added(self, one: Installed) -> bool:
+        registry = self.registry
+        told = one.declared()
+        if told is None:
+            registry.pending.append(one.plugin)
+            return False
+        if told.get("failure"):
+            registry.failures.append(Failure.of_facts(told["failure"]))
+            return False
+        registry.failures += [Failure.of_facts(flaw) for flaw in told["flaws"]]
+        parts = [
+            Component(**{**facts, "needs": tuple(facts["needs"])}) for facts in told["components"]
+        ]
+        importer = _Importer(one)
+        return _register(
+            registry,
+            one.plugin,
+            [
+                Registered(part, one.plugin.owner, one.plugin.origin, load=importer.of(part))
+                for part in parts
+            ],
+        )
+
+    def _import_here(self, ask: Sequence[Installed]) -> None:
+        """Where there is no other process and no place to keep anything: slower, but as right."""
+        self.unknown = [one for one in self.unknown if one not in ask]
+        for one in ask:
+            _load(self.registry, one.plugin, one.plugin.origin, one.point.load)
+
+
+class _Importer:
+    """Imports a declared plugin for real, once, when one of its components is used."""
+
+    def __init__(self, installed: Installed) -> None:
+        self.installed = installed
+        self.found: tuple[Component, ...] | Failure | None = None
+
+    def of(self, component: Component) -> Callable[[], Failure | None]:
+        return lambda: self._load(component)
+
+    def _load(self, component: Component) -> Failure | None:
+        plugin = self.installed.plugin
+        with quietly():
+            if self.found is None:
+                self.found = components(plugin, self.installed.point.load)
+            if isinstance(self.found, Failure):
+                return self.found
+            try:
+                if component not in self.found:
+                    raise LookupError(f"it declares {component.kind} {component.name} otherwise")
+                import_attribute(component.options)
+            except LookupError as error:
+                return plugin.failure("components", error)
+            except (Exception, SystemExit) as error:
+                return plugin.failure("options", error)
+        return None
 
 
 def load_file(registry: Registry, path: Path) -> Failure | None:
     """Add the components of a local Python file, owned by `local`; once, however often asked."""
+    path = path.resolve()
     if any(entry.origin == str(path) for entry in registry.registered):
         return None
-    before = len(registry.failures)
 
     def load() -> Any:
-        name = f"tina_kit_local_{re.sub(r'[^0-9a-zA-Z]', '_', str(path.resolve()))}"
+        name = f"tina_kit_local_{re.sub(r'[^0-9a-zA-Z]', '_', str(path))}"
         spec = spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} is not a Python file")
@@ -78,59 +148,40 @@ def load_file(registry: Registry, path: Path) -> Failure | None:
         return module
 
     content = hashlib.sha256(path.read_bytes()).hexdigest()
-    _Loader(registry).load("local", path.name, str(path), load, content)
-    return registry.failures[-1] if len(registry.failures) > before else None
+    return _load(registry, Plugin("local", "", path.name), str(path), load, content)
 
 
-class _Loader:
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-        self.manager = pluggy.PluginManager(PROJECT)
-        self.manager.add_hookspecs(hooks)
-
-    def load(
-        self, owner: str, name: str, origin: str, load: Callable[[], Any], content: str = ""
-    ) -> None:
-        stage = "import"
-        try:
-            module = load()
-            stage = "register"
-            self._register(module, f"{owner}:{name}")
-            stage = "components"
-            self.registry.registered += self._components(module, owner, origin, content)
-        except (Exception, SystemExit) as error:
-            text = f"{type(error).__name__}: {error}".splitlines()[0]
-            self.registry.failures.append(Failure(owner, name, stage, text, traceback.format_exc()))
-
-    def _register(self, module: Any, name: str) -> None:
-        self.manager.register(module, name)
-        callers = self.manager.get_hookcallers(module) or []
-        unknown = [caller.name for caller in callers if not caller.has_spec()]
-        if unknown:
-            self.manager.unregister(module)
-            raise ValueError(f"unknown hook {', '.join(unknown)}")
-
-    def _components(self, module: Any, owner: str, origin: str, content: str) -> list[Registered]:
-        others = [p for p in self.manager.get_plugins() if p is not module]
-        call = self.manager.subset_hook_caller("tina_kit_components", remove_plugins=others)
-        found: list[Registered] = []
-        taken = {(e.component.kind, e.full_name) for e in self.registry.registered}
-        for component in (part for result in call() for part in result):
-            if not isinstance(component, Component):
-                raise TypeError(f"{component!r} is not a Component")
-            entry = Registered(component, owner, origin, content)
-            if (component.kind, entry.full_name) in taken:
-                raise ValueError(f"there are two {component.kind}s called {entry.full_name}")
-            taken.add((component.kind, entry.full_name))
-            found.append(entry)
-        return found
+def _load(
+    registry: Registry, plugin: Plugin, origin: str, load: Callable[[], Any], content: str = ""
+) -> Failure | None:
+    """Import a plugin here and add its components; what came of it."""
+    with quietly():
+        found = components(plugin, load)
+    if isinstance(found, Failure):
+        registry.failures.append(found)
+    else:
+        entries = [Registered(part, plugin.owner, origin, content) for part in found]
+        if _register(registry, plugin, entries):
+            return None
+    return registry.failures[-1]
 
 
-def _owner(point: EntryPoint) -> str:
-    name = point.dist.name if point.dist else "unknown"
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _register(registry: Registry, plugin: Plugin, entries: Sequence[Registered]) -> bool:
+    try:
+        registry.add(entries)
+    except ValueError as error:
+        registry.failures.append(plugin.failure("components", error))
+        return False
+    return True
 
 
-def _disabled(owner: str, name: str) -> bool:
+def _plugin(point: EntryPoint) -> Plugin:
+    if point.dist is None:
+        return Plugin("unknown", "", point.name)
+    return Plugin(re.sub(r"[-_.]+", "-", point.dist.name).lower(), point.dist.version, point.name)
+
+
+def _disabled(plugin: Plugin) -> bool:
     words = {word.strip() for word in os.environ.get(DISABLE, "").split(",")}
-    return owner in words or name in words or ("all" in words and owner != OWN)
+    named = {plugin.owner, plugin.name} & words
+    return bool(named) or ("all" in words and plugin.owner != OWN)

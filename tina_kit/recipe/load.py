@@ -243,5 +243,10 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
 
 def profile_names(path: Path) -> list[str]:
     """The profiles of a recipe and of those that it extends."""
-    profiles = _extended(path, ()).value.get("profiles")
+    profiles = source_of(path).value.get("profiles")
     return list(profiles.value) if profiles is not None and isinstance(profiles.value, dict) else []
+
+
+def source_of(path: Path) -> Node:
+    """A recipe as it is written, laid on those that it extends; nothing in it is checked."""
+    return _extended(path, ())

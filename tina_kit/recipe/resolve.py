@@ -6,7 +6,6 @@ import json
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -161,11 +160,8 @@ class Resolver:
         except UnknownComponent as error:
             self.report(use.where, key, str(error))
             return None
-        for need in entry.component.needs:
-            module, _, how = need.partition(" ")
-            if not _importable(module):
-                how = how.strip("()") or f"pip install {module}"
-                self.report(use.where, key, f"'{use.value}' needs {module}: {how}")
+        for module, how in entry.missing:
+            self.report(use.where, key, f"'{use.value}' needs {module}: {how}")
         return entry
 
     def _options(self, entry: Registered, where: Where, key: str) -> type[Options] | None:
@@ -269,13 +265,6 @@ def _is_path(field: FieldInfo) -> bool:
     if get_origin(annotation) in (Union, types.UnionType):
         return Path in get_args(annotation)
     return annotation is Path
-
-
-def _importable(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def resolve_plain(

@@ -1,0 +1,140 @@
+"""What the shell completes. A completion that cannot be given is none: nothing here may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tina_kit.api.component import KINDS
+
+if TYPE_CHECKING:
+    from tina_kit.plugins import Registry
+    from tina_kit.recipe.node import Node
+
+Pairs = list[tuple[str, str]]
+
+
+def _quietly(complete: Callable[..., Pairs]) -> Callable[..., Pairs]:
+    @wraps(complete)
+    def safe(*given: Any, **named: Any) -> Pairs:
+        try:
+            return complete(*given, **named)
+        except Exception:
+            return []
+
+    return safe
+
+
+@_quietly
+def kinds(incomplete: str) -> Pairs:
+    return [(kind, "") for kind in KINDS if kind.startswith(incomplete)]
+
+
+@_quietly
+def components(ctx: typer.Context, incomplete: str) -> Pairs:
+    """Names of the kind that stands before, with their summaries."""
+    found, kind = _registry(), str(ctx.params.get("kind") or "").removesuffix("s")
+    return [
+        (found.shortest_name(entry), entry.component.summary)
+        for entry in found.of_kind(kind)
+        if found.shortest_name(entry).startswith(incomplete)
+    ]
+
+
+@_quietly
+def recipes(incomplete: str) -> Pairs:
+    return _paths(incomplete, (".yaml", ".yml"))
+
+
+@_quietly
+def files(incomplete: str) -> Pairs:
+    return _paths(incomplete, (".py",))
+
+
+@_quietly
+def devices(incomplete: str) -> Pairs:
+    return [(name, "") for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+
+
+@_quietly
+def profiles(ctx: typer.Context, incomplete: str) -> Pairs:
+    from tina_kit.recipe.load import profile_names
+
+    names = profile_names(Path(str(ctx.params["recipe"])))
+    return [(name, "") for name in names if name.startswith(incomplete)]
+
+
+@_quietly
+def settings(ctx: typer.Context, incomplete: str) -> Pairs:
+    """The keys that `--set` can change in the recipe, up to the `=`."""
+    from tina_kit.recipe.load import source_of
+
+    source = source_of(Path(str(ctx.params["recipe"])))
+    return [(f"{key}=", told) for key, told in _keys(source) if key.startswith(incomplete)]
+
+
+def _keys(source: Node) -> Iterator[tuple[str, str]]:
+    from tina_kit.recipe.overrides import part_name
+    from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
+
+    found = _registry()
+    yield from _fields("", CoreOptions)
+    for slot, kind in SLOTS.items():
+        yield from _options(found, kind, source.value.get(slot), slot)
+    for key, kind in LISTS.items():
+        rows = source.value.get(key)
+        for row in rows.value if rows is not None and isinstance(rows.value, list) else ():
+            yield from _options(found, kind, row, f"{key}.{part_name(row)}")
+
+
+def _options(found: Registry, kind: str, node: Node | None, key: str) -> Iterator[tuple[str, str]]:
+    from tina_kit.api.component import import_attribute
+
+    settings = node.plain() if node is not None else {}
+    fallback = "balanced-permutations" if kind == "task-sampler" else None
+    use = settings.get("use", fallback) if isinstance(settings, dict) else settings
+    for entry in found.of_kind(kind):
+        if use in (entry.component.name, entry.full_name) and entry.load is None:
+            yield from _fields(f"{key}.", import_attribute(entry.component.options))
+
+
+def _fields(prefix: str, model: Any) -> Iterator[tuple[str, str]]:
+    from pydantic import BaseModel
+
+    for name, field in model.model_fields.items():
+        nested = field.annotation
+        if (
+            isinstance(nested, type)
+            and issubclass(nested, BaseModel)
+            and nested.model_fields.keys() - {"use"}
+        ):
+            yield from _fields(f"{prefix}{name}.", nested)
+        else:
+            yield f"{prefix}{name}", field.description or ""
+
+
+def _registry() -> Registry:
+    from tina_kit.plugins import discover
+
+    return discover(patience=0)
+
+
+def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Pairs:
+    folder, start = Path(incomplete), ""
+    if incomplete and not incomplete.endswith("/"):
+        folder, start = folder.parent, folder.name
+    found = []
+    for path in sorted(folder.expanduser().iterdir()):
+        hidden = path.name.startswith(".") and not start.startswith(".")
+        if hidden or not path.name.startswith(start):
+            continue
+        shown = incomplete[: len(incomplete) - len(start)] + path.name
+        if path.is_dir():
+            found.append((f"{shown}/", ""))
+        elif path.suffix in suffixes:
+            found.append((shown, ""))
+    return found

@@ -1,0 +1,42 @@
+"""`plugin`: begin one of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tina_kit.cli import complete
+from tina_kit.cli.common import log
+from tina_kit.cli.inspect import known_kind
+
+app = typer.Typer(help="Plugins of your own.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def plugin() -> None:
+    """Plugins of your own."""
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Lower-case words joined by hyphens.")],
+    kind: Annotated[
+        list[str],
+        typer.Option(
+            help="What it holds; write it again for each kind.", autocompletion=complete.kinds
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="Where its folder goes.")] = Path("."),
+) -> None:
+    """Write a plugin package with a small working example of each kind, its tests and a recipe."""
+    from tina_kit.scaffold import write_plugin
+
+    kinds = list(dict.fromkeys(known_kind(each) for each in kind))
+    folder = write_plugin(name, kinds, output)
+    log(f"{folder}: {', '.join(kinds)}")
+    print(f"cd {folder}")
+    print("pip install -e '.[test]'")
+    print("pytest")
+    print(f"tina-kit run recipes/{name}.yaml --profile smoke")

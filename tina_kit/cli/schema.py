@@ -1,0 +1,40 @@
+"""`schema`: what an editor needs to complete and check recipes. Never imports torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tina_kit.api.errors import UserError
+from tina_kit.cli.common import PluginFiles, Strict, log, registry
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file; by default stdout.")
+    ] = None,
+    plugin: PluginFiles = None,
+    strict: Strict = False,
+) -> None:
+    """Write a JSON Schema of recipes with all installed parts.
+
+    An editor with a YAML language server then completes and checks a recipe that starts with
+    `# yaml-language-server: $schema=FILE`. Write it again when parts were installed.
+    """
+    from tina_kit.recipe.json_schema import recipe_schema
+
+    found = registry(plugin or (), strict)
+    if found.look_again is not None:
+        found.look_again()
+    text = json.dumps(recipe_schema(found, log), indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{output}: the schema cannot be written: {error.strerror}") from None
+    log(f"first line of a recipe: # yaml-language-server: $schema={output}")

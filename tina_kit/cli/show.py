@@ -1,0 +1,123 @@
+"""`show`: all that is known of a component. Never imports torch."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tina_kit.api.component import KINDS
+from tina_kit.api.errors import UserError
+from tina_kit.cli import complete
+from tina_kit.cli.common import PluginFiles, Strict, registry
+from tina_kit.cli.inspect import facts, known_kind
+
+if TYPE_CHECKING:
+    from tina_kit.plugins import Registered
+
+_PLACE = r"(?:\d\w*(?:\.\d+)*|[A-Z]\b)"
+_PAPER = re.compile(rf"\b(?:Sections?|Tables?|Figures?|Appendix) {_PLACE}(?:(?:, | and ){_PLACE})*")
+
+
+def show(
+    kind: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=complete.kinds)
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The component's name, or owner/name.", autocompletion=complete.components
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    plugin: PluginFiles = None,
+    strict: Strict = False,
+) -> None:
+    """Show a component: its options, an example, and where it comes from."""
+    from tina_kit.plugins.registry import UnknownComponent
+    from tina_kit.recipe.example import example
+
+    found = registry(plugin or (), strict)
+    try:
+        entry = found.get(known_kind(kind), name)
+    except UnknownComponent as error:
+        raise UserError(str(error)) from None
+    told = described(entry)
+    told["example"] = example(entry, found)
+    if as_json:
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        _print(told)
+
+
+def described(entry: Registered) -> dict[str, Any]:
+    """What `show --json` says of a component, but for the example."""
+    from tina_kit.recipe.explain import explained
+
+    summary = entry.component.summary
+    return {
+        **facts(entry),
+        "target": entry.component.target,
+        "file": _defined_at(entry.component.target),
+        "paper": _PAPER.findall(summary),
+        "options": explained(entry),
+    }
+
+
+def _print(told: dict[str, Any]) -> None:
+    print(f"{told['kind']} {told['full_name']} (version {told['version']})")
+    print(told["summary"])
+    print(f"from {told['origin']}, {told['target']}")
+    print(f"defined in {told['file']}")
+    if told["paper"]:
+        print(f"the paper's {', '.join(told['paper'])}")
+    missing = {need["module"]: need["remedy"] for need in told["missing"]}
+    for need in told["needs"]:
+        module = need.partition(" ")[0]
+        print(f"needs {need}" + (" (not installed)" if module in missing else ""))
+    print("\noptions:" if told["options"] else "\nIt has no options.")
+    for option in told["options"]:
+        print(f"  {option['name']}: {_type(option)}{_default(option)}")
+        notes = [option["description"]]
+        notes += [f"in {option['unit']}"] if option["unit"] else []
+        notes += ["read at generation only"] if option["at_generation"] else []
+        if any(notes):
+            print(f"      {'; '.join(note for note in notes if note)}")
+    print("\nin a recipe:")
+    for line in told["example"].splitlines():
+        print(f"  {line}")
+
+
+def _type(option: dict[str, Any]) -> str:
+    return " ".join([option["type"], *option["bounds"]])
+
+
+def _default(option: dict[str, Any]) -> str:
+    if option["required"]:
+        return " (required)"
+    value = option["default"]
+    if option["kind"] is not None:
+        several = isinstance(value, list)
+        return f" = [{', '.join(p['use'] for p in value)}]" if several else f" = {value['use']}"
+    return f" = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _defined_at(target: str) -> str | None:
+    """`file:line` of a target, found without importing its module."""
+    module, _, attribute = target.partition(":")
+    try:
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:
+            return None
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return None
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return f"{spec.origin}:{node.lineno}"
+    return spec.origin

@@ -1,0 +1,153 @@
+"""A JSON Schema (2020-12) of recipes with all installed parts, for editors and other checkers.
+
+It refuses unknown keys, options and components and values of a wrong type or size. It is a little
+more lenient than the loader: what is in `set` and `profiles` is free, a recipe that extends another
+may leave out what that one says, and rules between several options are the loader's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tina_kit.api.component import KINDS, import_attribute
+from tina_kit.api.options import Options
+from tina_kit.plugins import Registered, Registry
+from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
+
+Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
+_SEED: Schema = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**30}
+_ONE_LIST = {
+    "requires": 'what must be installed, like ["tina-kit>=0.1"]',
+    "plugins": "Python files with components of your own, relative to the recipe",
+}
+_INNER = ("kind", "row", "generation", "unit")  # tina-kit's own words about a field
+
+
+def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
+    """The schema. skipped: is told of each component whose options cannot be imported."""
+    builder = _Builder(registry, skipped)
+    slots = {slot: _reference(kind) for slot, kind in SLOTS.items()}
+    rows: Schema = {
+        key: {"type": "array", "minItems": 1 if key == "generators" else 0, "items": _reference(k)}
+        for key, k in LISTS.items()
+    }
+    core = builder.options(CoreOptions, "recipe")
+    free: Schema = {"type": "object", "description": "dotted keys → values"}
+    meta: Schema = {
+        "extends": {"type": "string", "description": "the recipe below this one"},
+        "set": free,
+        "profiles": {"type": "object", "additionalProperties": free},
+        "seed": {"anyOf": [_SEED, {"type": "array", "items": _SEED, "minItems": 1}]},
+        **{key: {**_TEXTS, "description": told} for key, told in _ONE_LIST.items()},
+    }
+    kinds = {kind: builder.kind(kind) for kind in KINDS}
+    whole = {f"whole-{kind}": builder.whole(kind) for kind in KINDS}
+    return {
+        "$schema": DIALECT,
+        "title": "a recipe of tina-kit",
+        "type": "object",
+        "properties": {**meta, **core["properties"], **slots, **rows},
+        "additionalProperties": False,
+        "if": {"anyOf": [{"required": ["extends"]}, {"required": ["set"]}]},
+        "else": {
+            "required": ["dataset", "architecture", "conditioner", "generators"],
+            "properties": {
+                **{slot: _reference(f"whole-{kind}") for slot, kind in SLOTS.items()},
+                **{k: {"items": _reference(f"whole-{kind}")} for k, kind in LISTS.items()},
+            },
+        },
+        "$defs": {**kinds, **whole, **builder.definitions},
+    }
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+class _Builder:
+    def __init__(self, registry: Registry, skipped: Callable[[str], None]) -> None:
+        self.definitions: Schema = {}
+        self.names: dict[str, dict[str, list[str]]] = {kind: {} for kind in KINDS}
+        self.required: dict[str, list[str]] = {}
+        for kind in KINDS:
+            for entry in registry.of_kind(kind):
+                self._add(registry, entry, skipped)
+
+    def options(self, model: type[Options], prefix: str) -> Schema:
+        """pydantic's schema of an options class, with its own definitions moved to the top."""
+        schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}:{{model}}")
+        for name, definition in schema.pop("$defs", {}).items():
+            self.definitions[f"{prefix}:{name}"] = definition
+        schema["properties"] = {
+            name: _property(given) for name, given in schema.get("properties", {}).items()
+        }
+        return schema
+
+    def kind(self, kind: str) -> Schema:
+        """`NAME`, or a mapping whose `use` says which options there are."""
+        known = [name for names in self.names[kind].values() for name in names]
+        local: Schema = {"type": "string", "pattern": "^local/"}  # of a file that the recipe names
+        use: Schema = {"anyOf": [{"enum": known}, local], "description": f"which {kind}"}
+        chosen: list[Schema] = [
+            {
+                "if": {"properties": {"use": {"enum": names}}, "required": ["use"]},
+                "then": {"$ref": f"#/$defs/{definition}"},
+            }
+            for definition, names in self.names[kind].items()
+        ]
+        return {
+            "if": {"type": "string"},
+            "then": use,
+            "else": {"allOf": [{"type": "object", "properties": {"use": use}}, *chosen]},
+        }
+
+    def whole(self, kind: str) -> Schema:
+        """What a part must say where no other recipe says it."""
+        demands = [
+            {
+                "if": {"properties": {"use": {"enum": names}}, "required": ["use"]},
+                "then": {"required": self.required[definition]},
+            }
+            for definition, names in self.names[kind].items()
+            if self.required[definition]
+        ]
+        # Only the task sampler may be left out: `tasks: {id: 20}`.
+        needs: Schema = {} if kind == "task-sampler" else {"required": ["use"]}
+        return {"if": {"type": "object"}, "then": {"allOf": [needs, *demands]}}
+
+    def _add(self, registry: Registry, entry: Registered, skipped: Callable[[str], None]) -> None:
+        component = entry.component
+        try:
+            registry.get(component.kind, entry.full_name)  # imports its plugin
+            model = import_attribute(component.options)
+        except Exception as error:  # of whatever kind, it is somebody else's code
+            skipped(f"{component.kind} {entry.full_name} is left out: {error}")
+            return
+        definition = f"{component.kind}:{entry.full_name.replace('/', ':')}"
+        schema = self.options(model, definition)
+        own: Schema = {"use": True}
+        if component.kind in LISTS.values():
+            own["name"] = {"type": "string", "description": "of the row"}
+        self.required[definition] = schema.pop("required", [])
+        self.definitions[definition] = {
+            **schema,
+            "description": component.summary,
+            "properties": {**own, **schema["properties"]},
+        }
+        names = {registry.shortest_name(entry), entry.full_name}
+        self.names[component.kind][definition] = sorted(names)
+
+
+def _property(given: Schema) -> Schema:
+    """One option: a nested component is one of its kind."""
+    plain = {key: value for key, value in given.items() if key not in _INNER}
+    kind = given.get("kind")
+    if kind is None:
+        return plain
+    told: Schema = {key: plain[key] for key in ("description", "default") if key in plain}
+    if given.get("type") == "array":
+        return {**told, "type": "array", "items": _reference(kind)}
+    return {**told, **_reference(kind)}
