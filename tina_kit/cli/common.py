@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
-PATIENCE = 0.2
-"""Seconds to wait for plugins that are seen for the first time."""
+PATIENCE = 0.07
+"""Seconds to wait for the import of plugins that are seen for the first time."""
 
 PluginFiles = Annotated[
     list[Path] | None,

@@ -13,7 +13,7 @@ when anything was installed or removed (the date of a site-packages folder), and
 `list --broken`, `doctor` and a recipe that names a component nobody knows.
 
 A process that takes longer than the caller can wait goes on by itself and leaves its declaration
-for the next call; until then its plugin is `pending`.
+for a later call; until then its plugin is `pending`, and nobody in a hurry asks for it again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from tina_kit.plugins.loading import Plugin
 
 LIMIT = 60.0
 """Seconds after which an import is given up."""
+_START = 1.0  # seconds that a process may take before it imports anything
 _STARTED: list[subprocess.Popen[bytes]] = []  # kept, so that each is waited for
 
 
@@ -70,15 +72,27 @@ class Installed:
 
         failures: False asks for failed plugins anew.
         """
-        try:
-            told = json.loads(self.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        if not isinstance(told, dict) or told.get("stamp") != self.stamp():
+        told = self._read()
+        if told is None or "since" in told:
             return None
         if told.get("failure") and not (failures and told.get("environment") == environment()):
             return None
         return told
+
+    @property
+    def asked(self) -> bool:
+        """Whether some process is at it."""
+        told = self._read()
+        since = told.get("since") if told else None
+        return since is not None and 0 <= time.time() - since < LIMIT + _START
+
+    def _read(self) -> dict[str, Any] | None:
+        """What is kept, where it is about the plugin as it is."""
+        try:
+            told = json.loads(self.file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) and told.get("stamp") == self.stamp() else None
 
     def write(self, told: dict[str, Any]) -> None:
         """Keep a declaration; whole or not at all."""
@@ -89,49 +103,44 @@ class Installed:
         os.replace(name, self.file)
 
 
-def examine(
-    plugins: Sequence[Installed], patience: float | None = None, deep: bool = False
-) -> bool:
-    """Have plugins imported by processes of their own, side by side, and wait for them.
+class Examination:
+    """Plugins being imported by processes of their own, side by side.
 
-    patience: seconds; None for as long as it takes, at most LIMIT. deep: with the code of all
-    their components. Returns False where no process can be started or nothing can be kept.
+    deep: with the code of all their components. Raises OSError where no process can be started or
+    nothing can be kept.
     """
-    if not plugins or not _usable(plugins[0].folder):
-        return not plugins
-    request = {
-        "folder": str(plugins[0].folder),
-        "limit": LIMIT,
-        "deep": deep,
-        "plugins": [
-            [p.plugin.owner, p.plugin.version, p.plugin.name, p.point.value] for p in plugins
-        ],
-    }
-    code = "import sys; sys.path[:] = sys.argv[1:]; from tina_kit.plugins.probe import main; main()"
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *(path or os.getcwd() for path in sys.path)],
+
+    def __init__(self, plugins: Sequence[Installed], deep: bool = False) -> None:
+        place = plugins[0].folder
+        place.mkdir(parents=True, exist_ok=True)
+        if not sys.executable or not hasattr(os, "fork"):
+            raise OSError("this platform cannot fork")
+        for plugin in plugins:
+            plugin.write({"since": time.time()})
+        code = "import sys; sys.path[:] = sys.argv[1:]; from tina_kit.plugins import probe"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"{code}; probe.main()", *(p or os.getcwd() for p in sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    except OSError:
-        return False
-    _STARTED[:] = [*(old for old in _STARTED if old.poll() is None), process]
-    with suppress(OSError), process.stdin as pipe:  # type: ignore[union-attr]
-        pipe.write(json.dumps(request).encode())
-    _wait(process, LIMIT + 10 if patience is None else patience)
-    return True
+        _STARTED[:] = [*(old for old in _STARTED if old.poll() is None), self.process]
+        names = [[p.plugin.owner, p.plugin.version, p.plugin.name, p.point.value] for p in plugins]
+        request = {"folder": str(place), "limit": LIMIT, "deep": deep, "plugins": names}
+        with suppress(BrokenPipeError), self.process.stdin as pipe:  # type: ignore[union-attr]
+            pipe.write(json.dumps(request).encode())
 
+    def wait(self, patience: float | None = None) -> None:
+        """patience: seconds of import; None for as long as it takes, at most LIMIT."""
+        from select import select
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Until it closes its stdout, which it does when all plugins are known."""
-    from select import select
-
-    assert process.stdout is not None
-    with process.stdout:
-        select([process.stdout], [], [], seconds)
+        # The process writes a byte when it begins to import, and ends when all are known.
+        assert self.process.stdout is not None
+        with self.process.stdout as pipe:
+            begun, _, _ = select([pipe], [], [], 2 * LIMIT if patience is None else _START)
+            if begun and os.read(pipe.fileno(), 1):
+                select([pipe], [], [], 2 * LIMIT if patience is None else patience)
 
 
 def folder() -> Path:
@@ -152,14 +161,6 @@ def environment() -> list[Any]:
             with suppress(OSError):
                 dates.append([path, os.stat(path).st_mtime_ns])
     return dates
-
-
-def _usable(folder: Path) -> bool:
-    if not sys.executable or not hasattr(os, "fork"):
-        return False
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    return os.access(folder, os.W_OK)
 
 
 def _sources(module: str) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tina_kit.api.component import ENTRY_POINTS, Component, import_attribute
 from tina_kit.plugins import declarations
-from tina_kit.plugins.declarations import Installed
+from tina_kit.plugins.declarations import Examination, Installed
 from tina_kit.plugins.failure import DISABLE as DISABLE
 from tina_kit.plugins.failure import Failure
 from tina_kit.plugins.loading import Plugin, components, quietly
@@ -36,40 +36,52 @@ def discover(patience: float | None = None, deep: bool = False) -> Registry:
     """
     registry = Registry()
     found = [(_plugin(point), point) for point in entry_points(group=ENTRY_POINTS)]
-    found.sort(key=lambda pair: (pair[0].owner != OWN, pair[0].owner, pair[0].name))
-    folder = None
-    others = []
+    found = [(plugin, point) for plugin, point in found if not _disabled(plugin)]
+    found.sort(key=lambda pair: (pair[0].owner, pair[0].name))
+    others = _Others(registry, [pair for pair in found if pair[0].owner != OWN])
+    others.ask(hurried=patience is not None, deep=deep, again=deep)
     for plugin, point in found:
-        if _disabled(plugin):
-            continue
-        if plugin.owner == OWN:
+        if plugin.owner == OWN:  # while the others are being looked at
             _load(registry, plugin, plugin.origin, point.load)
-        else:
-            folder = folder or declarations.folder()
-            others.append(Installed(plugin, point, folder))
-    if others:
-        _Others(registry, others).look(patience, deep, again=deep)
+    others.answer(patience)
     return registry
 
 
 class _Others:
     """The plugins of other distributions."""
 
-    def __init__(self, registry: Registry, installed: Sequence[Installed]) -> None:
+    def __init__(self, registry: Registry, found: Sequence[tuple[Plugin, EntryPoint]]) -> None:
         self.registry = registry
-        self.unknown = list(installed)
-        registry.look_again = self.look
+        folder = declarations.folder() if found else Path()
+        self.unknown = [Installed(plugin, point, folder) for plugin, point in found]
+        self.examination: Examination | None = None
+        if found:
+            registry.look_again = self.look_again
 
-    def look(self, patience: float | None = None, deep: bool = False, again: bool = True) -> None:
-        """Add what is known of those that are not there yet. again: ask failures anew."""
-        ask = [one for one in self.unknown if deep or one.declared(failures=not again) is None]
-        if not declarations.examine(ask, patience, deep):
-            self._import_here(ask)
-        self.registry.pending = []
+    def look_again(self) -> None:
+        self.ask(hurried=False, deep=False, again=True)
+        self.answer(None)
+
+    def ask(self, hurried: bool, deep: bool, again: bool) -> None:
+        """Have those that are not known imported. hurried: not those that somebody else has asked
+        for. again: those that have failed too."""
+        asked = [one for one in self.unknown if deep or one.declared(failures=not again) is None]
+        if hurried:
+            asked = [one for one in asked if not one.asked]
+        try:
+            self.examination = Examination(asked, deep) if asked else None
+        except OSError:
+            self._import_here(asked)
+
+    def answer(self, patience: float | None) -> None:
+        """Add what has become known."""
+        if self.examination is not None:
+            self.examination.wait(patience)
         here = {(one.plugin.owner, one.plugin.name) for one in self.unknown}
         self.registry.failures = [
             f for f in self.registry.failures if (f.owner, f.entry_point) not in here
         ]
+        self.registry.pending = []
         self.unknown = [one for one in self.unknown if not self._added(one)]
 
     def _added(self, one: Installed) -> bool:

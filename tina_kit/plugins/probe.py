@@ -1,7 +1,8 @@
 """A process of its own that imports plugins, each in a fork, and keeps what they declare.
 
 Whatever a plugin does there (raise, exit, print, sleep, crash) ends with its fork. `main` reads one
-request as JSON from stdin; its stdout is closed when all plugins of it are known.
+request as JSON from stdin, writes a byte when it begins to import, and ends when all plugins of it
+are known.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ def main() -> None:
     """Examine the plugins of the request on stdin."""
     request = json.load(sys.stdin)
     folder, limit, deep = Path(request["folder"]), request["limit"], request["deep"]
-    if deep:
-        with suppress(Exception):  # once for all of them
+    with suppress(Exception):  # what most of them import, once for all
+        import tina_kit.api.options  # noqa: F401
+
+        if deep:
             import torch  # noqa: F401
     running = {}
     for owner, version, name, value in request["plugins"]:
@@ -43,6 +46,8 @@ def main() -> None:
         if child == 0:
             _only(installed, deep)
         running[child] = installed
+    with suppress(OSError):  # that nobody waits any more changes nothing
+        os.write(1, b".")
     _collect(running, time.monotonic() + limit, limit)
 
 
