@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tina_kit.testing import PartSuite
 
 NAMES = ["red circle", "blue square", "green star", "pink bar"]
 TINY_CLIP = {
@@ -105,3 +110,37 @@ def endpoint() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def caught(tmp_path: Path) -> Callable[..., None]:
+    """`caught(suite, check, part, message, **told)`: the check fails for what `part` gives, with
+    a message that holds `message`. told: attributes of the suite."""
+
+    def caught(
+        suite: type[PartSuite],
+        check: str,
+        part: Callable[..., object] | None,
+        message: str,
+        **told: Any,
+    ) -> None:
+        by_hand = {"part": lambda self, **changes: part(**changes)} if part else {}
+        wrong = type("Wrong", (suite,), by_hand | told)()
+        method = getattr(wrong, check)
+        arguments = {"tmp_path": tmp_path} if "tmp_path" in signature(method).parameters else {}
+        try:
+            method(**arguments)
+        except AssertionError as error:
+            assert re.search(message, str(error)), error
+            return
+        except pytest.skip.Exception as skipped:
+            pytest.fail(f"{check} was skipped: {skipped}")
+        pytest.fail(f"{check} let it pass")
+
+    return caught
+
+
+@pytest.fixture
+def checks() -> Callable[[type[PartSuite]], set[str]]:
+    """The names of a suite's own checks."""
+    return lambda suite: {name for name in vars(suite) if name.startswith("test_")}

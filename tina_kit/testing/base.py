@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -86,6 +87,12 @@ class PartSuite:
             self._kept[key] = make()
         value: T = self._kept[key]
         return value
+
+    def folder(self) -> Path:
+        """A new one, kept as long as the process."""
+        made = self.kept("folders", list[TemporaryDirectory[str]])
+        made.append(TemporaryDirectory())
+        return Path(made[-1].name)
 
     @property
     def shared(self) -> Any:

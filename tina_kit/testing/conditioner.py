@@ -45,13 +45,13 @@ class ConditionerSuite(PartSuite):
     def fitted(self) -> Path:
         """The folder that a fitted conditioner was saved to."""
         folder = self.folder()
-        self.fit(folder).save(folder)
+        self.fit().save(folder)
         return folder
 
-    def fit(self, place: Path) -> Conditioner:
+    def fit(self) -> Conditioner:
         part: Conditioner = self.part()
         part.device = torch.device("cpu")
-        checkpoints = place.with_name(f"{place.name}-checkpoints")
+        checkpoints = self.folder()
         trainer = Trainer(
             "fit",
             "fit",
@@ -64,16 +64,6 @@ class ConditionerSuite(PartSuite):
         with expect.global_seed(0):
             part.fit(images, self.prompts, trainer)
         return part
-
-    def folder(self) -> Path:
-        """A new one, kept as long as the process."""
-        from tempfile import TemporaryDirectory
-
-        made = self.kept("folders", list[TemporaryDirectory[str]])
-        made.append(TemporaryDirectory())
-        folder = Path(made[-1].name) / "saved"
-        folder.mkdir()
-        return folder
 
     @property
     def shared(self) -> Conditioner:
@@ -194,7 +184,7 @@ class ConditionerSuite(PartSuite):
     def test_a_loaded_conditioner_embeds_as_the_fitted_one(self) -> None:
         self._needs_learning()
         folder = self.folder()
-        fitted = self.fit(folder)
+        fitted = self.fit()
         fitted.save(folder)
         loaded: Conditioner = self.part()
         loaded.load(folder)
@@ -211,7 +201,7 @@ class ConditionerSuite(PartSuite):
         expect.close(
             "fitting again under the same seeds gives another conditioner; draws must come from "
             "the step's generator or torch's seed",
-            self.fit(self.folder()).embed(self.prompts),
+            self.fit().embed(self.prompts),
             self.rows,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NoReturn
 
 import pytest
@@ -42,12 +41,6 @@ class GeneratorSuite(PartSuite):
     @property
     def world(self) -> World:
         return self.kept("world", lambda: World(self.folder()))
-
-    def folder(self) -> Path:
-        """A new one, kept as long as the process."""
-        made = self.kept("folders", list[TemporaryDirectory[str]])
-        made.append(TemporaryDirectory())
-        return Path(made[-1].name)
 
     def zoo(self) -> Zoo:
         """ID tasks of three or four classes; with images where it learns from them."""
@@ -236,8 +229,8 @@ class GeneratorSuite(PartSuite):
             killing.fit(self.zoo())
         expect.close(
             "a fit that was killed and started again ends with other p-Models than an undisturbed "
-            "one; draws must come from the step's generator or torch's seed, and all that is "
-            "learned must be in the module that context.train is given",
+            "one; draws must come from the step's generator or, within fit, torch's seed, and all "
+            "that is learned must be in the module that context.train is given",
             self.fit(run="killed").generate(self.request()),
             self.kept("fitted", self.fit).generate(self.request()),
         )
