@@ -186,6 +186,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         facts.mkdir()
         (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy_plugin\nVersion: 1.0\n")
         (facts / "entry_points.txt").write_text("[tina_kit.plugins]\nnoisy = noisy_plugin\n")
+        (tmp_path / "torch.py").write_text("")  # stands in for one that takes seconds
         monkeypatch.syspath_prepend(tmp_path)
 
     registry_with.cache_clear()
