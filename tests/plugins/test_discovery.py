@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.installed import PART as GOOD
 from tina_kit.api import Component
 from tina_kit.plugins import Registered, Registry, discover, discovery
 from tina_kit.plugins.registry import UnknownComponent
 
-GOOD = """
-from tina_kit.api import Component, hookimpl
-
-@hookimpl
-def tina_kit_components():
-    return [Component("dataset", "dots", f"{__name__}:Dots", f"{__name__}:DotsOptions", "Dots.")]
-"""
 BAD = {
     "import": "raise RuntimeError('no GPU')",
     "register": GOOD + "\n@hookimpl\ndef tina_kit_unheard_of(): pass\n",

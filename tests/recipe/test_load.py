@@ -245,6 +245,6 @@ def test_a_local_file_serves_as_a_plugin(load, tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_told_with_its_remedy(load, monkeypatch) -> None:
-    monkeypatch.setattr("tina_kit.recipe.resolve.find_spec", lambda name: None)
+    monkeypatch.setattr("tina_kit.plugins.registry.find_spec", lambda name: None)
     told = complaint(load, GOOD.replace("hashed-ngrams", "sentence-transformer"))
     assert "needs sentence_transformers: pip install 'tina-kit[text]'" in told

@@ -64,7 +64,7 @@ def devices(incomplete: str) -> Pairs:
 def profiles(ctx: typer.Context, incomplete: str) -> Pairs:
     from tina_kit.recipe.load import profile_names
 
-    names = profile_names(Path(str(ctx.params["recipe"])))
+    names = profile_names(_recipe(ctx))
     return [(name, "") for name in names if name.startswith(incomplete)]
 
 
@@ -73,8 +73,14 @@ def settings(ctx: typer.Context, incomplete: str) -> Pairs:
     """The keys that `--set` can change in the recipe, up to the `=`."""
     from tina_kit.recipe.load import source_of
 
-    source = source_of(Path(str(ctx.params["recipe"])))
+    source = source_of(_recipe(ctx))
     return [(f"{key}=", told) for key, told in _keys(source) if key.startswith(incomplete)]
+
+
+def _recipe(ctx: typer.Context) -> Path:
+    # Where an option still lacks its value, no argument has been given its name yet.
+    words = [ctx.params.get("recipe"), *ctx.args]
+    return next(Path(str(word)) for word in words if word and Path(str(word)).is_file())
 
 
 def _keys(source: Node) -> Iterator[tuple[str, str]]:

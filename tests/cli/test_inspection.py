@@ -1,0 +1,230 @@
+"""`list` and `show`: for people, for programs, and for the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.plugins.installed import PART, install
+from tina_kit.api.component import KINDS
+from tina_kit.cli.app import app, invoke
+from tina_kit.plugins import discover
+from tina_kit.recipe import load_recipe
+from tina_kit.recipe.example import example
+from tina_kit.recipe.load import source_of
+from tina_kit.recipe.node import Node, merge
+
+LISTED = {
+    *("kind", "name", "full_name", "summary", "version", "api", "owner", "origin", "needs"),
+    "missing",
+}
+SHOWN = LISTED | {"target", "file", "paper", "options", "example"}
+OPTION = {
+    *("name", "type", "required", "default", "bounds", "choices", "description", "unit", "kind"),
+    *("row", "at_generation"),
+}
+BROKEN = {
+    *("owner", "version", "entry_point", "stage", "reason", "traceback", "left_out", "remedy"),
+}
+BASE = """\
+dataset: {use: shapes}
+architecture: {use: cnn}
+conditioner: {use: hashed-ngrams}
+generators: [{use: tina-dit, tokenizer: {use: class-rows}}]
+"""
+ENTRIES = discover().registered
+
+
+@pytest.fixture
+def run():
+    def run(*words: object):
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return run
+
+
+@pytest.fixture
+def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A plugin of another distribution that needs what is not there."""
+    site = tmp_path / "site-packages"
+    name = f"guest_{tmp_path.name}".replace("-", "_")
+    install(site, name, PART.replace('"Dots.")', '"Dots.", needs=("nowhere (brew it)",))'))
+    monkeypatch.syspath_prepend(site)
+    discover()
+    return name.replace("_", "-")
+
+
+# The keys below are documented in CONTRIBUTING.md ("For programs"); whoever reads them relies on
+# it: add keys, never rename or remove one.
+
+
+def test_the_keys_of_list_as_json_stay(run) -> None:
+    assert all(row.keys() == LISTED for row in json.loads(run("list", "--json").stdout))
+
+
+def test_the_keys_of_show_as_json_stay(run) -> None:
+    told = json.loads(run("show", "generator", "tina-dit", "--json").stdout)
+    assert told.keys() == SHOWN
+    assert all(option.keys() == OPTION for option in told["options"])
+
+
+def test_the_keys_of_broken_plugins_as_json_stay(run, tmp_path: Path, monkeypatch) -> None:
+    install(tmp_path / "site-packages", "torn", "raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    [told] = json.loads(run("list", "--broken", "--json").stdout)
+    assert told.keys() == BROKEN
+    text = run("list", "--broken").stdout
+    assert text.splitlines()[:2] == ["torn 1.0, plugin torn", "  stage   import"]
+
+
+def test_list_tells_the_owner_where_it_is_another_and_what_is_missing(run, guest: str) -> None:
+    lines = [line for line in run("list", "dataset").stdout.splitlines() if "dots" in line]
+    assert lines == [f"dots           v1  Dots. [of {guest} 1.0; needs nowhere: brew it]"]
+    assert "[" not in run("list", "tokenizer").stdout
+
+
+def test_show_tells_all_there_is(run) -> None:
+    told = json.loads(run("show", "generator", "tina-dit", "--json").stdout)
+    options = {option["name"]: option for option in told["options"]}
+    assert told["file"].rpartition("/")[2].startswith("tina.py:")
+    assert told["paper"] == ["Section 4"] or all(p[0].isupper() for p in told["paper"])
+    assert options["sampler"]["choices"] == ["ddpm", "ddim"] and options["sampler"]["at_generation"]
+    assert options["hidden_size"]["bounds"] == ["≥ 1"] and options["hidden_size"]["default"] == 2048
+    assert options["tokenizer"]["kind"] == "tokenizer"
+    assert options["augmentations"]["default"] == [{"use": "classifier-permutation"}]
+    assert options["inherit"]["row"] == "generator"
+    assert options["tasks"]["type"] == "int | null"
+
+
+def test_show_tells_units_paper_and_what_must_be_given(run, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        PART.replace(
+            "    pass\n\nclass Dots",
+            "    seconds: float = Field(json_schema_extra={'unit': 's'}, description='to wait')\n"
+            "    root: Path = Field(description='a folder')\n\nclass Dots",
+        )
+        .replace('"Dots."', '"Dots (Section 4.2, Figures 4a and 5)."')
+        .replace("\n\n", "\nfrom pathlib import Path\nfrom pydantic import Field\n\n", 1)
+    )
+    text = run("show", "dataset", "dots", "--plugin", file).stdout
+    assert "seconds: float (required)\n      to wait; in s\n" in text
+    assert "the paper's Section 4.2, Figures 4a and 5" in text
+    line = file.read_text().splitlines().index("class Dots:") + 1
+    assert f"defined in {file.resolve()}:{line}" in text
+    assert "# root must exist: a folder" in text and "seconds: 1.0" in text
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.component.kind}-{e.component.name}")
+def test_the_example_of_a_component_is_right_as_it_stands(entry, tmp_path: Path) -> None:
+    found = discover()
+    snippet = tmp_path / "snippet.yaml"
+    snippet.write_text(example(entry, found))
+    base = tmp_path / "base.yaml"
+    base.write_text(BASE)
+    (tmp_path / "path" / "to" / "it").mkdir(parents=True)  # the placeholder of what must exist
+    both = tmp_path / "both.yaml"
+    whole: Node = merge(source_of(base), source_of(snippet))
+    both.write_text(json.dumps(whole.plain()))
+    assert load_recipe(both, found).plain()
+    assert entry.component.name in snippet.read_text()
+
+
+def completed(*words: str, **environment: str) -> list[str]:
+    """What bash is told to complete the last word with."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tina_kit"],
+        env={
+            **os.environ,
+            "_TINA_KIT_COMPLETE": "complete_bash",
+            "COMP_WORDS": "\n".join(["tina-kit", *words]),
+            "COMP_CWORD": str(len(words)),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    return done.stdout.split()
+
+
+def test_the_shell_completes_kinds_and_names() -> None:
+    assert completed("show", "t") == [kind for kind in KINDS if kind.startswith("t")]
+    assert completed("show", "generator", "ti") == ["tina-dit"]
+    assert completed("list", "gen") == ["generator"]
+
+
+def test_the_shell_completes_recipes_profiles_and_keys(recipe: Path) -> None:
+    recipe.write_text(recipe.read_text() + "profiles: {small: {tasks.id: 3}, large: {}}\n")
+    folder = f"{recipe.parent}/"
+    assert completed("run", folder) == [str(recipe)]
+    assert completed("run", str(recipe), "--profile", "s") == ["small"]
+    assert completed("run", str(recipe), "--set", "tasks.o") == ["tasks.ood="]
+    assert completed("run", str(recipe), "--set", "generic.ep") == ["generic.epochs="]
+    keys = completed("validate", str(recipe), "--set", "generators.tina-dit.h")
+    assert keys == ["generators.tina-dit.hidden_size=", "generators.tina-dit.heads="]
+
+
+def test_what_cannot_be_completed_is_no_error(tmp_path: Path) -> None:
+    assert completed("run", str(tmp_path / "none.yaml"), "--profile", "s") == []
+    assert completed("run", str(tmp_path / "none" / "x")) == []
+
+
+def test_a_file_is_a_plugin_for_every_command(run, recipe: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(PART)
+    assert "dots" in run("list", "dataset", "--plugin", file).stdout
+    assert "dataset local/dots" in run("show", "dataset", "dots", "--plugin", file).stdout
+    assert "local:dots" in run("schema", "--plugin", file).stdout
+    recipe.write_text(recipe.read_text().replace("{use: shapes, train: 10, test: 5}", "dots"))
+    assert run("validate", recipe, "--plugin", file).exit_code == 0
+    assert run("validate", recipe).exit_code != 0
+
+
+@pytest.mark.parametrize("words", [("list",), ("run", "recipe.yaml")])
+def test_a_plugin_file_that_is_none_is_told(capsys, tmp_path: Path, words) -> None:
+    assert invoke([*words, "--plugin", "none.py"]) == 2
+    assert capsys.readouterr().err == "error: --plugin none.py: there is no such file\n"
+    file = tmp_path / "mine.py"
+    file.write_text("import nothing_of_this_name")
+    assert invoke([*words, "--plugin", str(file)]) == 2
+    assert "No module named 'nothing_of_this_name'" in capsys.readouterr().err
+
+
+def test_a_strict_environment_fails_with_a_broken_plugin(capsys, tmp_path, monkeypatch) -> None:
+    install(tmp_path / "site-packages", "torn", "raise RuntimeError('no GPU')")
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    assert invoke(["list"]) == 0
+    monkeypatch.setenv("TINA_KIT_STRICT_PLUGINS", "1")
+    assert invoke(["list"]) == 1
+    assert "plugin torn of torn is left out" in capsys.readouterr().err
+    monkeypatch.setenv("TINA_KIT_DISABLE_PLUGINS", "torn")
+    assert invoke(["list"]) == 0
+
+
+def test_doctor_tells_what_is_broken_and_exits_with_1(run, tmp_path, monkeypatch) -> None:
+    assert run("doctor").exit_code == 0
+    store = tmp_path / "file"
+    store.write_text("no folder")
+    monkeypatch.setenv("TINA_KIT_STORE", str(store / "store"))
+    monkeypatch.setenv("TINA_KIT_DATA", str(tmp_path / "none"))
+    result = run("doctor", "--json")
+    told = {f["topic"]: f for f in json.loads(result.stdout)["findings"]}
+    assert result.exit_code == 1
+    assert told["store"]["state"] == "broken" and "TINA_KIT_STORE" in told["store"]["remedy"]
+    assert "there is no such folder" in told["TINA_KIT_DATA"]["text"]
+    assert told["torch"]["state"] == "ok" and told["python"]["state"] == "ok"
+    assert {"device", "precision", "extra text", "plugins"} <= told.keys()
+
+
+def test_doctor_tells_a_package_that_is_too_old(run, monkeypatch) -> None:
+    monkeypatch.setattr("tina_kit.cli.doctor.version", lambda name: "0.0.1")
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "broken  numpy" in result.stdout and "pip install 'numpy>=" in result.stdout
