@@ -258,7 +258,7 @@ def test_generate_reads_a_run_in_the_precision_it_had(capsys, recipe, tmp_path) 
 
 
 def test_an_unexpected_error_is_one_line_and_debug_shows_where(capsys, monkeypatch) -> None:
-    def fail() -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr("tina_kit.cli.inspect.registry", fail)

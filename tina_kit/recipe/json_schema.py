@@ -23,7 +23,7 @@ _ONE_LIST = {
     "requires": 'what must be installed, like ["tina-kit>=0.1"]',
     "plugins": "Python files with components of your own, relative to the recipe",
 }
-_INNER = ("kind", "row", "generation", "unit")  # tina-kit's own words about a field
+_INNER = ("kind", "row", "generation", "aside", "unit")  # tina-kit's own words about a field
 
 
 def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:

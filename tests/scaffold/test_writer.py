@@ -1,0 +1,150 @@
+"""A new plugin installs, passes its own tests and runs its recipe before it is edited."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tina_kit.api import UserError
+from tina_kit.api.component import KINDS
+from tina_kit.cli.app import invoke
+from tina_kit.plugins import discover
+from tina_kit.recipe import load_recipe
+from tina_kit.scaffold import write_plugin
+
+# A process imports a module once, so each test has a plugin with a name of its own.
+ALL = ("all-kinds-scaffolded", *KINDS)
+
+
+def on_the_path(folder: Path) -> Path:
+    """As if it were installed: a folder for the path, with the metadata that pip would write."""
+    source = folder / "src"
+    pyproject = (folder / "pyproject.toml").read_text()
+    name, version = (
+        re.search(rf'^{key} = "(.*)"', pyproject, re.M)[1] for key in ("name", "version")
+    )  # type: ignore[index]
+    [point] = re.findall(r'^\[project\.entry-points\."tina_kit\.plugins"\]\n(.*)$', pyproject, re.M)
+    info = source / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    entry = point.replace('"', "")
+    (info / "entry_points.txt").write_text(f"[tina_kit.plugins]\n{entry}\n")
+    return source
+
+
+def call(folder: Path, source: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(source), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plugin_of_one_kind_is_listed_and_its_recipe_is_right(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"new-{kind}-scaffolded"
+    folder = write_plugin(name, [kind], tmp_path)
+    monkeypatch.syspath_prepend(on_the_path(folder))
+    registry = discover()
+    assert not registry.failures
+    entry = registry.get(kind, name)
+    assert entry.full_name == f"{name}/{name}" and entry.component.api == 1
+    recipe = folder / "recipes" / f"{name}.yaml"
+    for profile in (None, "smoke"):
+        plain = load_recipe(recipe, registry, profile=profile).plain()
+        assert f"{name}/{name}" in str(plain)
+    assert not {path.name for path in (folder / "tests").iterdir()} - {
+        f"test_{kind.replace('-', '_')}.py",
+        "test_recipe.py",
+    }
+
+
+def test_a_plugin_of_all_kinds_passes_its_own_tests(tmp_path: Path) -> None:
+    folder = write_plugin(ALL[0], ALL[1:], tmp_path)
+    done = call(folder, on_the_path(folder), "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout and "failed" not in done.stdout
+
+
+def test_its_tests_fail_when_an_example_is_spoilt(tmp_path: Path) -> None:
+    folder = write_plugin("spoilt-scaffolded", ["tokenizer"], tmp_path)
+    file = folder / "src" / "spoilt_scaffolded" / "tokenizer.py"
+    file.write_text(file.read_text().replace("range(first, last)", "range(first, last - 1)"))
+    source = on_the_path(folder)
+    done = call(folder, source, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_tokenizer.py")
+    assert done.returncode == 1 and "failed" in done.stdout
+
+
+def test_a_plugin_is_tidy(tmp_path: Path) -> None:
+    folder = write_plugin(ALL[0], ALL[1:], tmp_path)
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    assert {"pyproject.toml", "README.md", ".gitignore", ".github/workflows/test.yml"} <= set(names)
+    for name in names:
+        text = (folder / name).read_text()
+        assert "my-plugin" not in text and "my_plugin" not in text
+        assert "<kinds>" not in text and "<version>" not in text
+    for path in (folder / "src").rglob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (tina_\w+(?:\.\w+)*)", path.read_text(), re.M)
+        assert set(imported) <= {"tina_kit.api"}
+    if find_spec("ruff"):
+        assert call(folder, folder, "ruff", "check", ".").returncode == 0
+        assert call(folder, folder, "ruff", "format", "--check", ".").returncode == 0
+
+
+@pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling is not installed")
+def test_a_plugin_installs_and_is_listed(tmp_path: Path) -> None:
+    name = "installed-scaffolded"
+    folder = write_plugin(name, ["generator"], tmp_path)
+    # An environment of its own that sees the packages of this one.
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    [site] = environment.glob("lib/*/site-packages")
+    (site / "those_of_the_test_run.pth").write_text("\n".join(p for p in sys.path if p))
+    python = str(environment / "bin" / "python")
+    words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-e"]
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    done = subprocess.run([*pip, *words, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for row in ([], ["--strict-plugins"]):
+        listed = subprocess.run(
+            [python, "-m", "tina_kit", "list", "generator", *row], capture_output=True, text=True
+        )
+        assert listed.returncode == 0
+    assert f"{name}" in listed.stdout and "[of installed-scaffolded 0.1.0]" in listed.stdout
+
+
+def test_the_command_writes_a_folder_and_says_what_comes_next(tmp_path: Path, capsys) -> None:
+    words = ["plugin", "new", "mine-scaffolded", "--kind", "generators", "--kind", "dataset"]
+    assert invoke([*words, "--output", str(tmp_path)]) == 0
+    assert "pip install -e" in capsys.readouterr().out
+    assert (tmp_path / "mine-scaffolded" / "src" / "mine_scaffolded" / "dataset.py").is_file()
+    assert invoke([*words, "--output", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("exists; choose another name or --output\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["My_Plugin", "a b", "-x", "x-", "1st", "class", "json", "torch", "../x", "", "tina-kit"],
+)
+def test_a_bad_name_is_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no name for a plugin"):
+        write_plugin(name, ["generator"], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        write_plugin("mine-scaffolded", ["generator"], tmp_path / "file")
