@@ -13,7 +13,7 @@ import typer
 from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Strict, registry
+from tina_kit.cli.common import PluginFiles, Strict, is_strict, registry
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registered
@@ -35,7 +35,7 @@ def list_(
 ) -> None:
     """List the components that recipes can name."""
     if broken:
-        _list_broken(as_json)
+        _list_broken(as_json, strict)
         return
     found = registry(plugin or (), strict)
     kinds = KINDS if kind is None else (known_kind(kind),)
@@ -117,7 +117,7 @@ def print_failures(failures: Sequence[Failure]) -> None:
         print(f"  remedy  {failure.remedy}")
 
 
-def _list_broken(as_json: bool) -> None:
+def _list_broken(as_json: bool, strict: bool) -> None:
     from tina_kit.plugins import discover
 
     failures = discover(deep=True).failures
@@ -127,6 +127,8 @@ def _list_broken(as_json: bool) -> None:
         print_failures(failures)
     else:
         print("every plugin can be used")
+    if is_strict(strict) and any(failure.left_out for failure in failures):
+        raise typer.Exit(1)
 
 
 def _line(entry: Registered) -> str:
