@@ -52,3 +52,28 @@ def test_a_shipped_recipe_has_every_profile(path: Path) -> None:
     from tina_kit.recipe.load import profile_names
 
     assert set(profile_names(path)) == {"smoke", "laptop", "paper"}
+
+
+@pytest.mark.parametrize("profile", ["laptop", "paper"])
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_whatever_inherits_to_go_on_has_the_size_of_its_ancestor(path: Path, profile: str) -> None:
+    from tina_kit.plugins import discover
+    from tina_kit.recipe import load_recipe
+
+    rows = load_recipe(path, discover(), profile=profile).generators
+    options = {row.name: row.part.options for row in rows}
+    for row in rows:
+        few_shot = getattr(row.part.options, "prompts", "text") == "image"
+        for name in row.part.rows().values() if few_shot else ():
+            sizes = [(o.hidden_size, o.depth, o.heads) for o in (options[name], options[row.name])]
+            assert sizes[0] == sizes[1]
+    tinas = [row for row in rows if row.part.entry.component.name == "tina-dit"]
+    if profile == "paper":
+        paper = [
+            r for r in tinas if r.part.child("tokenizer").entry.component.name == "layer-chunks"
+        ]
+        assert paper
+        for row in paper:
+            o = row.part.options
+            assert (o.learning_rate, o.clip, o.sampling_steps) == (4e-4, 0.1, 1000)
+            assert row.part.children["augmentations"]

@@ -38,7 +38,8 @@ class CNN(Architecture):
                 Parameter("2.weight", (second, first, 3, 3), layer="conv2"),
                 Parameter("6.weight", (classes, second), layer="fc.weight", class_axis=0),
                 Parameter("6.bias", (classes,), layer="fc.bias", class_axis=0),
-            )
+            ),
+            chain=True,
         )
 
     def normalise(self, images: Tensor) -> Tensor:

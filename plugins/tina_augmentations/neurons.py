@@ -15,13 +15,9 @@ class NeuronPermutation(Augmentation):
     The hidden neurons are read off the layout, which does not name them: a parameter of two or
     more axes that belongs to no class has its outputs on axis 0, and the next such parameter in
     the layout has as many inputs on axis 1. What has one axis and follows the first (a bias, an
-    affine normalisation) moves with it. So it holds for plain chains of linear layers and
-    convolutions, like the CNN, with anything between them that treats neurons alike; the output of
-    the last layer stays as it is. It does not hold for skip connections, which tie more layers
-    than a layout tells, nor where a frozen layer lies between two generated ones.
-
-    Vectors must not be normalised entry by entry: that breaks the symmetry. Every pair draws its
-    own permutation, and prompts stay where they are.
+    affine normalisation) moves with it. So it holds for what the architecture calls a chain
+    (`Layout.chain`), like the CNN; the output of the last layer stays as it is. Every pair draws
+    its own permutation, and prompts stay where they are.
 
     Raises UserError for a layout without hidden neurons and for one that is no chain.
     """
@@ -49,6 +45,12 @@ class NeuronPermutation(Augmentation):
 def hidden_layers(layout: Layout) -> list[tuple[int, list[tuple[str, int]]]]:
     """For each layer of hidden neurons how many there are and, by parameter name, which axes they
     lie on."""
+    if not layout.chain and any(p.class_axis is None for p in layout.parameters):
+        raise UserError(
+            "neuron-permutation: this architecture's layers are no plain chain (it has skip "
+            "connections, or frozen layers in between), so that its neurons are tied in ways that "
+            "their shapes do not tell; leave it out of augmentations"
+        )
     found: list[tuple[int, list[tuple[str, int]]]] = []
     producer: Parameter | None = None
     along: list[tuple[str, int]] = []

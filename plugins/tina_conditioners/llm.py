@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tina_conditioners.chat import Chat, NoUsableAnswer
 from tina_conditioners.described import Described
@@ -61,8 +62,10 @@ class LlmDescriptions(Described):
         _write(path, self._subject(name) | {"sentence": sentence})
         return sentence
 
-    def _subject(self, name: str) -> dict[str, str]:
-        return {"model": self.options.model, "prompt": self.options.prompt, "class": name}
+    def _subject(self, name: str) -> dict[str, Any]:
+        """All that an answer depends on."""
+        asked = self.options.model_dump(include={"endpoint", "model", "prompt", "temperature"})
+        return {**asked, "class": name}
 
     def _address(self, name: str) -> str:
         text = json.dumps(self._subject(name), sort_keys=True)

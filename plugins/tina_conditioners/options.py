@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tina_kit.api import Options, Part, part
+from tina_kit.api import Options, Part, aside, part
 
 
 class HashedNgramsOptions(Options):
@@ -21,7 +21,7 @@ class SentenceTransformerOptions(Options):
         description="a name on the Hugging Face hub, or a folder; the default is a Python package",
     )
     template: str = Field("{}", pattern=r"\{\}", description="{} stands for the prompt")
-    offline: bool = Field(True, description="use only models that are on this machine")
+    offline: bool = aside(True, description="use only models that are on this machine")
 
 
 class EmbeddingTableOptions(Options):
@@ -95,7 +95,7 @@ class LlmDescriptionsOptions(Options):
         pattern=r"^https?://",
         description="speaks OpenAI's protocol under /chat/completions",
     )
-    key_variable: str | None = Field(
+    key_variable: str | None = aside(
         "OPENAI_API_KEY",
         description="the environment variable that holds the key; null where none is needed",
     )
@@ -109,9 +109,9 @@ class LlmDescriptionsOptions(Options):
     temperature: float | None = Field(
         0.0, ge=0, description="of the language model; null leaves it to the endpoint"
     )
-    timeout: float = Field(60.0, gt=0, description="seconds to wait for one answer")
-    retries: int = Field(5, ge=0, description="further attempts after a failed or refused answer")
-    backoff: float = Field(
+    timeout: float = aside(60.0, gt=0, description="seconds to wait for one answer")
+    retries: int = aside(5, ge=0, description="further attempts after a failed or refused answer")
+    backoff: float = aside(
         1.0, ge=0, description="seconds before the first retry; doubled for every further one"
     )
     text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")

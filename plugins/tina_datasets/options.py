@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tina_kit.api import Options, Part, TaskOptions, part
+from tina_kit.api import Options, Part, TaskOptions, aside, part
 
 
 class ShapesOptions(Options):
@@ -58,8 +58,8 @@ class CifarOptions(Options):
     root: Path | None = Field(
         None, description="folder that holds the archive's folder; by default $TINA_KIT_DATA"
     )
-    download: bool = Field(False, description="fetch what is missing, as torchvision does")
-    verify: bool = Field(
+    download: bool = aside(False, description="fetch what is missing, as torchvision does")
+    verify: bool = aside(
         False, description="refuse files whose md5 is not that of the published archive"
     )
     size: int = Field(32, ge=8, description="images are resized to size × size")

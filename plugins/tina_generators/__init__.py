@@ -63,7 +63,7 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_generators.tina:TinaDiT",
             options="tina_generators.options:TinaDiTOptions",
             summary="Tina: a diffusion transformer over parameter tokens (Section 4).",
-            version=2,
+            version=3,
         ),
         Component(
             kind="generator",

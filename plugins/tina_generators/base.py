@@ -67,12 +67,12 @@ class Tina(Generator):
 
     @abstractmethod
     def corrupt(
-        self, clean: Tensor, prompts: Tensor, random: torch.Generator
+        self, clean: Tensor, prompts: Tensor, noise: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is given in training, drawn from `random`.
 
-        clean: `(B, P)`; prompts: `(B, C, D)`, scaled. Returns noisy vectors `(B, P)`, the level of
-        their noise `(B,)` in [0, 1], and the prompts to go with them.
+        clean, noise: `(B, P)`; prompts: `(B, C, D)`, scaled. Returns noisy vectors `(B, P)`, the
+        level of their noise `(B,)` in [0, 1], and the prompts to go with them.
         """
 
     @abstractmethod
@@ -122,7 +122,8 @@ class Tina(Generator):
     ) -> Tensor:
         """Of `(B, P)` normalised vectors, `(B, C, D)` scaled prompts and bool `(B, C)` classes."""
         device = self.context.device
-        noisy, level, prompts = self.corrupt(clean, prompts, random)
+        noise = frame.decode(frame.noise(len(clean), random))
+        noisy, level, prompts = self.corrupt(clean, prompts, noise, random)
         predicted = self.network(
             frame.encode(noisy).to(device),
             level.to(device),
@@ -180,7 +181,8 @@ class Tina(Generator):
             return clean * held
 
         def noise() -> Tensor:
-            return frame.noise(random).expand(count, -1, -1).to(device)
+            # Tasks share it, so that a p-Model depends on its prompts and the seed alone.
+            return frame.noise(1, random).expand(count, -1, -1).to(device)
 
         return frame.decode(self.sample(predict, noise).float().cpu())
 

@@ -32,12 +32,11 @@ class Frame:
         those of absent classes."""
         return (present[:, self._owner] | (self._owner < 0)).float()
 
-    def noise(self, random: torch.Generator) -> Tensor:
-        """`(1, S, W)`. Tasks share their noise, so that a p-Model depends on nothing but its
-        prompts and the seed; tokens of a group share it too, so that it says nothing about their
-        order."""
-        noise = torch.zeros(1, len(self._map.tokens), self._map.width)
+    def noise(self, count: int, random: torch.Generator) -> Tensor:
+        """`(count, S, W)`. Tokens of a group share their noise, in training as in sampling, so that
+        it says nothing about their order and `class-rows` is equivariant exactly."""
+        noise = torch.zeros(count, len(self._map.tokens), self._map.width)
         for name, index in self.groups.index.items():
             size = self.groups.size[name]
-            noise[:, index, :size] = torch.randn(1, 1, size, generator=random)
+            noise[:, index, :size] = torch.randn(count, 1, size, generator=random)
         return noise

@@ -23,7 +23,7 @@ class Hypernetwork(Tina):
         super().__init__(options, tokenizer, augmentations)
 
     def corrupt(
-        self, clean: Tensor, prompts: Tensor, random: torch.Generator
+        self, clean: Tensor, prompts: Tensor, noise: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         return torch.zeros_like(clean), torch.ones(len(clean)), prompts
 

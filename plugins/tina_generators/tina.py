@@ -26,10 +26,9 @@ class TinaDiT(Tina):
         self.diffusion = Diffusion(options.diffusion_steps)
 
     def corrupt(
-        self, clean: Tensor, prompts: Tensor, random: torch.Generator
+        self, clean: Tensor, prompts: Tensor, noise: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
         level = torch.randint(1, self.diffusion.steps + 1, (len(clean),), generator=random)
-        noise = torch.randn(clean.shape, generator=random)
         noisy = self.diffusion.add_noise(clean, level, noise)
         if self.options.drop_condition:
             dropped = torch.rand(len(clean), generator=random) < self.options.drop_condition

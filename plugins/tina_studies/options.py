@@ -162,7 +162,9 @@ class ImagePromptsOptions(StudyOptions):
 class TrainingCurvesOptions(StudyOptions):
     title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
     x_label: str = Field("step", description="of the x axis")
-    generators: SomeNames = Field(description="rows of the recipe that learn", examples=[["tina-dit"]])
+    generators: SomeNames = Field(
+        description="rows of the recipe that learn", examples=[["tina-dit"]]
+    )
     variants: Variants = Field(
         {}, description="curves for named variants of the recipe; by default the recipe's own"
     )

@@ -28,9 +28,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Layout:
-    """The generated parameters of a p-Model, in the order in which they are flattened."""
+    """The generated parameters of a p-Model, in the order in which they are flattened.
+
+    chain: whether they are a plain chain of layers, each of which feeds the next and nothing else,
+    so that hidden neurons can be told from the shapes. Skip connections and frozen layers in
+    between are no chain.
+    """
 
     parameters: tuple[Parameter, ...]
+    chain: bool = False
 
     @cached_property
     def size(self) -> int:

@@ -56,6 +56,11 @@ def at_generation(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"generation": True}, **constraints)
 
 
+def aside(default: Any, **constraints: Any) -> Any:
+    """An options field that changes no result, only how it is come by: left out of cache keys."""
+    return Field(default, json_schema_extra={"aside": True}, **constraints)
+
+
 class TaskOptions(Options):
     """What every task sampler can be asked."""
 

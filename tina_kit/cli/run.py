@@ -72,7 +72,7 @@ def run(
     current = Run.start(plan, output, command, log, plugins)
     log(f"{resolved.core.name}: {_summary(plan)}")
     results = current.execute()
-    _print_table(results.rows)
+    _print_table(results.rows, results.about)
     for report in results.studies.values():
         print(f"\n{report.text()}")
     log(f"run folder: {current.folder}")
@@ -116,12 +116,12 @@ def _print_plan(plan: Plan) -> None:
         print(f"{name:<36} {key:<38} {word}")
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: list[dict[str, Any]], about: str) -> None:
     from tina_kit.report.table import HEADER, caption, cells, plain_text
 
     if not sys.stdout.isatty():
         print(plain_text(rows))
-        print(caption(rows))
+        print(caption(rows, about))
         return
     from rich.console import Console
     from rich.table import Table
@@ -133,4 +133,4 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_row(*line)
     console = Console()
     console.print(table)
-    console.print(caption(rows), style="dim", highlight=False)
+    console.print(caption(rows, about), style="dim", highlight=False)

@@ -13,7 +13,8 @@ from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart
 from tina_kit.store import Draft
-from tina_kit.training import derived_seed, generator_for
+from tina_kit.training import derived_seed
+from tina_kit.zoo.batches import place_in_class
 from tina_kit.zoo.training import finetune, train_generic
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ class Compute:
                 torch.manual_seed(derived_seed(experiment.seed, "fit"))
                 generator.fit(experiment.zoo(generator.prompts))
             generator.save(draft.folder)
-            losses = {"every": trainer.every, "runs": trainer.losses}
-            draft.save_json("losses.json", losses)
+            draft.save_json("losses.json", trainer.losses)
 
         return compute
 
@@ -179,16 +179,9 @@ class Compute:
 
 
 def hold_out(images: Images) -> tuple[Images, Images]:
-    """Training and validation images: of each class the validation takes every fifth, in an order
-    drawn once and for all."""
-    order = torch.randperm(len(images.labels), generator=generator_for("validation"))
-    order = order[images.labels[order].argsort(stable=True)]
-    labels = images.labels[order]
-    counts = torch.bincount(labels)
-    within = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels]
-    held = within % 5 == 0
-    parts = [order[~held].sort().values, order[held].sort().values]
-    train, validation = (Images(images.images[part], images.labels[part]) for part in parts)
+    """Training and validation images: the validation takes every fifth of each class."""
+    held = place_in_class(images.labels) % 5 == 0
+    train, validation = (Images(images.images[part], images.labels[part]) for part in (~held, held))
     return train, validation
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -14,6 +14,7 @@ from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import ResolvedPart
 from tina_kit.store import Draft, Store
 from tina_kit.training import Progress, Trainer, derived_seed, generator_for
+from tina_kit.zoo.batches import place_in_class
 
 _BATCH = 256  # images embedded at once
 GIBBERISH = 100  # prompts that mean nothing, from which the control draws
@@ -23,12 +24,19 @@ _TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "condi
 @dataclass(frozen=True)
 class Source:
     """What conditions are made from. images: all training images; images_stage: where they come
-    from; seen: the classes that anything may learn from, None for all."""
+    from; seen: the classes that anything may learn from, None for all; precision: of training."""
 
     class_names: Sequence[str]
     images: Callable[[], Images]
     images_stage: Stage
     seen: list[int] | None
+    precision: str
+
+
+def kept_as_prompts(labels: Tensor) -> Tensor:
+    """bool `(N,)`: the training images, a tenth of each class and one at least, that serve as
+    prompts at test time; no encoder and no generator learns from them."""
+    return place_in_class(labels) % 10 == 0
 
 
 class Conditions:
@@ -75,9 +83,13 @@ class Conditions:
     def fit_stage(self) -> Stage | None:
         if not self.conditioner.learns:
             return None
-        settings = {"conditioner": self.part.settings(), "seen": self.source.seen}
+        settings = {
+            "conditioner": self.part.settings(),
+            "seen": self.source.seen,
+            "precision": self.source.precision,
+        }
         after = (self.source.images_stage,)
-        return Stage("conditioner", "conditioner", settings, self._fit, after)
+        return Stage("conditioner", "conditioner", settings, self._fit, after, version=2)
 
     @cached_property
     def text_stage(self) -> Stage:
@@ -133,14 +145,16 @@ class Conditions:
         return torch.cat([self.rows, self.padding[None]])[tasks]
 
     def of_images(self, tasks: Tensor, labels: Tensor, seed: int) -> Tensor:
-        """The same with one random training image of each class as its prompt.
+        """The same with one random image of each class as its prompt, one that nothing that learns
+        from images has seen.
 
         labels: int64 `(N,)` of the training images.
         """
         random = generator_for(seed, "image prompts")
-        order = torch.randperm(len(labels), generator=random)
+        kept = kept_as_prompts(labels).nonzero().squeeze(1)
+        order = kept[torch.randperm(len(kept), generator=random)]
         order = order[labels[order].argsort(stable=True)]  # by class, at random within
-        counts = torch.bincount(labels, minlength=len(self.rows))
+        counts = torch.bincount(labels[order], minlength=len(self.rows))
         if missing := [self.source.class_names[c] for c in tasks.unique() if not counts[c]]:
             raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
         first = counts.cumsum(0) - counts
@@ -154,12 +168,14 @@ class Conditions:
         conditioner = self.conditioner
         names = self.source.class_names
         images = self.source.images()
+        keep = ~kept_as_prompts(images.labels)
         if self.source.seen is not None:
-            keep = torch.isin(images.labels, torch.tensor(self.source.seen))
-            images = Images(images.images[keep], images.labels[keep])
+            keep &= torch.isin(images.labels, torch.tensor(self.source.seen))
+        images = Images(images.images[keep], images.labels[keep])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed("conditioner"))
-            trainer = self._trainer("conditioner", draft, "conditioner")
+            # One encoder for all seeds, so none of them may be its own.
+            trainer = replace(self._trainer("conditioner", draft, "conditioner"), seed=0)
             conditioner.fit(images, names, trainer)
         folder = draft.folder / _WEIGHTS
         folder.mkdir()

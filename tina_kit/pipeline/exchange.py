@@ -12,6 +12,7 @@ from torch import Tensor
 
 import tina_kit
 from tina_kit.api import UserError
+from tina_kit.pipeline.draws import without
 from tina_kit.pipeline.stage import Stage
 from tina_kit.store import Draft, content_of
 from tina_kit.zoo.archive import TENSORS, ZooArchive, check_layout, read
@@ -73,13 +74,11 @@ class ImportedZoo:
         so that generators with and without the zoo are measured on the same ones. Raises UserError
         where a split is left with none.
         """
-        taken = {frozenset(task) - {-1} for task in self.tasks.tolist()}
         kept = {}
         for split, tasks in drawn.items():
             if split != "id":
-                new = [frozenset(task) - {-1} not in taken for task in tasks.tolist()]
-                kept[split] = tasks[torch.tensor(new, dtype=torch.bool)]
-                if not any(new):
+                kept[split] = without(tasks, self.tasks)
+                if not len(kept[split]):
                     raise UserError(
                         f"{self.where}: zoo: it holds all tasks of the split '{split}', and none "
                         "is left to test on; ask for more of them (tasks.ood), or take another "

@@ -18,20 +18,18 @@ from tina_kit.api import (
     ImagePrompts,
     Images,
     Split,
-    TaskSampler,
     Train,
     UserError,
     Zoo,
 )
 from tina_kit.pipeline.compute import Compute, not_now
-from tina_kit.pipeline.conditions import Conditions, Source
+from tina_kit.pipeline.conditions import Conditions, Source, kept_as_prompts
+from tina_kit.pipeline.draws import Draws, without
 from tina_kit.pipeline.exchange import ImportedZoo, imported_zoo
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
 from tina_kit.store import Draft, Store
 from tina_kit.training import Progress, Trainer, resolve_precision, silent
-
-_VALIDATION = 2**30  # beyond every seed of a recipe
 
 
 class Experiment:
@@ -70,10 +68,6 @@ class Experiment:
         return self.recipe.architecture.build()  # type: ignore[no-any-return]
 
     @cached_property
-    def sampler(self) -> TaskSampler:
-        return self.recipe.tasks.build()  # type: ignore[no-any-return]
-
-    @cached_property
     def classes(self) -> Classes:
         try:
             return Classes(list(self.dataset.class_names), self.dataset.superclasses)
@@ -87,7 +81,8 @@ class Experiment:
     @cached_property
     def tasks(self) -> dict[str, Tensor]:
         """ "id", "ood" and the sampler's own test splits: int64 `(T, C)`, -1 where absent."""
-        return self._draw(self.sampler)
+        drawn = self._draws.tasks
+        return drawn if self.imported is None else self.imported.in_place_of_id(drawn)
 
     @cached_property
     def imported(self) -> ImportedZoo | None:
@@ -97,19 +92,15 @@ class Experiment:
     @cached_property
     def seen(self) -> Tensor:
         """int64 `(K',)`: the classes that anything trained may see."""
-        seen = self.sampler.seen(self.classes, self._task_seed)
-        return torch.arange(len(self.class_names)) if seen is None else seen
+        return self._draws.seen
 
     def tasks_of(self, classes: int) -> Tensor:
         """OOD tasks of so many classes, int64 `(T, classes)`."""
-        return self._draw(self.recipe.tasks.built_with(classes=classes, smallest=None))["ood"]
+        return without(self._draws.of(classes), self.tasks["id"])
 
-    def _draw(self, sampler: TaskSampler) -> dict[str, Tensor]:
-        try:
-            drawn = sampler.draw(self.classes, self._task_seed)
-        except UserError as error:
-            raise UserError(f"{self.recipe.where('tasks', 'classes')}: tasks: {error}") from error
-        return drawn if self.imported is None else self.imported.in_place_of_id(drawn)
+    @cached_property
+    def _draws(self) -> Draws:
+        return Draws(self.recipe, self.classes, self.seed)
 
     # Stages.
 
@@ -145,14 +136,13 @@ class Experiment:
 
     def shards(self, tasks: Tensor, split: str) -> tuple[Stage, ...]:
         """The stages that fine-tune the p-Models of these tasks."""
-        core = self.recipe.core
-        parts = tasks.split(core.finetune.shard)
+        parts = tasks.split(self.recipe.core.finetune.shard)
         return tuple(
             self._stage(
                 "zoo",
                 f"zoo/{split} {number}/{len(parts)}",
                 {
-                    "training": core.finetune.model_dump(mode="json", exclude={"shard"}),
+                    "training": self._finetune_setting,
                     "tasks": part.tolist(),
                     "seed": self.seed,
                     "precision": self.precision,
@@ -170,6 +160,8 @@ class Experiment:
             "seed": self.seed,
             "precision": self.precision,
         }
+        if self.imported is not None:  # else it is in the keys of the zoo's shards
+            settings["finetune"] = self._finetune_setting
         after = [self.features_stage, self.conditions.text_stage, *self.zoo_stages["id"]]
         if generator.part.build().prompts == "image":
             after.append(self.conditions.image_stage)
@@ -181,7 +173,11 @@ class Experiment:
     def conditions_by(self, part: ResolvedPart) -> Conditions:
         """Prompts embedded by another conditioner than the recipe's."""
         source = Source(
-            self.class_names, lambda: self.images("train"), self.images_stage, self._seen_setting
+            self.class_names,
+            lambda: self.images("train"),
+            self.images_stage,
+            self._seen_setting,
+            self.precision,
         )
         return Conditions(part, source, self.store, self.device, self.trainer, self.progress)
 
@@ -237,7 +233,9 @@ class Experiment:
         tasks = self.tasks["id"]
         images = None
         if prompts == "image":
-            images = ImagePrompts(self.conditions.image_rows, self.images("train").labels)
+            labels = self.images("train").labels
+            free = ~kept_as_prompts(labels)
+            images = ImagePrompts(self.conditions.image_rows[free], labels[free])
         return Zoo(self.vectors("id"), tasks, self.conditions.of_tasks(tasks), images)
 
     def set_up(
@@ -301,14 +299,13 @@ class Experiment:
         return Stage(room, name, settings, compute, after, self.seed)
 
     @property
+    def _finetune_setting(self) -> dict[str, Any]:
+        return self.recipe.core.finetune.model_dump(mode="json", exclude={"shard"})
+
+    @property
     def _validating(self) -> dict[str, str]:
         on = self.recipe.core.evaluation.on
         return {} if on == "test" else {"on": on}
-
-    @property
-    def _task_seed(self) -> int:
-        """Validation tasks are others than those of any test."""
-        return self.seed + (_VALIDATION if self._validating else 0)
 
     @cached_property
     def _seen_setting(self) -> list[int] | None:

@@ -20,6 +20,7 @@ from tina_kit.recipe import dump
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
 from tina_kit.report.studies import StudyReport, plot_study, study_report
+from tina_kit.report.table import about
 from tina_kit.store import write_json
 from tina_kit.store.files import explaining_full_disk
 
@@ -30,10 +31,12 @@ MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # kept beside e
 
 @dataclass(frozen=True)
 class Results:
-    """rows: of the table, as `results.json` has them; studies: by their names."""
+    """rows: of the table, as `results.json` has them; studies: by their names; about: on which
+    images and with which prompts they were measured."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
+    about: str
 
 
 @dataclass
@@ -119,20 +122,25 @@ class Run:
         sizes = (plan.experiments[0].tasks["ood"] >= 0).sum(1)
         chance = float((100 / sizes).mean())
         rows = result_rows(evaluations, bare, chance)
+        recipe = plan.recipe
+        told = about(recipe.core.evaluation.on, recipe.conditioner.entry.full_name)
         studies = {
-            name: study_report(name, run.study, run.measured(plan.store))
+            name: study_report(name, run.study, run.measured(plan.store), told, chance)
             for name, run in plan.studies.items()
         }
-        results = Results(rows, studies)
-        self._publish(results, chance)
+        results = Results(rows, studies, told)
+        self._publish(results)
         return results
 
-    def _publish(self, results: Results, chance: float) -> None:
+    def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
-        write_json(self.folder / "results.json", {"generators": results.rows, "studies": plain})
+        on = self.plan.recipe.core.evaluation.on
+        whole = {"on": on, "generators": results.rows, "studies": plain}
+        write_json(self.folder / "results.json", whole)
         for name, report in results.studies.items():
-            plot_study(report, self.folder / "plots" / name, chance)
-        text = page(self.plan.recipe.core.name, self.record, results.rows, results.studies)
+            plot_study(report, self.folder / "plots" / name)
+        name = self.plan.recipe.core.name
+        text = page(name, self.record, results.rows, results.studies, results.about)
         (self.folder / "report.md").write_text(text, encoding="utf-8")
 
     def _event(self, **facts: str) -> None:

@@ -19,22 +19,23 @@ from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.stage import Stage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart, vary
-from tina_kit.report.results import Counts
+from tina_kit.report.results import GIBBERISH, SHUFFLED, Counts
 from tina_kit.store import Store
 
 LOSSES = "losses.json"
+TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # what a generator's own evaluation holds
 
 
 @dataclass(frozen=True)
 class Measured:
     """A trial and, for each seed, its counted answers or its losses.
 
-    losses: (steps between two of them, the losses) of each seed.
+    losses: (step, mean loss since the one before) of each seed.
     """
 
     trial: Trial
     counts: Sequence[Mapping[str, Sequence[int]]] = ()
-    losses: Sequence[tuple[int, Sequence[float]]] = ()
+    losses: Sequence[Sequence[tuple[int, float]]] = ()
 
 
 class StudyRun:
@@ -56,9 +57,7 @@ class StudyRun:
         try:
             return tuple(self.study.trials(rows))
         except UserError as error:
-            raise UserError(
-                f"{self.named.part.where}: studies.{self.named.name}: {error}"
-            ) from error
+            raise self._error(str(error)) from error
 
     @cached_property
     def stages(self) -> list[list[Stage]]:
@@ -70,7 +69,7 @@ class StudyRun:
         for trial, stages in zip(self.trials, self.stages):
             if trial.measure == "loss":
                 files = [stage.open(store).json(LOSSES) for stage in stages]
-                losses = [(file["every"][-1], file["runs"][-1]) for file in files]
+                losses = [file[-1] for file in files]
                 results.append(Measured(trial, losses=losses))
             else:
                 found: list[Counts] = [stage.open(store).json(RESULT) for stage in stages]
@@ -84,19 +83,20 @@ class StudyRun:
         experiment = self._variant(base, trial)
         named = self._row(experiment, trial)
         if trial.measure == "loss":
+            if not named.part.build().learns:
+                raise self._error(f"'{named.name}' learns nothing and has no losses")
             return experiment.fit_stage(named)
         plain = trial.classes is None and trial.prompts == "text" and trial.conditioner is None
-        if plain and trial.split in ("id", "ood"):
+        if plain and trial.split in TESTS and (not trial.overrides or self._asks_for_more(trial)):
             return evaluation_stage(experiment, named)
         return self._special(experiment, named, trial)
 
     def _special(self, experiment: Experiment, named: NamedPart, trial: Trial) -> Stage:
         """A test that the main table does not hold."""
         if trial.split not in experiment.tasks:
-            raise UserError(
-                f"{self.named.part.where}: studies.{self.named.name}: the task sampler draws no "
-                f"split '{trial.split}'; {nearest(trial.split, list(experiment.tasks))}"
-            )
+            splits = list(experiment.tasks)
+            hint = nearest(trial.split, splits)
+            raise self._error(f"the task sampler draws no split '{trial.split}'; {hint}")
         tasks = experiment.tasks[trial.split]
         if trial.classes is not None:
             tasks = experiment.tasks_of(trial.classes)
@@ -110,6 +110,12 @@ class StudyRun:
         def tests() -> Tests:
             if trial.prompts == "image":
                 return {trial.split: (tasks, image_prompts(experiment, tasks))}
+            if conditions.rows.shape[1] != experiment.conditions.rows.shape[1]:
+                raise self._error(
+                    f"{trial.conditioner} gives vectors of {conditions.rows.shape[1]} numbers, the "
+                    f"recipe's conditioner of {experiment.conditions.rows.shape[1]}; the same "
+                    "model must embed both"
+                )
             return {trial.split: (tasks, conditions.of_tasks(tasks))}
 
         settings = {
@@ -122,6 +128,19 @@ class StudyRun:
         name = f"evaluate/{named.name} {self.named.name} {trial.x}"
         shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
         return measuring_stage(experiment, named, name, settings, tests, shards, *needed)
+
+    def _asks_for_more(self, trial: Trial) -> bool:
+        """Whether several tests of one variant's generator are wanted, or its controls: then the
+        whole evaluation is no detour."""
+        same = [
+            other
+            for other in self.trials
+            if (other.generator, other.overrides) == (trial.generator, trial.overrides)
+        ]
+        return len(same) > 1 or trial.split in (SHUFFLED, GIBBERISH)
+
+    def _error(self, message: str) -> UserError:
+        return UserError(f"{self.named.part.where}: studies.{self.named.name}: {message}")
 
     def _variant(self, base: Experiment, trial: Trial) -> Experiment:
         if not trial.overrides:
@@ -137,8 +156,6 @@ class StudyRun:
     def _row(self, experiment: Experiment, trial: Trial) -> NamedPart:
         rows = {row.name: row for row in experiment.recipe.generators}
         if trial.generator not in rows:
-            raise UserError(
-                f"{self.named.part.where}: studies.{self.named.name}: the recipe has no generator "
-                f"'{trial.generator}'; {nearest(trial.generator, list(rows))}"
-            )
+            hint = nearest(trial.generator, list(rows))
+            raise self._error(f"the recipe has no generator '{trial.generator}'; {hint}")
         return rows[trial.generator]

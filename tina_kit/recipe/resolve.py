@@ -76,7 +76,7 @@ class ResolvedPart:
             name
             for name, field in _fields(self.options)
             if _is_path(field)
-            or "row" in _extra(field)
+            or {"row", "aside"} & set(_extra(field))
             or (fitting and "generation" in _extra(field))
         }
         return {

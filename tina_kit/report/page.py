@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from tina_kit.report.studies import StudyReport
@@ -15,9 +14,11 @@ def page(
     name: str,
     record: Mapping[str, Any],
     rows: Sequence[Row],
-    studies: Mapping[str, StudyReport] = MappingProxyType({}),
+    studies: Mapping[str, StudyReport],
+    about: str,
 ) -> str:
-    """record: the contents of `run.json`; the studies' plots lie in `plots/<name>.png`."""
+    """record: the contents of `run.json`; the studies' plots lie in `plots/<name>.png`; about: on
+    which images and with which prompts the rows were measured."""
     stages = [
         f"| {stage['name']} | `{stage['key']}` | {stage['state']} | "
         f"{'' if stage['seconds'] is None else format(stage['seconds'], '.1f')} |"
@@ -36,7 +37,7 @@ def page(
         "",
         markdown(rows),
         "",
-        caption(rows),
+        caption(rows, about),
         "",
         *(line for key, study in studies.items() for line in _study(key, study)),
         "## Stages",

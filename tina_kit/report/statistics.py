@@ -49,6 +49,7 @@ def gap_closed(value: Sequence[Array], low: Sequence[Array], high: Sequence[Arra
 
     All three hold, for each seed, one number for each of the same tasks. The interval is a
     percentile bootstrap, seeded: over tasks, with several seeds over seeds and the tasks in each.
+    With fewer than five seeds there is none: they have too few resamples.
     NaN unless the way is longer than nothing, by the lower end of its own interval: a share of a
     gap that may not be there says nothing.
     """
@@ -66,5 +67,5 @@ def gap_closed(value: Sequence[Array], low: Sequence[Array], high: Sequence[Arra
         return Estimate(math.nan, math.nan, math.nan)
     # Where a few resamples have no way to go, their share is as large as it may be.
     shares = 100 * some[0] / np.where(some[1] > 0, some[1], np.finfo(float).tiny)
-    bounds = np.quantile(shares, [tail, 1 - tail])
+    bounds = np.quantile(shares, [tail, 1 - tail]) if seeds not in (2, 3, 4) else (math.nan,) * 2
     return Estimate(float(100 * gains.mean() / ways.mean()), float(bounds[0]), float(bounds[1]))

@@ -26,17 +26,21 @@ class Result(Protocol):
     @property
     def counts(self) -> Sequence[Any]: ...
     @property
-    def losses(self) -> Sequence[tuple[int, Sequence[float]]]: ...
+    def losses(self) -> Sequence[Sequence[tuple[int, float]]]: ...
 
 
 @dataclass(frozen=True)
 class StudyReport:
-    """title, x_label, note: the study's; rows: one for each trial, as `results.json` has them."""
+    """title, x_label, note, versus: the study's; rows: one for each trial, as `results.json` has
+    them; about: on which images and with which prompts; chance: in percent."""
 
     title: str
     x_label: str
     note: str
+    versus: str | None
     rows: list[dict[str, Any]]
+    about: str
+    chance: float
 
     @property
     def columns(self) -> list[str | float]:
@@ -51,25 +55,44 @@ class StudyReport:
             at = {row["x"]: row for row in self.rows if row["series"] == series and "x" in row}
             if at:
                 lines.append((series, *(_cell(at[x]) if x in at else "" for x in self.columns)))
+        if len(lines) > 1:
+            at = {row["x"]: row for row in self.rows}
+            lines.append(("chance", *(f"{self.chance_at(at[x]):.1f}" for x in self.columns)))
         return lines
 
-    def text(self) -> str:
-        return "\n".join(
-            [self.title, *text_lines(self.table()), *([self.note] if self.note else [])]
+    def chance_at(self, row: dict[str, Any]) -> float:
+        """What guessing reaches, in percent."""
+        return 100 / row["classes"] if row.get("classes") else self.chance
+
+    def caption(self) -> str:
+        """What the numbers are."""
+        counts = {(row["tasks"], row["seeds"]) for row in self.rows if "tasks" in row}
+        if not counts:
+            return self.about
+        tasks = sorted({count for count, _ in counts})
+        seeds = max(number for _, number in counts)
+        number = f"{tasks[0]}" if len(tasks) == 1 else f"{tasks[0]} to {tasks[-1]}"
+        over = f"{seeds} seeds, ± 95% confidence interval over seeds"
+        if seeds == 1:
+            over = "one seed, ± 95% confidence interval over tasks"
+        versus = (
+            f" In brackets: difference to {self.versus} on the same tasks." if self.versus else ""
         )
+        return f"p-Acc in percent, mean over {number} tasks, {over}.{versus} {self.about}"
+
+    def text(self) -> str:
+        table = text_lines(self.table()) if self.columns else ["(a curve, in the plots)"]
+        return "\n".join([self.title, *table, self.caption(), *([self.note] if self.note else [])])
 
     def markdown(self) -> str:
         lines = [f"## {self.title}", ""]
         if self.columns:
             lines += [*markdown_lines(self.table()), ""]
-        return "\n".join([*lines, *([self.note, ""] if self.note else [])])
+        return "\n".join([*lines, self.caption(), "", *([self.note, ""] if self.note else [])])
 
 
-def plot_study(report: StudyReport, stem: Path, chance: float) -> None:
-    """Draw `<stem>.png` and `<stem>.svg`: p-Acc by place, or losses by step.
-
-    chance: in percent, of the recipe's own tasks.
-    """
+def plot_study(report: StudyReport, stem: Path) -> None:
+    """Draw `<stem>.png` and `<stem>.svg`: p-Acc by place, or losses by step."""
     from tina_kit.report.plot import Point, plot
 
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -86,27 +109,30 @@ def plot_study(report: StudyReport, stem: Path, chance: float) -> None:
         low, high = row["ci95"] or (math.nan, math.nan)
         point = Point(row["x"], row["p_acc"], low, high, row.get("published"))
         series.setdefault(row["series"], []).append(point)
-    at = {row["x"]: 100 / row["classes"] if row["classes"] else chance for row in report.rows}
-    plot(series, report.title, report.x_label, "p-Acc (%)", stem, chance=at)
+    chance = {row["x"]: report.chance_at(row) for row in report.rows}
+    plot(series, report.title, report.x_label, "p-Acc (%)", stem, chance=chance)
 
 
-def study_report(name: str, study: Study, results: Sequence[Result]) -> StudyReport:
-    """name: the study's row in the recipe, its title where it has none."""
+def study_report(
+    name: str, study: Study, results: Sequence[Result], about: str, chance: float
+) -> StudyReport:
+    """name: the study's row in the recipe, its title where it has none; about: on which images and
+    with which prompts; chance: in percent, of the recipe's own tasks."""
     base = {
         result.trial.x: _values(result)
         for result in results
         if result.trial.series == study.versus and result.counts
     }
     rows = [_row(study, result, base) for result in results]
-    return StudyReport(study.title or name, study.x_label, study.note, rows)
+    title = study.title or name
+    return StudyReport(title, study.x_label, study.note, study.versus, rows, about, chance)
 
 
 def _row(study: Study, result: Result, base: dict[str | float, list[Array]]) -> dict[str, Any]:
     trial = result.trial
     if trial.measure == "loss":
-        every = result.losses[0][0]
-        losses = np.mean([values for _, values in result.losses], axis=0)
-        steps = [every * (index + 1) for index in range(len(losses))]
+        steps = [step for step, _ in result.losses[0]]
+        losses = np.mean([[loss for _, loss in values] for values in result.losses], axis=0)
         return {"series": trial.series, "steps": steps, "loss": losses.tolist()}
     values = _values(result)
     estimate = plain(mean_estimate(values))

@@ -53,8 +53,8 @@ def _percent(value: dict[str, Any]) -> str:
     return f"{text} [{value['ci95'][0]:.0f}, {value['ci95'][1]:.0f}]" if value["ci95"] else text
 
 
-def caption(rows: Sequence[Row]) -> str:
-    """What the numbers are."""
+def caption(rows: Sequence[Row], about: str) -> str:
+    """What the numbers are. about: on which images and with which prompts."""
     ood = next(row for row in rows if row["split"] == "ood")
     ids = next((row for row in rows if row["split"] == "id"), None)
     seeds = f"{ood['seeds']} seeds" if ood["seeds"] > 1 else "one seed"
@@ -63,8 +63,16 @@ def caption(rows: Sequence[Row]) -> str:
     return (
         f"p-Acc in percent, mean over {ood['tasks']} OOD{id_tasks} tasks, {seeds}, ± 95% "
         f"confidence interval over {over}. vs selection: difference on the same tasks. gap closed: "
-        "way from classifier selection to oracle [95% bootstrap interval over tasks]."
+        f"way from classifier selection to oracle [95% bootstrap interval]. {about}"
     )
+
+
+def about(on: str, conditioner: str) -> str:
+    """on: "test" or "validation"; conditioner: the full name of what embeds the prompts."""
+    prompts = f"Prompts embedded by {conditioner}."
+    if on == "test":
+        return prompts
+    return f"VALIDATION, for choosing options: measured on training images held out. {prompts}"
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -38,7 +38,8 @@ IMAGES, SIDE = 8, 8  # of a class, and their height and width
 
 
 class SmallNetwork(Architecture):
-    """Two convolutions and a classifier, all generated, with a frozen scale between them."""
+    """Two convolutions and a classifier, all generated, and one frozen number: the features'
+    scale."""
 
     widths = (4, 6)
 
@@ -53,7 +54,8 @@ class SmallNetwork(Architecture):
                 Parameter("conv2.weight", (second, first, 3, 3), layer="conv2"),
                 Parameter("fc.weight", (classes, second), layer="fc.weight", class_axis=0),
                 Parameter("fc.bias", (classes,), layer="fc.bias", class_axis=0),
-            )
+            ),
+            chain=True,
         )
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ class _Network(nn.Module):
         first, second = widths
         self.conv1 = nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False)
         self.conv2 = nn.Conv2d(first, second, 3, padding=1, bias=False)
-        self.scale = nn.Parameter(torch.full((second,), 2.0), requires_grad=False)
+        self.scale = nn.Parameter(torch.tensor(2.0), requires_grad=False)
         self.fc = nn.Linear(second, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,8 +113,9 @@ class World:
 
     @property
     def losses(self) -> list[float]:
-        """Of the last training, the mean of every 100 steps."""
-        return self._trainer.losses[-1] if self._trainer and self._trainer.losses else []
+        """Of the last training, the mean of every hundredth of its steps."""
+        told = self._trainer.losses[-1] if self._trainer and self._trainer.losses else []
+        return [loss for _, loss in told]
 
     def context(
         self,

@@ -17,6 +17,7 @@ from tina_kit.training.precision import autocast
 from tina_kit.training.progress import Progress, silent
 from tina_kit.training.seeds import generator_for
 
+LOSSES = 100  # told of a training
 SAVING = 20  # times as long as a checkpoint takes to write passes before the next one
 
 
@@ -26,7 +27,7 @@ class Trainer:
 
     label: of its progress; stream: what its random draws are seeded with beside the seed.
     checkpoints: names → Checkpoint, for instance a draft's `checkpoint`.
-    losses, every: of each call, the mean loss of every so many steps.
+    losses: of each call, (step, mean loss since the one before) about a hundred times.
     """
 
     label: str
@@ -36,8 +37,7 @@ class Trainer:
     precision: str
     checkpoints: Callable[[str], Checkpoint]
     progress: Progress = silent
-    losses: list[list[float]] = field(default_factory=list)
-    every: list[int] = field(default_factory=list)
+    losses: list[list[tuple[int, float]]] = field(default_factory=list)
 
     def __call__(
         self, module: nn.Module, loss: Callable[[Step], Tensor], training: Training
@@ -49,7 +49,6 @@ class Trainer:
         number = len(self.losses)
         run = _Run(module.to(self.device).train(), training, self.checkpoints(f"train-{number}"))
         self.losses.append(run.losses)
-        self.every.append(training.checkpoint_every)
         with self.progress(self.label, training.steps, run.step) as advance:
             while run.step < training.steps:
                 random = generator_for(self.seed, self.stream, number, run.step)
@@ -71,9 +70,10 @@ class _Run:
         self.optimizer = _optimizer(self.parameters, training)
         self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
         self.step = 0
-        self.losses: list[float] = []
+        self.losses: list[tuple[int, float]] = []
+        self._told = max(1, training.steps // LOSSES)
         self._sum = torch.zeros((), device=self.parameters[0].device)
-        self._next_save = 0.0
+        self._next = 0.0
         self._restore()
 
     def update(self, loss: Tensor) -> None:
@@ -90,8 +90,12 @@ class _Run:
             torch._foreach_lerp_(self.ema, [p.detach() for p in self.parameters], 1 - decay)
         self._sum += loss.detach().float()
         self.step += 1
-        if self.step % self.training.checkpoint_every == 0 or self.step == self.training.steps:
+        last = self.step == self.training.steps
+        if self.step % self._told == 0 or last:
             self._record()
+        due = self.step % self.training.checkpoint_every == 0 and time.monotonic() >= self._next
+        if due or last:
+            self._save()
 
     def finish(self) -> None:
         with torch.no_grad():
@@ -100,25 +104,23 @@ class _Run:
         self.module.eval()
 
     def _record(self) -> None:
-        since = (self.step - 1) % self.training.checkpoint_every + 1
-        mean = float(self._sum) / since
+        since = self.losses[-1][0] if self.losses else 0
+        mean = float(self._sum) / (self.step - since)
         if not math.isfinite(mean):
             raise TinaKitError(
                 f"the loss is {mean} before step {self.step}: training diverged. Lower "
                 "learning_rate, set a smaller clip, or compute in fp32 (precision: fp32)"
             )
-        self.losses.append(mean)
+        self.losses.append((self.step, mean))
         self._sum.zero_()
-        if time.monotonic() >= self._next_save or self.step == self.training.steps:
-            self._save()
 
     def _save(self) -> None:
         start = time.monotonic()
-        state = {"step": self.step, "losses": self.losses}
+        state = {"step": self.step, "losses": self.losses, "sum": float(self._sum)}
         self.checkpoint.save(self._tensors(), state)
         end = time.monotonic()
         # A checkpoint of gigabytes is written so seldom that it costs little.
-        self._next_save = end + SAVING * (end - start)
+        self._next = end + SAVING * (end - start)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"module.{name}": t for name, t in self.module.state_dict().items()}
@@ -148,7 +150,9 @@ class _Run:
         self.module.load_state_dict(module)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.step, self.losses = state["step"], state["losses"]
+        self.step = state["step"]
+        self.losses += [(step, loss) for step, loss in state["losses"]]
+        self._sum.fill_(state["sum"])
 
 
 def learning_rate(training: Training, step: int) -> float:

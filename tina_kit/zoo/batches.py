@@ -22,6 +22,17 @@ def images_of_classes(labels: Tensor, classes: int) -> list[Tensor]:
     return list(order.split(counts))
 
 
+def place_in_class(labels: Tensor) -> Tensor:
+    """int64 `(N,)`: the number of each image within its class, in an order that is drawn once and
+    for all."""
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    order = order[labels[order].argsort(stable=True)]
+    counts = torch.bincount(labels)
+    place = torch.empty_like(labels)
+    place[order] = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+    return place
+
+
 def images_of_task(pools: list[Tensor], task: Tensor) -> Tensor:
     """The indices of all images of a task `(C,)`, given those of each class."""
     return torch.cat([pools[index] for index in task.tolist() if index >= 0])

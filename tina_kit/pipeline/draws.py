@@ -1,0 +1,68 @@
+"""The tasks of a recipe and seed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from tina_kit.api import Classes, TaskSampler, UserError
+from tina_kit.recipe import Recipe
+
+VALIDATION = 2**30  # added to the seed of tasks that options are chosen on; above every seed
+
+
+class Draws:
+    """What the recipe's task sampler draws from the data set's classes."""
+
+    def __init__(self, recipe: Recipe, classes: Classes, seed: int) -> None:
+        self.recipe = recipe
+        self.classes = classes
+        self.validating = recipe.core.evaluation.on == "validation"
+        self.seed = seed + (VALIDATION if self.validating else 0)
+        self._plain_seed = seed
+
+    @cached_property
+    def sampler(self) -> TaskSampler:
+        return self.recipe.tasks.build()  # type: ignore[no-any-return]
+
+    @cached_property
+    def tasks(self) -> dict[str, Tensor]:
+        """ "id", "ood" and the sampler's own test splits: int64 `(T, C)`, -1 where absent.
+
+        Validation tasks are others than the tests' of the same recipe and seed.
+        """
+        drawn = self._draw(self.sampler, self.seed)
+        if not self.validating:
+            return drawn
+        tested = self._draw(self.sampler, self._plain_seed)
+        others = torch.cat([tasks for split, tasks in tested.items() if split != "id"])
+        return {
+            split: tasks if split == "id" else without(tasks, others)
+            for split, tasks in drawn.items()
+        }
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """int64 `(K',)`: the classes that anything trained may see."""
+        seen = self.sampler.seen(self.classes, self.seed)
+        return torch.arange(len(self.classes.names)) if seen is None else seen
+
+    def of(self, classes: int) -> Tensor:
+        """OOD tasks of so many classes, int64 `(T, classes)`; some may be ID tasks."""
+        sampler = self.recipe.tasks.built_with(classes=classes, smallest=None, id=1)
+        return self._draw(sampler, self.seed)["ood"]
+
+    def _draw(self, sampler: TaskSampler, seed: int) -> dict[str, Tensor]:
+        try:
+            return sampler.draw(self.classes, seed)
+        except UserError as error:
+            raise UserError(f"{self.recipe.where('tasks', 'classes')}: tasks: {error}") from error
+
+
+def without(tasks: Tensor, others: Tensor) -> Tensor:
+    """The tasks `(T, C)` whose classes, in whatever order, are none of the others'."""
+    taken = {frozenset(task) - {-1} for task in others.tolist()}
+    new = [frozenset(task) - {-1} not in taken for task in tasks.tolist()]
+    return tasks[torch.tensor(new, dtype=torch.bool)]
