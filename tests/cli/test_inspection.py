@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.cli.test_commands import PLUGIN
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import app, invoke
@@ -187,6 +188,18 @@ def test_a_file_is_a_plugin_for_every_command(run, recipe: Path, tmp_path: Path)
     assert run("validate", recipe).exit_code != 0
 
 
+def test_a_run_with_a_plugin_file_can_be_generated_from(capsys, recipe, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(PLUGIN)
+    recipe.write_text(recipe.read_text().replace("  - {use: oracle}", "  - {use: mine}"))
+    words = ["--output", str(tmp_path / "runs"), "--plugin", str(file)]
+    assert invoke(["run", str(recipe), *words]) == 0
+    folder = next((tmp_path / "runs" / "tiny").iterdir())
+    out = tmp_path / "p.safetensors"
+    asked = ["--classes", "red circle, blue star", "-o", str(out), "--generator", "mine"]
+    assert invoke(["generate", str(folder), *asked]) == 0 and out.is_file()
+
+
 @pytest.mark.parametrize("words", [("list",), ("run", "recipe.yaml")])
 def test_a_plugin_file_that_is_none_is_told(capsys, tmp_path: Path, words) -> None:
     assert invoke([*words, "--plugin", "none.py"]) == 2
@@ -224,7 +237,7 @@ def test_doctor_tells_what_is_broken_and_exits_with_1(run, tmp_path, monkeypatch
 
 
 def test_doctor_tells_a_package_that_is_too_old(run, monkeypatch) -> None:
-    monkeypatch.setattr("tina_kit.cli.doctor.version", lambda name: "0.0.1")
+    monkeypatch.setattr("tina_kit.cli.checks.version", lambda name: "0.0.1")
     result = run("doctor")
     assert result.exit_code == 1
     assert "broken  numpy" in result.stdout and "pip install 'numpy>=" in result.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from importlib.util import find_spec
@@ -109,6 +108,8 @@ def _default(option: dict[str, Any]) -> str:
 
 def _defined_at(target: str) -> str | None:
     """`file:line` of a target, found without importing its module."""
+    import ast
+
     module, _, attribute = target.partition(":")
     try:
         spec = find_spec(module)
