@@ -20,7 +20,7 @@ class Frozen(SmallNetwork):
     frozen_features = True
 
     def layout(self, classes: int) -> Layout:
-        return Layout(super().layout(classes).parameters[2:])
+        return Layout(super().layout(classes).parameters[2:], chain=True)
 
     def inputs(self, module: nn.Module, images: Tensor) -> Tensor:
         x = module.conv1(self.normalise(images)).relu()
@@ -127,6 +127,16 @@ class Clamping(SmallNetwork):
         return made
 
 
+class Weighing(SmallNetwork):
+    """A frozen layer stands between two generated ones."""
+
+    def forward_many(
+        self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
+    ) -> Tensor:
+        scale = torch.arange(1.0, 1.0 + self.widths[1])
+        return super().forward_many(vectors, inputs, classes, {**frozen, "scale": scale})
+
+
 class Fixed(SmallNetwork):
     """The classifier's rows are in an order of their own."""
 
@@ -151,6 +161,11 @@ CASES: list[tuple[str, Any, str]] = [
         "test_layout_grows_along_the_class_axis_alone",
         Axisless,
         r"fc.bias is \(3,\) for 3 classes and \(5,\) for 5; only its class_axis \(None\) may grow",
+    ),
+    (
+        "test_a_chain_computes_the_same_with_neurons_in_another_order",
+        Weighing,
+        "`chain` must be True for plain chains of layers alone",
     ),
     ("test_the_module_gives_a_logit_for_each_class", TooMany, r"\(12, 6\); .* \(12, 5\)"),
     ("test_weights_come_from_the_global_seed_alone", Zeros, "a fresh module has fresh weights"),

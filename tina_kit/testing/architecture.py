@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -103,6 +106,19 @@ class ArchitectureSuite(PartSuite):
             assert list(other.shape) == wanted and axis == other.class_axis, (
                 f"{one.name} is {one.shape} for {CLASSES} classes and {other.shape} for {GENERIC}; "
                 f"only its class_axis ({axis}) may grow with them"
+            )
+
+    def test_a_chain_computes_the_same_with_neurons_in_another_order(self) -> None:
+        layout = self.layout()
+        if not layout.chain:
+            pytest.skip("this layout does not say that it is a chain")
+        vectors, inputs = self.vectors(), self.inputs()
+        for turned in with_turned_neurons(layout, vectors):
+            expect.close(
+                "logits change when the hidden neurons of two layers that follow each other are "
+                "turned; `chain` must be True for plain chains of layers alone",
+                self.logits(turned, inputs),
+                self.logits(vectors, inputs),
             )
 
     # The module.
@@ -286,3 +302,18 @@ class ArchitectureSuite(PartSuite):
             rtol=1e-2,
             atol=1e-2,
         )
+
+
+def with_turned_neurons(layout: Layout, vectors: Tensor) -> Iterator[Tensor]:
+    """The vectors with the hidden neurons of one layer after the other in reverse order: a layer's
+    outputs, what has one axis and follows it, and the next layer's inputs."""
+    layers = [p for p in layout.parameters if len(p.shape) > 1]
+    for one, next_ in pairwise(layers):
+        between = layout.parameters[
+            layout.parameters.index(one) + 1 : layout.parameters.index(next_)
+        ]
+        tensors = layout.unflatten(vectors)
+        for parameter in (one, *between):
+            tensors[parameter.name] = tensors[parameter.name].flip(1)
+        tensors[next_.name] = tensors[next_.name].flip(2)
+        yield layout.flatten(tensors)
