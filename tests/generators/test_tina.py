@@ -268,7 +268,9 @@ def test_guidance_goes_from_the_answer_without_prompts_through_the_one_with_them
 def test_dropped_conditions_are_the_padding_prompt_for_a_part_of_the_pairs(world) -> None:
     generator = world.fitted(drop_condition=0.25, steps=1)
     clean, prompts = torch.zeros(2000, 5), torch.zeros(2000, 4, world.width)
-    _, level, told = generator.corrupt(clean, prompts, torch.Generator().manual_seed(0))
+    _, level, told = generator.corrupt(
+        clean, prompts, torch.zeros_like(clean), torch.Generator().manual_seed(0)
+    )
     padding = generator.condition_scale(world.padding)
     dropped = (told == padding).flatten(1).all(1)
     assert torch.equal(told[~dropped], prompts[~dropped])

@@ -154,6 +154,7 @@ class Generator(Fingerprinted, ABC):
     context: Context
 
     def setup(self, context: Context) -> None:
+        """Draws nothing: torch is seeded by the run only when `fit` is called."""
         self.context = context
 
     def fit(self, zoo: Zoo) -> None:
