@@ -71,7 +71,8 @@ def test_hidden_biases_move_with_their_neurons() -> None:
             Parameter("a.weight", (4, 3), layer="a"),
             Parameter("a.bias", (4,), layer="a"),
             *CLASSIFIER,
-        )
+        ),
+        chain=True,
     )
 
     def logits(vectors: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
@@ -94,6 +95,9 @@ def test_a_layout_without_hidden_neurons_is_refused() -> None:
 
 
 def test_a_layout_that_is_no_chain_is_refused() -> None:
-    layout = Layout((Parameter("a.weight", (6, 3), layer="a"), *CLASSIFIER))
+    parameters = (Parameter("a.weight", (6, 3), layer="a"), *CLASSIFIER)
+    with pytest.raises(UserError, match="no plain chain"):
+        permuted(pairs(Layout(parameters))[0], Layout(parameters))
+    layout = Layout(parameters, chain=True)
     with pytest.raises(UserError, match=r"a\.weight .* 6 outputs but fc\.weight .* 4 inputs"):
         permuted(pairs(layout)[0], layout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ class Layout:
     """
 
     parameters: tuple[Parameter, ...]
-    chain: bool = False
+    chain: bool = field(default=False, compare=False)
 
     @cached_property
     def size(self) -> int:

@@ -66,6 +66,7 @@ def gap_closed(value: Sequence[Array], low: Sequence[Array], high: Sequence[Arra
     if np.quantile(some[1], tail) <= 0:
         return Estimate(math.nan, math.nan, math.nan)
     # Where a few resamples have no way to go, their share is as large as it may be.
-    shares = 100 * some[0] / np.where(some[1] > 0, some[1], np.finfo(float).tiny)
+    with np.errstate(over="ignore"):
+        shares = 100 * some[0] / np.where(some[1] > 0, some[1], np.finfo(float).tiny)
     bounds = np.quantile(shares, [tail, 1 - tail]) if seeds not in (2, 3, 4) else (math.nan,) * 2
     return Estimate(float(100 * gains.mean() / ways.mean()), float(bounds[0]), float(bounds[1]))
