@@ -181,7 +181,8 @@ class Conditioner(Fingerprinted, ABC):
     device: torch.device | None = None
 
     def fit(self, images: Images, class_names: Sequence[str], train: Train) -> None:
-        """Learn from training images and the names of their classes; see `Context.train`."""
+        """Learn from training images and the names of their classes; see `Context.train`. torch is
+        seeded for it, so initial weights are drawn here."""
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs, as safetensors and JSON."""

@@ -1,0 +1,150 @@
+"""Encoders that learn, images as prompts, and what nothing trained may see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import RECIPE, plan_of
+from tina_kit.api import Images
+from tina_kit.pipeline.conditions import kept_as_prompts
+from tina_kit.pipeline.experiment import Experiment
+
+LEARNER = """\
+from pathlib import Path
+import torch
+from safetensors.torch import load_file, save_file
+from tina_kit.api import Component, Conditioner, Options, Training, hookimpl
+
+class LearnerOptions(Options):
+    pass
+
+class Learner(Conditioner):
+    modalities = ("text", "image")
+    learns = True
+    width = 8
+
+    def __init__(self, options):
+        pass
+
+    def fit(self, images, class_names, train):
+        self.network = torch.nn.Linear(3, 8)
+        self.seen = sorted(set(images.labels.tolist()))
+        pixels = images.images.float().mean((2, 3)) / 255
+        def loss(step):
+            pick = torch.randint(len(pixels), (16,), generator=step.generator)
+            return (self.network(pixels[pick]) - 1).square().mean()
+        train(self.network, loss, Training(steps=5, learning_rate=1e-2))
+
+    def save(self, folder):
+        tensors = {"w": self.network.weight.detach(), "b": self.network.bias.detach()}
+        save_file({**tensors, "seen": torch.tensor(self.seen)}, folder / "learner.safetensors")
+
+    def load(self, folder):
+        tensors = load_file(folder / "learner.safetensors")
+        self.network = torch.nn.Linear(3, 8)
+        state = {"weight": tensors["w"], "bias": tensors["b"]}
+        self.network.load_state_dict(state)
+
+    def embed(self, prompts):
+        codes = torch.tensor([[len(p), ord(p[0]), ord(p[-1])] for p in prompts]).float() / 100
+        return self.network(codes).detach()
+
+    def embed_images(self, images):
+        return self.network(images.float().mean((2, 3)) / 255).detach()
+
+@hookimpl
+def tina_kit_components():
+    return [Component(kind="conditioner", name="learner", target=f"{__name__}:Learner",
+                      options=f"{__name__}:LearnerOptions", summary="Learns.")]
+"""
+
+
+@pytest.fixture
+def learner(tmp_path: Path) -> Path:
+    (tmp_path / "learner.py").write_text(LEARNER)
+    path = tmp_path / "learner.yaml"
+    path.write_text(RECIPE.replace("hashed-ngrams", "learner") + "plugins: [learner.py]\n")
+    return path
+
+
+def embedded(path: Path, store: Path, **options) -> tuple[str, torch.Tensor]:
+    """The key of a run's conditions, and the conditions."""
+    experiment = plan_of(path, store, **options).experiments[0]
+    for stage in (experiment.images_stage, experiment.conditions.fit_stage):
+        stage.ensure(experiment.store)
+    experiment.conditions.text_stage.ensure(experiment.store)
+    return experiment.conditions.text_stage.key, experiment.conditions.rows
+
+
+def test_an_encoder_that_learns_is_the_same_whichever_seed_needs_it_first(learner, tmp_path):
+    one = embedded(learner, tmp_path / "one", seeds=[0])
+    two = embedded(learner, tmp_path / "two", seeds=[5])
+    assert one[0] == two[0] and torch.equal(one[1], two[1])
+    other = embedded(learner, tmp_path / "three", sets=["precision=bf16"])
+    plain = embedded(learner, tmp_path / "three", sets=["precision=fp32"])
+    assert other[0] != plain[0]
+
+
+def test_a_tenth_of_each_class_is_kept_as_prompts_that_nothing_learns_from(learner, tmp_path):
+    labels = torch.arange(3).repeat(25)
+    kept = kept_as_prompts(labels)
+    assert torch.bincount(labels[kept]).tolist() == [3, 3, 3]
+    experiment = plan_of(learner, tmp_path / "store").experiments[0]
+    conditions = experiment.conditions
+    for stage in (experiment.images_stage, conditions.fit_stage, conditions.image_stage):
+        stage.ensure(experiment.store)
+    conditions.text_stage.ensure(experiment.store)
+    labels = experiment.images("train").labels
+    prompts = conditions.of_images(experiment.tasks["ood"], labels, seed=0)
+    rows = conditions.image_rows[kept_as_prompts(labels)]
+    found = (prompts.flatten(0, 1)[:, None] == rows).all(-1).any(1)
+    assert found.all()
+
+
+class Blinded(Experiment):
+    """The same run on images that are noise wherever nothing trained may look."""
+
+    def images(self, split):
+        images = super().images(split)
+        noise = torch.randint(0, 256, images.images.shape, dtype=torch.uint8)
+        hidden = ~torch.isin(images.labels, self.seen)
+        hidden = torch.ones_like(hidden) if split == "test" else hidden
+        pixels = torch.where(hidden[:, None, None, None], noise, images.images)
+        return Images(pixels, images.labels)
+
+
+@pytest.mark.parametrize("architecture", ["{use: cnn, widths: [4, 6]}", "{use: resnet20}"])
+def test_nothing_trained_sees_an_unseen_class_or_a_test_image(
+    recipe, tmp_path: Path, architecture: str
+) -> None:
+    sets = [
+        "tasks={use: unseen-classes, classes: 4, id: 6, ood: 4, tests: 4, shares: [0, 100]}",
+        f"architecture={architecture}",
+        "generators=[{use: taper-mixer, epochs: 1, expert_epochs: 1}, {use: class-means}]",
+    ]
+    fitted = []
+    for kind in (Experiment, Blinded):
+        plan = plan_of(recipe, tmp_path / kind.__name__, sets=sets)
+        experiment = kind(
+            plan.recipe, 0, plan.experiments[0].store, torch.device("cpu"), precision="fp32"
+        )
+        stages = [experiment.images_stage, experiment.generic_stage, experiment.features_stage]
+        stages += [experiment.conditions.text_stage, *experiment.zoo_stages["id"]]
+        stages += [experiment.fit_stage(row) for row in plan.recipe.generators]
+        for stage in stages:
+            stage.ensure(experiment.store)
+        files = [
+            file
+            for stage in stages
+            if stage.room in ("generic", "zoo", "fit")
+            for file in sorted(stage.open(experiment.store).folder.rglob("*.safetensors"))
+        ]
+        fitted.append({(f.parent.name, f.name): load_file(f) for f in files})
+    assert fitted[0].keys() == fitted[1].keys() and len(fitted[0]) >= 4
+    for name, tensors in fitted[0].items():
+        for key, tensor in tensors.items():
+            assert torch.equal(tensor, fitted[1][name][key]), (name, key)
