@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -81,18 +80,9 @@ class Backbone(Architecture):
                 self._arguments["img_size"] = self.size
             self.layout(2)  # a size that does not fit is known before anything is trained
 
-    def fingerprint(self) -> str:
+    def files(self) -> Mapping[str, str | Path]:
         path = self.options.checkpoint
-        if path is None:
-            return ""
-        digest = hashlib.sha256()
-        try:
-            with path.open("rb") as file:
-                while piece := file.read(1 << 20):
-                    digest.update(piece)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-        return digest.hexdigest()
+        return {} if path is None else {"checkpoint": path}
 
     def build(self, classes: int) -> nn.Module:
         return self._network(self._create(), classes)

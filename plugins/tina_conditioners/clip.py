@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from tina_conditioners.clip_models import (
     tokenizer,
 )
 from tina_conditioners.clip_training import contrastive_loss, crop_and_flip
-from tina_conditioners.files import content
 from tina_conditioners.options import OpenClipOptions
 from tina_conditioners.threads import one_thread
 from tina_kit.api import Conditioner, Images, Step, TinaKitError, Train, Training
@@ -77,12 +76,12 @@ class OpenClip(Conditioner):
     def image_size(self) -> int:  # type: ignore[override]
         return max(self._preprocess.size)
 
-    def fingerprint(self) -> str:
-        """Of local files. Unknown models and tags are told here, before anything is computed."""
+    def files(self) -> Mapping[str, str | Path]:
+        """Unknown models and tags are told here, before anything is computed."""
         configuration(self.options)
         tag_of(self.options)
-        paths = (self.options.config, self.options.checkpoint)
-        return " ".join(content(path) if path else "-" for path in paths)
+        paths = {"config": self.options.config, "checkpoint": self.options.checkpoint}
+        return {name: path for name, path in paths.items() if path is not None}
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         model, device = self._model()

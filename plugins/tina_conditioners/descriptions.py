@@ -9,7 +9,6 @@ from pathlib import Path
 import yaml
 
 from tina_conditioners.described import Described
-from tina_conditioners.files import content
 from tina_conditioners.names import listed
 from tina_conditioners.options import DescriptionsOptions
 from tina_kit.api import Conditioner, UserError
@@ -29,8 +28,8 @@ class Descriptions(Described):
         super().__init__(text)
         self.options = options
 
-    def fingerprint(self) -> str:
-        return content(self._path)
+    def files(self) -> Mapping[str, str | Path]:
+        return {"file": self._path}
 
     def sentences(self, names: Sequence[str]) -> Mapping[str, str]:
         table = self._table

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tina_conditioners.files import content
 from tina_conditioners.names import listed
 from tina_conditioners.options import EmbeddingTableOptions
 from tina_kit.api import Conditioner, UserError
@@ -44,8 +44,8 @@ class EmbeddingTable(Conditioner):
     def width(self) -> int:
         return self._table[1].shape[1]
 
-    def fingerprint(self) -> str:
-        return content(self.options.path)
+    def files(self) -> Mapping[str, str | Path]:
+        return {"path": self.options.path}
 
     def gibberish(self, count: int, seed: int) -> Tensor:
         """Random directions, as long as the table's vectors are on average."""

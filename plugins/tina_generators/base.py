@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tina_generators.foreign import content_of, read_foreign
+from tina_generators.foreign import read_foreign
 from tina_generators.frame import Frame
 from tina_generators.inheritance import inherit, read_tina, rooms_of
 from tina_generators.normalisation import ConditionScale, Normalisation
@@ -245,9 +245,9 @@ class Tina(Generator):
             self.normalisation = theirs
         self.inheritance["normalisation"] = self.normalisation is theirs
 
-    def fingerprint(self) -> str:
-        file = self.options.inherit_file
-        return "" if file is None else content_of(file)
+    def files(self) -> Mapping[str, str | Path]:
+        path = self.options.inherit_file
+        return {} if path is None else {"inherit_file": path}
 
     def save(self, folder: Path) -> None:
         tensors = {f"network.{k}": v.cpu() for k, v in self.network.state_dict().items()}

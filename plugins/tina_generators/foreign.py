@@ -6,11 +6,9 @@ blocks have GELU's exact form where Tina's have GPT-2's approximation of it.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from zipfile import is_zipfile
 
@@ -70,25 +68,6 @@ def read_foreign(path: Path, heads: int) -> Ancestor:
     if problems := _problems(parts, len(blocks), heads):
         raise UserError(f"inherit_file: {path}: {'; '.join(problems)}; {_EXPECTED}")
     return Ancestor(path.name, {name: tensor.float() for name, tensor in parts.items()}, heads)
-
-
-def content_of(path: Path) -> str:
-    """What the file holds, as a hash. Raises UserError where it cannot be read."""
-    try:
-        facts = path.stat()
-        return _hash(path, facts.st_size, facts.st_mtime_ns)
-    except OSError as error:
-        raise UserError(f"inherit_file: {path}: cannot be read: {error.strerror}") from None
-
-
-@lru_cache
-def _hash(path: Path, size: int, changed: int) -> str:
-    """Kept as long as size and time of change stay: a checkpoint can have gigabytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _state(path: Path) -> dict[str, Tensor]:

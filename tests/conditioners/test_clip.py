@@ -14,6 +14,7 @@ from tina_conditioners.clip import OpenClip
 from tina_conditioners.options import MiniClipOptions, OpenClipOptions
 
 from tina_kit.api import TinaKitError, UserError
+from tina_kit.store import content_of
 
 open_clip = pytest.importorskip("open_clip")
 
@@ -171,14 +172,14 @@ def test_weights_that_cannot_be_downloaded_are_told_with_what_to_do(monkeypatch:
 )
 def test_what_does_not_exist_is_told_before_anything_runs(options: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        OpenClip(OpenClipOptions(**options)).fingerprint()
+        OpenClip(OpenClipOptions(**options)).files()
 
 
 def test_a_configuration_that_is_none_is_told(config: Path) -> None:
     for text, message in (("no json", "is no open_clip"), ('{"embed_dim": 8}', "no text_cfg, vis")):
         config.write_text(text, encoding="utf-8")
         with pytest.raises(UserError, match=message):
-            made(config).fingerprint()
+            made(config).files()
     config.write_text(json.dumps(TINY | {"colour": "blue"}), encoding="utf-8")
     with pytest.raises(UserError, match=r"cannot be built: .*colour"):
         made(config).embed(["apple"])
@@ -189,19 +190,19 @@ def test_a_checkpoint_with_random_weights_is_a_mistake(config: Path) -> None:
         OpenClipOptions(weights="random", checkpoint=config)
 
 
-def test_the_fingerprint_follows_the_content_of_local_files(config: Path, tmp_path: Path) -> None:
+def test_local_files_are_known_by_their_content(config: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.json"
     copy.write_bytes(config.read_bytes())
-    before = made(config).fingerprint()
-    assert made(copy).fingerprint() == before
+    before = content_of(made(config).files())
+    assert content_of(made(copy).files()) == before
     copy.write_text(json.dumps(TINY | {"embed_dim": 16}), encoding="utf-8")
-    assert made(copy).fingerprint() != before
+    assert content_of(made(copy).files()) != before
     options = {"config": config, "weights": "pretrained"}
     first, second = tmp_path / "a.pt", tmp_path / "b.pt"
     first.write_bytes(b"one")
     second.write_bytes(b"two")
     prints = [
-        OpenClip(OpenClipOptions(**options, checkpoint=path)).fingerprint()
+        content_of(OpenClip(OpenClipOptions(**options, checkpoint=path)).files())
         for path in (first, second)
     ]
     assert prints[0] != prints[1]

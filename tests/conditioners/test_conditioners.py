@@ -17,6 +17,7 @@ from tina_conditioners.sentences import SentenceTransformer
 from tina_conditioners.table import EmbeddingTable
 
 from tina_kit.api import UserError
+from tina_kit.store import content_of
 
 
 def test_hashed_ngrams_are_unit_vectors_of_the_prompt_alone() -> None:
@@ -83,14 +84,14 @@ def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
         EmbeddingTable(EmbeddingTableOptions(path=path)).embed(["a"])
 
 
-def test_a_tables_content_is_its_fingerprint(table: Path, tmp_path: Path) -> None:
+def test_a_table_is_known_by_its_content(table: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere.npz"
     copy.write_bytes(table.read_bytes())
     options = EmbeddingTableOptions(path=copy)
-    before = EmbeddingTable(options).fingerprint()
-    assert before == EmbeddingTable(EmbeddingTableOptions(path=table)).fingerprint()
+    before = content_of(EmbeddingTable(options).files())
+    assert before == content_of(EmbeddingTable(EmbeddingTableOptions(path=table)).files())
     np.savez(copy, names=["apple"], embeddings=np.ones((1, 2)))
-    assert EmbeddingTable(options).fingerprint() != before
+    assert content_of(EmbeddingTable(options).files()) != before
 
 
 def test_gibberish_is_seeded_and_means_nothing(table: Path) -> None:

@@ -12,6 +12,7 @@ from tina_conditioners.options import DescriptionsOptions, HashedNgramsOptions
 from torch import Tensor
 
 from tina_kit.api import Images, UserError
+from tina_kit.store import content_of
 
 TEXT = HashedNgrams(HashedNgramsOptions(width=16))
 YAML = """\
@@ -79,13 +80,13 @@ def test_a_file_of_something_else_is_told(tmp_path: Path, text: str, message: st
         made(path).embed(["a"])
 
 
-def test_the_fingerprint_is_the_content(file: Path, tmp_path: Path) -> None:
+def test_a_file_is_known_by_its_content(file: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.yaml"
     copy.write_text(YAML, encoding="utf-8")
-    before = made(file).fingerprint()
-    assert made(copy).fingerprint() == before
+    before = content_of(made(file).files())
+    assert content_of(made(copy).files()) == before
     copy.write_text(YAML + "pear: Green.\n", encoding="utf-8")
-    assert made(copy).fingerprint() != before
+    assert content_of(made(copy).files()) != before
 
 
 def test_sets_come_with_the_kit_and_an_unknown_one_is_told() -> None:
@@ -93,7 +94,7 @@ def test_sets_come_with_the_kit_and_an_unknown_one_is_told() -> None:
     assert conditioner.embed(["apple"]).shape == (1, 16)
     conditioner = Descriptions(DescriptionsOptions(set="cifar10"), text=TEXT)
     with pytest.raises(UserError, match=r"no set 'cifar10'; there are caltech101, cifar100, mini-"):
-        conditioner.fingerprint()
+        conditioner.files()
 
 
 @pytest.mark.parametrize("both", [{}, {"file": Path("a.yaml"), "set": "cifar100"}])
