@@ -32,8 +32,6 @@ from tina_kit.api import (
     Zoo,
 )
 
-TASKS = 64  # generated side by side
-
 Noise = Callable[[], Tensor]
 Predict = Callable[[Tensor, float, bool], Tensor]
 
@@ -156,11 +154,8 @@ class Tina(Generator):
         self.network.to(self.context.device).eval()
         prompts = self.condition_scale(self._told(conditions, present))
         with torch.inference_mode():
-            made = [
-                self._make(frame, some, mask, request.seed)
-                for some, mask in zip(prompts.split(TASKS), present.split(TASKS))
-            ]
-        vectors = self.normalisation.restore(torch.cat(made), frame.layout)
+            made = self._make(frame, prompts, present, request.seed)
+        vectors = self.normalisation.restore(made, frame.layout)
         asked = request.conditions.shape[1]
         if asked == present.shape[1]:
             return vectors

@@ -9,7 +9,7 @@ from tina_kit.api import Generator, Request, TinaKitError
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.training import derived_seed
 
-TASKS = 64  # generated side by side
+TASKS = 64  # asked for side by side, so that a generator need not mind its memory
 
 
 def generate(
