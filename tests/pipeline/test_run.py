@@ -16,6 +16,7 @@ from tina_kit.pipeline.evaluate import gibberish, shuffled
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.generate import generate
 from tina_kit.pipeline.run import Run
+from tina_kit.store import Entry
 
 
 def read(folder: Path, name: str):
@@ -72,6 +73,21 @@ def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
     oracle = next(row for row in experiment.recipe.generators if row.name == "oracle")
     made = generate(experiment, experiment.fitted(oracle), torch.zeros(2, 10, 1), tasks)
     assert torch.equal(made, experiment.vectors("ood")[[4, 1]])
+
+
+def test_the_oracle_is_asked_in_groups_and_reads_each_shard_once(finished, monkeypatch) -> None:
+    path, store, _ = finished
+    experiment: Experiment = plan_of(path, store).experiments[0]
+    oracle = experiment.fitted(experiment.recipe.generators[-1])
+    tasks, asked, read = experiment.tasks["ood"], [], []
+    answer, tensors = oracle.generate, Entry.tensors
+    monkeypatch.setattr(oracle, "generate", lambda r: asked.append(len(r.tasks)) or answer(r))
+    monkeypatch.setattr(Entry, "tensors", lambda e, name: read.append(e) or tensors(e, name))
+    monkeypatch.setattr("tina_kit.pipeline.generate.TASKS", 4)
+    generate(experiment, oracle, torch.zeros(6, 10, 1), tasks)
+    shards = [stage for stages in experiment.zoo_stages.values() for stage in stages]
+    assert asked == [4, 2]
+    assert len(read) == len(shards) == 3
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -115,23 +116,28 @@ class Compute:
         )
 
     def personalised(self, splits: Mapping[str, tuple[Stage, ...]]) -> Callable[[Tensor], Tensor]:
-        """int64 `(T, C)` → `(T, P)`: the zoo's own p-Models of these tasks."""
+        """int64 `(T, C)` → `(T, P)`: the zoo's own p-Models of these tasks, read once."""
+        store = self.experiment.store
+
+        @cache
+        def known() -> dict[tuple[int, ...], Tensor]:
+            found = {}
+            for shards in splits.values():
+                if all(stage.cached(store) for stage in shards):
+                    for stage in shards:
+                        tensors = stage.open(store).tensors("zoo.safetensors")
+                        found.update(zip(map(tuple, tensors["tasks"].tolist()), tensors["vectors"]))
+            return found
 
         def personalise(tasks: Tensor) -> Tensor:
             if not splits:
                 raise RuntimeError("only a generator that says `personalises` may look at p-Models")
-            known = {}
-            for shards in splits.values():
-                if all(stage.cached(self.experiment.store) for stage in shards):
-                    for stage in shards:
-                        tensors = stage.open(self.experiment.store).tensors("zoo.safetensors")
-                        rows = zip(tensors["tasks"].tolist(), tensors["vectors"])
-                        known.update({tuple(task): vector for task, vector in rows})
-            if missing := [task for task in tasks.tolist() if tuple(task) not in known]:
+            asked = [tuple(task) for task in tasks.tolist()]
+            if missing := [task for task in asked if task not in known()]:
                 names = self.experiment.class_names
                 text = ", ".join(names[index] for index in missing[0] if index >= 0)
                 raise UserError(f"no p-Model was fine-tuned for the task {text}")
-            return torch.stack([known[tuple(task)] for task in tasks.tolist()])
+            return torch.stack([known()[task] for task in asked])
 
         return personalise
 
