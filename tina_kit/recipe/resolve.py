@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.api.component import import_attribute
-from tina_kit.api.options import Options
+from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent, nearest
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
@@ -108,6 +108,11 @@ def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
     return [what(part) for part in child] if isinstance(child, tuple) else what(child)
 
 
+def _said(resolved: ResolvedPart) -> Part:
+    """A nested part as its owner's options hold it."""
+    return Part(**resolved.plain())
+
+
 class Resolver:
     """Collects problems instead of stopping at the first."""
 
@@ -133,7 +138,11 @@ class Resolver:
         options = self.validate(model, Node(plain, node.where), key)
         if options is None or not complete:
             return None
-        return ResolvedPart(entry, options, children, node.where)
+        said = {
+            name: tuple(map(_said, child)) if isinstance(child, tuple) else _said(child)
+            for name, child in children.items()
+        }
+        return ResolvedPart(entry, options.model_copy(update=said), children, node.where)
 
     def validate(self, model: type[Options], node: Node, key: str) -> Any:
         """Check a mapping against its typed options; None where it does not hold."""
