@@ -16,6 +16,7 @@ class CNNOptions(Options):
         (16, 32),
         description="channels of the two convolutions. The paper's CNN-5K: 16 and 32; for its "
         "CNN-14K it gives none, 32 and 44 make 13,986 parameters for ten classes",
+        json_schema_extra={"unit": "channels"},
     )
 
 
@@ -92,5 +93,8 @@ class TimmOptions(Options):
         True, description="false: the generic model trains its classifier alone"
     )
     image_size: int | None = Field(
-        None, ge=1, description="side that images are resized to; by default the model's own"
+        None,
+        ge=1,
+        description="side that images are resized to; by default the model's own",
+        json_schema_extra={"unit": "pixels"},
     )

@@ -49,13 +49,13 @@ def tina_kit_components() -> Iterable[Component]:
             name="descriptions",
             target="tina_conditioners.descriptions:Descriptions",
             options="tina_conditioners.options:DescriptionsOptions",
-            summary="A sentence for each class from a YAML file, embedded by another conditioner.",
+            summary="A sentence for each class from a file, embedded by another part (Figure 6c).",
         ),
         Component(
             kind="conditioner",
             name="llm-descriptions",
             target="tina_conditioners.llm:LlmDescriptions",
             options="tina_conditioners.options:LlmDescriptionsOptions",
-            summary="A sentence for each class from a language model (GPT-4 by default), kept.",
+            summary="A sentence for each class from GPT-4 or another model (Figure 6c).",
         ),
     ]

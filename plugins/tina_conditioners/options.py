@@ -11,8 +11,15 @@ from tina_kit.api import Options, Part, aside, part
 
 
 class HashedNgramsOptions(Options):
-    width: int = Field(256, ge=8, description="of the embeddings")
-    letters: int = Field(3, ge=1, description="length of the letter n-grams beside whole words")
+    width: int = Field(
+        256, ge=8, description="of the embeddings", json_schema_extra={"unit": "dimensions"}
+    )
+    letters: int = Field(
+        3,
+        ge=1,
+        description="length of the letter n-grams beside whole words",
+        json_schema_extra={"unit": "letters"},
+    )
 
 
 class SentenceTransformerOptions(Options):
@@ -51,8 +58,15 @@ class OpenClipOptions(Options):
         "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
     )
     seed: int = Field(0, ge=0, description="of random weights, and of those training starts from")
-    steps: int = Field(900, gt=0, description="of training; defaults suit Caltech-101")
-    batch_size: int = Field(128, gt=1, description="images in a step of training")
+    steps: int = Field(
+        900,
+        gt=0,
+        description="of training; defaults suit Caltech-101",
+        json_schema_extra={"unit": "steps"},
+    )
+    batch_size: int = Field(
+        128, gt=1, description="images in a step of training", json_schema_extra={"unit": "images"}
+    )
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
 
@@ -105,13 +119,28 @@ class LlmDescriptionsOptions(Options):
         pattern=r"\{\}",
         description="{} stands for the class name",
     )
-    words: int = Field(40, ge=1, description="a longer answer is refused")
+    words: int = Field(
+        40, ge=1, description="a longer answer is refused", json_schema_extra={"unit": "words"}
+    )
     temperature: float | None = Field(
         0.0, ge=0, description="of the language model; null leaves it to the endpoint"
     )
-    timeout: float = aside(60.0, gt=0, description="seconds to wait for one answer")
-    retries: int = aside(5, ge=0, description="further attempts after a failed or refused answer")
+    timeout: float = aside(
+        60.0,
+        gt=0,
+        description="seconds to wait for one answer",
+        json_schema_extra={"unit": "seconds"},
+    )
+    retries: int = aside(
+        5,
+        ge=0,
+        description="further attempts after a failed or refused answer",
+        json_schema_extra={"unit": "attempts"},
+    )
     backoff: float = aside(
-        1.0, ge=0, description="seconds before the first retry; doubled for every further one"
+        1.0,
+        ge=0,
+        description="seconds before the first retry; doubled for every further one",
+        json_schema_extra={"unit": "seconds"},
     )
     text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")

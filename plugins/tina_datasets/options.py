@@ -11,9 +11,24 @@ from tina_kit.api import Options, Part, TaskOptions, aside, part
 
 
 class ShapesOptions(Options):
-    train: int = Field(100, ge=1, description="training images of a class")
-    test: int = Field(50, ge=1, description="test images of a class")
-    noise: float = Field(0.03, ge=0, description="standard deviation of the pixel noise, of 1")
+    train: int = Field(
+        100,
+        ge=1,
+        description="training images of a class",
+        json_schema_extra={"unit": "images per class"},
+    )
+    test: int = Field(
+        50,
+        ge=1,
+        description="test images of a class",
+        json_schema_extra={"unit": "images per class"},
+    )
+    noise: float = Field(
+        0.03,
+        ge=0,
+        description="standard deviation of the pixel noise, of 1",
+        json_schema_extra={"unit": "share of the pixel range"},
+    )
     seed: int = Field(0, ge=0, description="of the drawing")
 
 
@@ -21,8 +36,19 @@ class Caltech101Options(Options):
     root: Path | None = Field(
         None, description="folder that holds caltech101/; by default $TINA_KIT_DATA"
     )
-    size: int = Field(32, ge=8, description="images are resized and cropped to size × size")
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="of each class (Section 5.1: 8:2)")
+    size: int = Field(
+        32,
+        ge=8,
+        description="images are resized and cropped to size × size",
+        json_schema_extra={"unit": "pixels"},
+    )
+    test_fraction: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="of each class (Section 5.1: 8:2)",
+        json_schema_extra={"unit": "share of the images"},
+    )
     split_seed: int = Field(0, ge=0, description="of the split into training and test images")
 
 
@@ -30,12 +56,21 @@ class ImageFolderOptions(Options):
     root: Path = Field(
         description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/"
     )
-    size: int = Field(32, ge=8, description="images are resized and cropped to size × size")
+    size: int = Field(
+        32,
+        ge=8,
+        description="images are resized and cropped to size × size",
+        json_schema_extra={"unit": "pixels"},
+    )
     names: Path | None = Field(
         None, description="a .tsv of folder and class names, where folders are no names"
     )
     test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="of each class, where the folder holds no split"
+        0.2,
+        gt=0,
+        lt=1,
+        description="of each class, where the folder holds no split",
+        json_schema_extra={"unit": "share of the images"},
     )
     split_seed: int = Field(0, ge=0, description="of the split, where the folder holds none")
 
@@ -44,12 +79,21 @@ class MiniImageNetOptions(Options):
     root: Path | None = Field(
         None, description="folder that holds mini_imagenet/, or that one; by default $TINA_KIT_DATA"
     )
-    size: int = Field(32, ge=8, description="images are resized and cropped to size × size")
+    size: int = Field(
+        32,
+        ge=8,
+        description="images are resized and cropped to size × size",
+        json_schema_extra={"unit": "pixels"},
+    )
     names: Path | None = Field(
         None, description="a table of wnid, tab, names; by default classes.tsv beside the images"
     )
     test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="of each class, where the layout holds no test images"
+        0.2,
+        gt=0,
+        lt=1,
+        description="of each class, where the layout holds no test images",
+        json_schema_extra={"unit": "share of the images"},
     )
     split_seed: int = Field(0, ge=0, description="of the split, where the layout holds none")
 
@@ -62,7 +106,12 @@ class CifarOptions(Options):
     verify: bool = aside(
         False, description="refuse files whose md5 is not that of the published archive"
     )
-    size: int = Field(32, ge=8, description="images are resized to size × size")
+    size: int = Field(
+        32,
+        ge=8,
+        description="images are resized to size × size",
+        json_schema_extra={"unit": "pixels"},
+    )
 
 
 class BalancedPermutationsOptions(TaskOptions):
@@ -86,12 +135,19 @@ class SuperclassMixOptions(TaskOptions):
 
 class UnseenClassesOptions(TaskOptions):
     seen: float = Field(
-        0.5, gt=0, description="classes of the first shard: a share below 1, or how many"
+        0.5,
+        gt=0,
+        description="classes of the first shard: a share below 1, or how many",
+        json_schema_extra={"unit": "classes, or their share"},
     )
     shares: tuple[int, ...] = Field(
-        (0, 20, 40, 60, 100), description="percent of unseen classes in the tasks of a test split"
+        (0, 20, 40, 60, 100),
+        description="percent of unseen classes in the tasks of a test split",
+        json_schema_extra={"unit": "percent of the classes"},
     )
-    tests: int = Field(150, ge=1, description="tasks of each test split")
+    tests: int = Field(
+        150, ge=1, description="tasks of each test split", json_schema_extra={"unit": "tasks"}
+    )
     similarity: Part = part(
         "conditioner", "hashed-ngrams", "embeds the names: similar classes go to different shards"
     )

@@ -13,7 +13,7 @@ def tina_kit_components() -> Iterable[Component]:
             name="generic",
             target="tina_generators.baselines:Generic",
             options="tina_generators.options:GenericOptions",
-            summary="The generic model as it is: it answers any class of the data set.",
+            summary="The generic model as it is: it answers any class (Section 5.1).",
         ),
         Component(
             kind="generator",

@@ -30,9 +30,18 @@ class TransformerOptions(Options):
     """What Tina and its relatives share. The defaults are the paper's (Section 5.1 and its
     appendix)."""
 
-    hidden_size: int = Field(2048, ge=1, description="width of the transformer")
-    depth: int = Field(12, ge=1, description="transformer blocks")
-    heads: int = Field(16, ge=1, description="attention heads; must divide hidden_size")
+    hidden_size: int = Field(
+        2048, ge=1, description="width of the transformer", json_schema_extra={"unit": "dimensions"}
+    )
+    depth: int = Field(
+        12, ge=1, description="transformer blocks", json_schema_extra={"unit": "blocks"}
+    )
+    heads: int = Field(
+        16,
+        ge=1,
+        description="attention heads; must divide hidden_size",
+        json_schema_extra={"unit": "heads"},
+    )
     tokenizer: Part = part("tokenizer", "layer-chunks", "cuts parameter vectors into tokens")
     augmentations: tuple[Part, ...] = parts(
         "augmentation", "classifier-permutation", description="of each pair, afresh in each step"
@@ -49,7 +58,10 @@ class TransformerOptions(Options):
         "none", description="mean: every class is told the mean of the task's prompts (Table 3)"
     )
     tasks: int | None = Field(
-        None, ge=1, description="only the zoo's first so many ID tasks; all of them by default"
+        None,
+        ge=1,
+        description="only the zoo's first so many ID tasks; all of them by default",
+        json_schema_extra={"unit": "tasks"},
     )
     inherit: str | None = row(
         "generator", "another Tina of the recipe to start from, of any size (Section 4.4)"
@@ -58,14 +70,27 @@ class TransformerOptions(Options):
         None, description="a checkpoint of G.pt or GPT-2 to start from (Section 4.4)"
     )
     inherit_heads: int = Field(
-        16, ge=1, description="attention heads of inherit_file, which does not tell; G.pt's are 16"
+        16,
+        ge=1,
+        description="attention heads of inherit_file, which does not tell; G.pt's are 16",
+        json_schema_extra={"unit": "heads"},
     )
 
-    steps: int = Field(100_000, ge=1, description="training steps")
-    batch_size: int = Field(64, ge=1, description="pairs in a step")
+    steps: int = Field(
+        100_000, ge=1, description="training steps", json_schema_extra={"unit": "steps"}
+    )
+    batch_size: int = Field(
+        64, ge=1, description="pairs in a step", json_schema_extra={"unit": "pairs"}
+    )
     learning_rate: float = Field(4e-4, gt=0, description="at its peak")
     weight_decay: float = Field(0.0, ge=0, description="decoupled")
-    warmup: float = Field(0.01, ge=0, lt=1, description="part of the steps with a rising rate")
+    warmup: float = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="part of the steps with a rising rate",
+        json_schema_extra={"unit": "share of the steps"},
+    )
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
     clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
@@ -82,17 +107,25 @@ class TransformerOptions(Options):
 class TinaDiTOptions(TransformerOptions):
     """The paper's diffusion process; the sampler and guidance can change without training again."""
 
-    diffusion_steps: int = Field(1000, ge=1, description="J, noise levels in training")
+    diffusion_steps: int = Field(
+        1000,
+        ge=1,
+        description="J, noise levels in training",
+        json_schema_extra={"unit": "noise levels"},
+    )
     drop_condition: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="part of the pairs that are trained on without their prompts, for guidance",
+        json_schema_extra={"unit": "share of the pairs"},
     )
     sampler: Literal["ddpm", "ddim"] = at_generation(
         "ddpm", description="with or without fresh noise"
     )
-    sampling_steps: int = at_generation(1000, ge=1, description="at most diffusion_steps")
+    sampling_steps: int = at_generation(
+        1000, ge=1, description="at most diffusion_steps", json_schema_extra={"unit": "steps"}
+    )
     guidance: float = at_generation(
         1.0,
         ge=0,

@@ -28,7 +28,9 @@ class StudyOptions(Options):
         None, description="a row of the table, or a curve, that all others are compared with"
     )
     published: dict[str, dict[str, float]] = Field(
-        {}, description="row → column → the paper's p-Acc in percent, printed beside ours"
+        {},
+        description="row → column → the paper's p-Acc in percent, printed beside ours",
+        json_schema_extra={"unit": "percent"},
     )
 
 
@@ -96,7 +98,9 @@ class ClassCountsOptions(StudyOptions):
     )
     x_label: str = Field("classes of a task", description="of the x axis")
     counts: Annotated[tuple[int, ...], Some, Once, within(2)] = Field(
-        description="how many classes the tasks have", examples=[[2, 5, 10]]
+        description="how many classes the tasks have",
+        examples=[[2, 5, 10]],
+        json_schema_extra={"unit": "classes"},
     )
 
 
@@ -108,6 +112,7 @@ class UnseenClassesOptions(StudyOptions):
     shares: Annotated[tuple[int, ...], Some, Once, within(0, 100)] = Field(
         (0, 20, 40, 60, 100),
         description="in percent; the task sampler must have a split 'unseen N%' for each",
+        json_schema_extra={"unit": "percent of the classes"},
     )
 
 

@@ -8,8 +8,18 @@ from tina_kit.api import Options
 
 
 class LayerChunksOptions(Options):
-    size: int = Field(576, ge=1, description="the most entries of a token (Section 5.1: 576)")
+    size: int = Field(
+        576,
+        ge=1,
+        description="the most entries of a token (Section 5.1: 576)",
+        json_schema_extra={"unit": "entries"},
+    )
 
 
 class ClassRowsOptions(Options):
-    size: int = Field(576, ge=1, description="the most entries of a token of the other layers")
+    size: int = Field(
+        576,
+        ge=1,
+        description="the most entries of a token of the other layers",
+        json_schema_extra={"unit": "entries"},
+    )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,10 @@ from tests.cli.test_commands import PLUGIN
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import app, invoke
+from tina_kit.cli.show import described
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
 from tina_kit.recipe.example import example
-from tina_kit.recipe.load import source_of
-from tina_kit.recipe.node import Node, merge
 
 LISTED = {
     *("kind", "name", "full_name", "summary", "version", "api", "owner", "origin", "needs"),
@@ -33,12 +33,6 @@ OPTION = {
 BROKEN = {
     *("owner", "version", "entry_point", "stage", "reason", "traceback", "left_out", "remedy"),
 }
-BASE = """\
-dataset: {use: shapes}
-architecture: {use: cnn}
-conditioner: {use: hashed-ngrams}
-generators: [{use: tina-dit, tokenizer: {use: class-rows}}]
-"""
 ENTRIES = discover().registered
 
 
@@ -94,13 +88,27 @@ def test_show_tells_all_there_is(run) -> None:
     told = json.loads(run("show", "generator", "tina-dit", "--json").stdout)
     options = {option["name"]: option for option in told["options"]}
     assert told["file"].rpartition("/")[2].startswith("tina.py:")
-    assert told["paper"] == ["Section 4"] or all(p[0].isupper() for p in told["paper"])
+    assert told["paper"] == ["Section 4"]
     assert options["sampler"]["choices"] == ["ddpm", "ddim"] and options["sampler"]["at_generation"]
     assert options["hidden_size"]["bounds"] == ["≥ 1"] and options["hidden_size"]["default"] == 2048
     assert options["tokenizer"]["kind"] == "tokenizer"
     assert options["augmentations"]["default"] == [{"use": "classifier-permutation"}]
     assert options["inherit"]["row"] == "generator"
     assert options["tasks"]["type"] == "int | null"
+
+
+def test_a_part_that_the_paper_describes_names_the_place() -> None:
+    own = {
+        *("shapes", "cifar10", "image-folder", "class-rows", "embedding-table", "hashed-ngrams"),
+        *("mini-clip", "sentence-transformer", "class-means", "hypernetwork", "oracle"),
+        "retrieval",
+    }
+    for entry in ENTRIES:
+        if entry.owner == "tina-kit" and entry.component.name not in own:
+            assert described(entry)["paper"], (
+                f"{entry.full_name}: its summary names no section, table or figure; where it is "
+                "not from the paper, say so here"
+            )
 
 
 def test_show_tells_units_paper_and_what_must_be_given(run, tmp_path: Path) -> None:
@@ -115,11 +123,14 @@ def test_show_tells_units_paper_and_what_must_be_given(run, tmp_path: Path) -> N
         .replace("\n\n", "\nfrom pathlib import Path\nfrom pydantic import Field\n\n", 1)
     )
     text = run("show", "dataset", "dots", "--plugin", file).stdout
-    assert "seconds: float (required)\n      to wait; in s\n" in text
+    assert "seconds: float (s), required\n      to wait\n" in text
     assert "the paper's Section 4.2, Figures 4a and 5" in text
     line = file.read_text().splitlines().index("class Dots:") + 1
     assert f"defined in {file.resolve()}:{line}" in text
-    assert "# root must exist: a folder" in text and "seconds: 1.0" in text
+    assert "# root, your own in place of '.': a folder" in text and "seconds: 1.0" in text
+    snippet = tmp_path / "snippet.yaml"
+    snippet.write_text(textwrap.dedent(text.partition("in a recipe:\n")[2]))
+    assert run("validate", snippet).exit_code == 0  # it names the plugin's file
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: f"{e.component.kind}-{e.component.name}")
@@ -127,14 +138,8 @@ def test_the_example_of_a_component_is_right_as_it_stands(entry, tmp_path: Path)
     found = discover()
     snippet = tmp_path / "snippet.yaml"
     snippet.write_text(example(entry, found))
-    base = tmp_path / "base.yaml"
-    base.write_text(BASE)
-    (tmp_path / "path" / "to" / "it").mkdir(parents=True)  # the placeholder of what must exist
-    both = tmp_path / "both.yaml"
-    whole: Node = merge(source_of(base), source_of(snippet))
-    both.write_text(json.dumps(whole.plain()))
-    assert load_recipe(both, found).plain()
-    assert entry.component.name in snippet.read_text()
+    plain = load_recipe(snippet, found).plain()
+    assert f"'use': '{entry.full_name}'" in str(plain)
 
 
 def completed(*words: str, **environment: str) -> list[str]:

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 class Options(BaseModel):
     """Base of every component's options: frozen, unknown keys refused.
 
+    A field's unit is said in one way, `Field(..., json_schema_extra={"unit": "pixels"})`, and so it
+    is with `at_generation` and `aside`; `tina-kit show` and `tina-kit schema` tell it.
     Fields of type `pathlib.Path` are left out of cache keys (a path is not a result); a part that
-    reads files answers for their content in its `fingerprint()`.
+    reads files names them in its `files()`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -53,36 +55,67 @@ def row(kind: str, description: str = "") -> Any:
 
 def at_generation(default: Any, **constraints: Any) -> Any:
     """An options field that `fit` does not look at: another value needs no other training."""
-    return Field(default, json_schema_extra={"generation": True}, **constraints)
+    return _marked("generation", default, constraints)
 
 
 def aside(default: Any, **constraints: Any) -> Any:
     """An options field that changes no result, only how it is come by: left out of cache keys."""
-    return Field(default, json_schema_extra={"aside": True}, **constraints)
+    return _marked("aside", default, constraints)
+
+
+def _marked(mark: str, default: Any, constraints: dict[str, Any]) -> Any:
+    extra = {**constraints.pop("json_schema_extra", {}), mark: True}
+    return Field(default, json_schema_extra=extra, **constraints)
 
 
 class TaskOptions(Options):
     """What every task sampler can be asked."""
 
-    classes: int = Field(10, ge=2, description="classes in a task (Section 5.1: ten)")
+    classes: int = Field(
+        10,
+        ge=2,
+        description="classes in a task (Section 5.1: ten)",
+        json_schema_extra={"unit": "classes"},
+    )
     smallest: int | None = Field(
         None,
         ge=2,
         description="tasks have from so many classes up to `classes`, padded (Section 4.2); by "
         "default all have `classes`",
+        json_schema_extra={"unit": "classes"},
     )
-    id: int = Field(1000, ge=1, description="ID tasks: generators train on their p-Models")
-    ood: int = Field(150, ge=1, description="OOD tasks: never seen by a generator")
+    id: int = Field(
+        1000,
+        ge=1,
+        description="ID tasks: generators train on their p-Models",
+        json_schema_extra={"unit": "tasks"},
+    )
+    ood: int = Field(
+        150,
+        ge=1,
+        description="OOD tasks: never seen by a generator",
+        json_schema_extra={"unit": "tasks"},
+    )
 
 
 class TrainingOptions(Options):
     """How a classifier is trained."""
 
-    epochs: int = Field(gt=0, description="passes over the images")
-    batch_size: int = Field(64, gt=0, description="images in a step")
+    epochs: int = Field(
+        gt=0, description="passes over the images", json_schema_extra={"unit": "epochs"}
+    )
+    batch_size: int = Field(
+        64, gt=0, description="images in a step", json_schema_extra={"unit": "images"}
+    )
     learning_rate: float = Field(1e-3, gt=0, description="at its peak")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
     weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
-    warmup: float = Field(0.05, ge=0, lt=1, description="part of the steps with a rising rate")
+    warmup: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="part of the steps with a rising rate",
+        json_schema_extra={"unit": "share of the steps"},
+    )
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")

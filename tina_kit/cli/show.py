@@ -83,7 +83,6 @@ def _print(told: dict[str, Any]) -> None:
     for option in told["options"]:
         print(f"  {option['name']}: {_type(option)}{_default(option)}")
         notes = [option["description"]]
-        notes += [f"in {option['unit']}"] if option["unit"] else []
         notes += ["read at generation only"] if option["at_generation"] else []
         if any(notes):
             print(f"      {'; '.join(note for note in notes if note)}")
@@ -93,12 +92,13 @@ def _print(told: dict[str, Any]) -> None:
 
 
 def _type(option: dict[str, Any]) -> str:
-    return " ".join([option["type"], *option["bounds"]])
+    unit = [f"({option['unit']})"] if option["unit"] else []
+    return " ".join([option["type"], *option["bounds"], *unit])
 
 
 def _default(option: dict[str, Any]) -> str:
     if option["required"]:
-        return " (required)"
+        return ", required"
     value = option["default"]
     if option["kind"] is not None:
         several = isinstance(value, list)

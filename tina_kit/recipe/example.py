@@ -1,4 +1,4 @@
-"""An example of a component in a recipe: a snippet that is right as it stands."""
+"""An example of a component: a small recipe that is right as it stands."""
 
 from __future__ import annotations
 
@@ -11,22 +11,51 @@ from pydantic.fields import FieldInfo
 from tina_kit.api.component import import_attribute
 from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
-from tina_kit.recipe.schema import LISTS, SLOTS
+from tina_kit.plugins.registry import UnknownComponent
+from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS
 from tina_kit.recipe.yaml12 import dump
 
 _SAMPLES: dict[Any, Any] = {str: "name", int: 1, float: 1.0, bool: True}
+_LIKED = ("shapes", "cnn", "hashed-ngrams", "tina-dit")  # for the places that the part leaves open
 
 
 def example(entry: Registered, registry: Registry) -> str:
-    """YAML for a recipe that uses the component.
+    """A YAML recipe that uses the component, with simple ones in the other places.
 
     Options that must be given take their field's first `examples`, else what suits their type;
-    one for which nothing does, and a path that must exist, is named in a comment. Where the
+    one for which nothing does, and a path, for which "." stands, is named in a comment. Where the
     defaults do not go together, options with `examples` are given too.
     """
     comments: list[str] = []
     part = {"use": registry.shortest_name(entry), **_settings(entry, registry, comments)}
-    return "".join(f"# {comment}\n" for comment in comments) + dump(_placed(entry, part, registry))
+    recipe = _completed(_placed(entry, part, registry), registry)
+    if entry.content:  # of a local file
+        recipe = {"plugins": [entry.origin], **recipe}
+    return "".join(f"# {comment}\n" for comment in comments) + dump(recipe)
+
+
+def _completed(given: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """What every recipe must have, in the usual order."""
+    whole: dict[str, Any] = {}
+    for key, kind in {**SLOTS, **LISTS}.items():
+        if key in given:
+            whole[key] = given[key]
+        elif key in REQUIRED:
+            use = {"use": _simple(kind, registry)}
+            whole[key] = [use] if key in LISTS else use
+    return whole
+
+
+def _simple(kind: str, registry: Registry) -> str:
+    """A component that needs no options, where there is one."""
+    for entry in sorted(registry.of_kind(kind), key=_liking):
+        try:
+            registry.get(kind, entry.full_name)  # imports its plugin
+            if not entry.missing and _holds(import_attribute(entry.component.options), {}):
+                return registry.shortest_name(entry)
+        except (UnknownComponent, ImportError, AttributeError):
+            continue
+    return f"a {kind}"
 
 
 def _placed(entry: Registered, part: dict[str, Any], registry: Registry) -> dict[str, Any]:
@@ -48,7 +77,7 @@ def _placed(entry: Registered, part: dict[str, Any], registry: Registry) -> dict
 
 def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool]:
     """A component with an option that holds one of `kind`; those that many know come first."""
-    own = sorted(registry.registered, key=lambda e: (e.load is not None, e.component.name))
+    own = sorted(registry.registered, key=lambda e: (e.load is not None, *_liking(e)))
     for entry in own:
         if entry.component.kind not in (*SLOTS.values(), *LISTS.values()) or entry.load:
             continue
@@ -74,7 +103,8 @@ def _settings(entry: Registered, registry: Registry, comments: list[str]) -> dic
             comments += [f"{name} must be given: {fields[name].description}" for name in needed]
     for name in chosen:
         if fields[name].annotation is Path:
-            comments.append(f"{name} must exist: {fields[name].description}")
+            chosen[name] = "."
+            comments.append(f"{name}, your own in place of '.': {fields[name].description}")
     return {**chosen, **_nested(fields, registry, comments)}
 
 
@@ -97,13 +127,17 @@ def _sample(field: FieldInfo) -> Any:
         return field.examples[0]
     annotation = field.annotation
     if annotation is Path:
-        return "path/to/it"
+        return "."
     if get_origin(annotation) is Literal:
         return get_args(annotation)[0]
     lowest = [getattr(rule, "ge", None) for rule in field.metadata]
     if annotation in (int, float) and any(bound is not None for bound in lowest):
         return next(bound for bound in lowest if bound is not None)
     return _SAMPLES.get(annotation)
+
+
+def _liking(entry: Registered) -> tuple[bool, str]:
+    return entry.component.name not in _LIKED, entry.component.name
 
 
 def _holds(model: type[Options], given: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from tina_kit.api.component import KINDS, import_attribute
 from tina_kit.api.options import Options
 from tina_kit.plugins import Registered, Registry
-from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
+from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,7 +23,7 @@ _ONE_LIST = {
     "requires": 'what must be installed, like ["tina-kit>=0.1"]',
     "plugins": "Python files with components of your own, relative to the recipe",
 }
-_INNER = ("kind", "row", "generation", "aside", "unit")  # tina-kit's own words about a field
+_INNER = ("kind", "row", "generation", "aside")  # tina-kit's own words about a field
 
 
 def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
@@ -53,7 +53,7 @@ def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
         "additionalProperties": False,
         "if": {"anyOf": [{"required": ["extends"]}, {"required": ["set"]}]},
         "else": {
-            "required": ["dataset", "architecture", "conditioner", "generators"],
+            "required": list(REQUIRED),
             "properties": {
                 **{slot: _reference(f"whole-{kind}") for slot, kind in SLOTS.items()},
                 **{k: {"items": _reference(f"whole-{kind}")} for k, kind in LISTS.items()},
@@ -80,11 +80,8 @@ class _Builder:
         """pydantic's schema of an options class, with its own definitions moved to the top."""
         schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}:{{model}}")
         for name, definition in schema.pop("$defs", {}).items():
-            self.definitions[f"{prefix}:{name}"] = definition
-        schema["properties"] = {
-            name: _property(given) for name, given in schema.get("properties", {}).items()
-        }
-        return schema
+            self.definitions[f"{prefix}:{name}"] = _with_properties(definition)
+        return _with_properties(schema)
 
     def kind(self, kind: str) -> Schema:
         """`NAME`, or a mapping whose `use` says which options there are."""
@@ -141,9 +138,17 @@ class _Builder:
         self.names[component.kind][definition] = sorted(names)
 
 
+def _with_properties(schema: Schema) -> Schema:
+    given = schema.get("properties", {})
+    return {**schema, "properties": {name: _property(option) for name, option in given.items()}}
+
+
 def _property(given: Schema) -> Schema:
-    """One option: a nested component is one of its kind."""
+    """One option: a nested component is one of its kind. Its unit stands in the description too,
+    which is all that an editor shows."""
     plain = {key: value for key, value in given.items() if key not in _INNER}
+    if "unit" in given:
+        plain["description"] = f"{given.get('description', '')} ({given['unit']})".strip()
     kind = given.get("kind")
     if kind is None:
         return plain

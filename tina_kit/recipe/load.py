@@ -17,11 +17,10 @@ from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import NamedPart, Resolver, plain_node
-from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
+from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
 from tina_kit.recipe.yaml12 import parse
 
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
-_REQUIRED = ("dataset", "architecture", "conditioner", "generators")
 CHANCE = "chance"
 KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
 
@@ -107,7 +106,7 @@ def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
     for key, node in keys.items():
         if key not in KEYS:
             resolver.report(node.where, key, f"a recipe has no such key; {nearest(key, KEYS)}")
-    for key in _REQUIRED:
+    for key in REQUIRED:
         if key not in keys:
             resolver.report(source.where, key, "a recipe must have this key")
     plugins = _load_plugins(keys.get("plugins"), registry, resolver)

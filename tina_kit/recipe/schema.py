@@ -18,6 +18,8 @@ SLOTS = {
 }
 """The single parts of a recipe and their kinds."""
 LISTS = {"generators": "generator", "studies": "study"}
+REQUIRED = ("dataset", "architecture", "conditioner", "generators")
+"""What a recipe must name."""
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**30)]
@@ -26,7 +28,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**30)]
 class GenericOptions(TrainingOptions):
     """Stage 1: the classifier over all classes."""
 
-    epochs: int = Field(50, gt=0, description="passes over the training images")
+    epochs: int = Field(
+        50,
+        gt=0,
+        description="passes over the training images",
+        json_schema_extra={"unit": "epochs"},
+    )
     augment: Literal["none", "crop-flip"] = Field(
         "none", description="crop-flip: random shifts and mirroring, as usual for CIFAR"
     )
@@ -36,8 +43,18 @@ class FinetuneOptions(TrainingOptions):
     """Stage 2: the p-Models. All tasks take the same number of steps, those of an average task,
     so that p-Models train side by side."""
 
-    epochs: int = Field(10, gt=0, description="passes over an average task's training images")
-    shard: int = Field(50, gt=0, description="p-Models fine-tuned and stored together")
+    epochs: int = Field(
+        10,
+        gt=0,
+        description="passes over an average task's training images",
+        json_schema_extra={"unit": "epochs"},
+    )
+    shard: int = Field(
+        50,
+        gt=0,
+        description="p-Models fine-tuned and stored together",
+        json_schema_extra={"unit": "p-Models"},
+    )
 
 
 class EvaluationOptions(Options):
@@ -48,8 +65,15 @@ class EvaluationOptions(Options):
         description="validation: choose options with this. A fifth of the training images stands "
         "in for the test images, which are not read, and other tasks are drawn",
     )
-    id_tasks: int = Field(150, ge=0, description="the first so many ID tasks are evaluated")
-    batch_size: int = Field(64, gt=0, description="images of a p-Model in a batch")
+    id_tasks: int = Field(
+        150,
+        ge=0,
+        description="the first so many ID tasks are evaluated",
+        json_schema_extra={"unit": "tasks"},
+    )
+    batch_size: int = Field(
+        64, gt=0, description="images of a p-Model in a batch", json_schema_extra={"unit": "images"}
+    )
 
 
 class CoreOptions(Options):
