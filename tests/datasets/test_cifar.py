@@ -17,15 +17,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tina_datasets.archive import BrokenArchive, read_archive
-from tina_datasets.cifar import Cifar10, Cifar100
+from tina_datasets.cifar import SUPERCLASSES, Cifar10, Cifar100
 from tina_datasets.options import CifarOptions
 
 from tina_kit.api import UserError
 from tina_kit.store import content_of
 
 FINE = [b"apple", b"aquarium_fish", b"baby", b"bear"]
-COARSE = [b"fish", b"fruit_and_vegetables", b"large_carnivores", b"people"]
-SUPERCLASS = [1, 0, 3, 2]
+COARSE_LABELS = """
+ 4  1 14  8  0  6  7  7 18  3  3 14  9 18  7 11  3  9  7 11  6 11  5 10  7  6 13 15  3 15  0 11  1
+10 12 14 16  9 11  5  5 19  8  8 15 13 14 17 18 10 16  4 17  4  2  0 17  4 18 17 10  3  2 12 12 16
+12  1  9 19  2 10  0  1 16 12  9 13 15 13 16 19  2  4  6 19  5  5  8 19 18  1  2 15  6  0 17  8 14
+13"""  # of the published archive, by fine label; its fine names are in alphabetical order
 
 
 class Python2Pickler(pickle._Pickler):
@@ -61,19 +64,15 @@ def batch(count: int, seed: int, **labels: list[int]) -> dict[bytes, Any]:
 
 
 def fine_batch(fine: list[int], seed: int) -> dict[bytes, Any]:
-    coarse = [SUPERCLASS[label] for label in fine]
-    return batch(len(fine), seed, fine_labels=fine, coarse_labels=coarse)
+    return batch(len(fine), seed, fine_labels=fine)
 
 
-def write_cifar100(
-    root: Path, write: Callable[[object], bytes] = python_2, test: list[int] | None = None
-) -> Path:
+def write_cifar100(root: Path, write: Callable[[object], bytes] = python_2) -> Path:
     folder = root / "cifar-100-python"
     folder.mkdir()
-    meta = {b"fine_label_names": FINE, b"coarse_label_names": COARSE}
     (folder / "train").write_bytes(write(fine_batch([3, 2, 1, 0, 0, 1], 1)))
-    (folder / "test").write_bytes(write(fine_batch(test or [0, 1, 2, 3], 2)))
-    (folder / "meta").write_bytes(write(meta))
+    (folder / "test").write_bytes(write(fine_batch([0, 1, 2, 3], 2)))
+    (folder / "meta").write_bytes(write({b"fine_label_names": FINE}))
     return folder
 
 
@@ -86,8 +85,6 @@ def test_cifar100_is_read_as_it_was_written(tmp_path: Path, write) -> None:
     write_cifar100(tmp_path, write)
     dataset = cifar100(tmp_path)
     assert dataset.class_names == ["apple", "aquarium fish", "baby", "bear"]
-    assert dataset.superclasses == SUPERCLASS
-    assert dataset.superclass_names[1] == "fruit and vegetables"
     train = dataset.load("train")
     assert train.labels.tolist() == [3, 2, 1, 0, 0, 1] and train.labels.dtype == torch.int64
     # As published: a row is all of red, then green, then blue, each line by line.
@@ -129,17 +126,25 @@ def test_images_are_resized_on_request(tmp_path: Path) -> None:
     assert images.unique().tolist() == [77]
 
 
-def test_superclasses_are_completed_from_the_training_images(tmp_path: Path) -> None:
-    write_cifar100(tmp_path, test=[0, 1])
-    assert cifar100(tmp_path).superclasses == SUPERCLASS
-
-
-def test_a_class_in_two_superclasses_is_told(tmp_path: Path) -> None:
+def test_the_superclasses_are_those_of_the_published_archive(tmp_path: Path) -> None:
     folder = write_cifar100(tmp_path)
-    content = batch(2, 0, fine_labels=[1, 1], coarse_labels=[0, 2])
-    (folder / "test").write_bytes(python_2(content))
-    with pytest.raises(UserError, match="'aquarium fish' is in two superclasses"):
-        cifar100(tmp_path).superclasses  # noqa: B018
+    names = sorted(name for row in SUPERCLASSES.values() for name in row.split(", "))
+    content = {b"fine_label_names": [name.replace(" ", "_").encode() for name in names]}
+    (folder / "meta").write_bytes(python_2(content))
+    assert cifar100(tmp_path).superclasses == [int(word) for word in COARSE_LABELS.split()]
+
+
+def test_superclasses_are_known_without_reading_images(tmp_path: Path) -> None:
+    folder = write_cifar100(tmp_path)
+    for name in ("train", "test"):
+        (folder / name).write_bytes(b"no pickle")
+    assert cifar100(tmp_path).superclasses == [4, 1, 14, 8]
+
+
+def test_other_classes_have_no_superclasses(tmp_path: Path) -> None:
+    folder = write_cifar100(tmp_path)
+    (folder / "meta").write_bytes(python_2({b"fine_label_names": [b"apple", b"comet"]}))
+    assert cifar100(tmp_path).superclasses is None
 
 
 def test_missing_data_is_told_with_the_remedy(tmp_path: Path, monkeypatch) -> None:
