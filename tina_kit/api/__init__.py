@@ -1,6 +1,9 @@
 """What a plugin author imports. Nothing here imports torch; names load on first use.
 
-`API_VERSION` numbers what is here; `tina_kit.api.component` says what the number promises.
+`API_VERSION` numbers what is here; `tina_kit.api.component` says what the number promises. A plugin
+declares `Component`s; the class of each keeps the contract of its kind (`Dataset`, `TaskSampler`,
+`Architecture`, `Tokenizer`, `Conditioner`, `Generator`, `Augmentation`, `Study`) and is built with
+its `Options`. Tensors are named with their shapes as `tina_kit.api.contracts` lists them.
 """
 
 from __future__ import annotations
@@ -104,6 +107,10 @@ __all__ = [
     "parts",
     "row",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__  # so that `help` shows what has not been imported yet
 
 
 def __getattr__(name: str) -> Any:

@@ -133,7 +133,7 @@ class Architecture(Fingerprinted, ABC):
     def forward_many(
         self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
     ) -> Tensor:
-        """M p-Models at once: `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`.
+        """M p-Models at once: float32 `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`.
 
         frozen: the generic model's state, on the same device, for parameters that are not
         generated.

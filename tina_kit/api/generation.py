@@ -56,8 +56,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step. `generator` (CPU) is seeded by the run's seed and the step alone, so a
-    resumed run draws what an undisturbed one draws."""
+    """One training step.
+
+    index: from 0.
+    generator: on the CPU, seeded by the run's seed and the step alone, so a resumed run draws what
+        an undisturbed one draws.
+    """
 
     index: int
     generator: torch.Generator
@@ -65,8 +69,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Training:
-    """Settings of the one training loop. `schedule`: the shape of the learning rate after
-    `warmup` steps. `ema`: the final decay; it warms up as (1 + step) / (10 + step)."""
+    """Settings of the one training loop.
+
+    steps: of the optimizer, "adamw" or "sgd", each on one loss.
+    learning_rate: at its peak, after `warmup` steps; schedule: how it falls from there.
+    weight_decay: decoupled for adamw, L2 for sgd; momentum: of sgd; betas: of adamw.
+    clip: the largest norm of the gradient, None for any.
+    ema: the final decay of averaged weights, None for none; it warms up as
+        (1 + step) / (10 + step).
+    checkpoint_every: steps, at least, from one checkpoint to the next.
+    """
 
     steps: int
     learning_rate: float
@@ -88,7 +100,9 @@ class Train(Protocol):
         self, module: nn.Module, loss: Callable[[Step], Tensor], training: Training
     ) -> None:
         """Train a module in place (its EMA weights at the end, where `training.ema` is set),
-        resumably, with progress; `loss(step)` draws its own batch and returns a scalar."""
+        resumably, with progress; `loss(step)` draws its own batch and returns a scalar tensor.
+        The module ends on the run's device and in eval mode. Raises TinaKitError when the loss is
+        no longer finite."""
 
 
 class Learning(Protocol):
@@ -109,10 +123,12 @@ class Context:
     generic: float32 `(P_K',)`, the generic model's vector in `architecture.layout(K')`.
     generic_classes: int64 `(K',)`, the dataset's class of each of its rows: all K classes, or
         those that the task sampler lets be seen.
+    architecture: of the p-Models.
     class_count: K.
     classes: C of the tasks the zoo was made for.
     width: D of the conditions; padding: float32 `(D,)`, the padding prompt's.
     frozen: the generic model's state, for `architecture.forward_many`.
+    device: where to compute; what a generator gives back lies on the CPU.
     train: the one training loop; only in `fit`.
     learning: the training images; only in `fit`.
     personalise: int64 `(T, C)` tasks → float32 `(T, P)`, the fine-tuned p-Models themselves.

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One generated tensor. `class_axis` is the axis indexed by class, None for shared ones."""
+    """One generated tensor.
+
+    name: as in the module's `state_dict`; shape: of the tensor; layer: the layer it belongs to.
+    class_axis: the axis indexed by class, None where classes share the tensor.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -23,6 +27,7 @@ class Parameter:
 
     @property
     def size(self) -> int:
+        """Entries of the tensor."""
         return math.prod(self.shape)
 
 
