@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Images, Split, Step, Train, Training, UserError
+from tina_kit.pipeline.frozen import through
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.experiment import Experiment
 
 _SPLITS: tuple[Split, ...] = ("train", "test")
-_IMAGES = 256  # at once through a frozen network
 
 
 class Compute:
@@ -69,17 +69,15 @@ class Compute:
     def features(self, draft: Draft) -> None:
         experiment = self.experiment
         module = experiment.generic_module.to(experiment.device)
-        tensors: dict[str, Tensor] = {}
-        for split in _SPLITS:
-            pixels = experiment.images(split).images
-            done = []
-            label = f"features {split}"
-            with torch.inference_mode(), experiment.progress(label, len(pixels), 0) as advance:
-                for batch in pixels.split(_IMAGES):
-                    some = batch.to(experiment.device)
-                    done.append(experiment.architecture.inputs(module, some).float().cpu())
-                    advance(len(batch))
-            tensors[split] = torch.cat(done)
+
+        def network(images: Tensor) -> Tensor:
+            return experiment.architecture.inputs(module, images.to(experiment.device))
+
+        tensors = {}
+        with torch.inference_mode():
+            for split in _SPLITS:
+                images, label = experiment.images(split).images, f"features {split}"
+                tensors[split] = through(network, images, draft, label, experiment.progress)
         module.cpu()
         draft.save_tensors("features.safetensors", tensors)
 

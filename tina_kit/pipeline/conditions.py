@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from tina_kit.api import Conditioner, Images, UserError
+from tina_kit.pipeline.frozen import through
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import ResolvedPart
 from tina_kit.store import Draft, Store
 from tina_kit.training import Progress, Trainer, derived_seed, generator_for
 from tina_kit.zoo.batches import place_in_class
 
-_BATCH = 256  # images embedded at once
 GIBBERISH = 100  # prompts that mean nothing, from which the control draws
 _TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "conditioner"
 
@@ -197,13 +197,9 @@ class Conditions:
         images = self.source.images().images
         random = generator_for("gibberish images")
         noise = torch.randint(256, (GIBBERISH, *images.shape[1:]), generator=random).byte()
-        rows = []
-        with self.progress("image-conditions", len(images), 0) as advance:
-            for batch in images.split(_BATCH):
-                rows.append(self.ready.embed_images(batch))
-                advance(len(batch))
-        tensors = {"images": torch.cat(rows), "gibberish": self.ready.embed_images(noise)}
-        draft.save_tensors(_IMAGE, tensors)
+        embed = self.ready.embed_images
+        rows = through(embed, images, draft, "image-conditions", self.progress)
+        draft.save_tensors(_IMAGE, {"images": rows, "gibberish": embed(noise)})
 
     def _text(self, name: str) -> Tensor:
         return self.text_stage.open(self.store).tensors(_TEXT)[name]

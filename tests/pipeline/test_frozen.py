@@ -1,0 +1,59 @@
+"""Images go through a frozen network in parts, of which a stage that is killed loses only one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tina_kit.pipeline import frozen
+from tina_kit.pipeline.frozen import through
+from tina_kit.store import Draft
+from tina_kit.training import silent
+
+IMAGES = torch.arange(11, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frozen, "AT_ONCE", 2)
+    monkeypatch.setattr(frozen, "TOGETHER", 4)
+
+
+class Network:
+    """Doubles; dies when it has seen so many batches."""
+
+    def __init__(self, life: int = 100) -> None:
+        self.life = life
+        self.seen: list[int] = []
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        if len(self.seen) == self.life:
+            raise KeyboardInterrupt
+        self.seen.append(len(images))
+        return 2 * images[:, :, 0, 0].double()
+
+
+def test_every_image_has_its_row(tmp_path: Path) -> None:
+    network = Network()
+    rows = through(network, IMAGES, Draft(tmp_path, tmp_path), "rows", silent)
+    assert rows.dtype == torch.float32
+    assert rows.tolist() == [[2.0 * index] * 3 for index in range(11)]
+    assert network.seen == [2, 2, 2, 2, 2, 1]
+
+
+def test_a_killed_pass_goes_on_after_its_last_whole_part(tmp_path: Path) -> None:
+    draft, network, told = Draft(tmp_path, tmp_path), Network(), []
+    with pytest.raises(KeyboardInterrupt):
+        through(Network(life=5), IMAGES, draft, "rows", silent)
+
+    def progress(label: str, total: int, done: int):
+        told.append((label, total, done))
+        return silent(label, total, done)
+
+    rows = through(network, IMAGES, draft, "rows", progress)
+    assert network.seen == [2, 1] and told == [("rows", 11, 8)]
+    assert torch.equal(
+        rows, through(Network(), IMAGES, Draft(tmp_path, tmp_path / "new"), "", silent)
+    )

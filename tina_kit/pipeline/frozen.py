@@ -1,0 +1,51 @@
+"""Images through a network that learns nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from tina_kit.store import Draft
+from tina_kit.training import Progress
+from tina_kit.training.progress import Advance
+
+AT_ONCE = 256  # images through the network side by side
+TOGETHER = 16 * AT_ONCE  # images in a checkpoint
+
+
+def through(
+    network: Callable[[Tensor], Tensor],
+    images: Tensor,
+    draft: Draft,
+    label: str,
+    progress: Progress,
+) -> Tensor:
+    """uint8 `(N, 3, H, W)` → float32 `(N, ...)` on the CPU.
+
+    network: images `(B, 3, H, W)` → `(B, ...)`. Each checkpoint is written once, so that a stage
+    that is killed goes on after the last one.
+    """
+    parts = images.split(TOGETHER)
+    checkpoints = [draft.checkpoint(f"{label} {number}") for number in range(len(parts))]
+    found = [saved[0]["rows"] if (saved := each.load()) else None for each in checkpoints]
+    done = sum(len(part) for part in found if part is not None)
+    rows = torch.empty(0)
+    with progress(label, len(images), done) as advance:
+        for number, (some, part) in enumerate(zip(parts, found)):
+            if part is None:
+                part = torch.cat(list(_in_batches(network, some, advance)))
+                checkpoints[number].save({"rows": part}, {})
+            if number == 0:  # now that the shape is known; a list of all would take twice as much
+                rows = part.new_empty(len(images), *part.shape[1:])
+            rows[number * TOGETHER :][: len(part)] = part
+    return rows
+
+
+def _in_batches(
+    network: Callable[[Tensor], Tensor], images: Tensor, advance: Advance
+) -> Iterator[Tensor]:
+    for batch in images.split(AT_ONCE):
+        yield network(batch).float().cpu()
+        advance(len(batch))
