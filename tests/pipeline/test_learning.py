@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
 from tina_kit.api import Images
 from tina_kit.pipeline.compute import hold_out
 from tina_kit.pipeline.learning import TrainingImages
+from tina_kit.store import Entry
 
 
 def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
@@ -42,3 +45,23 @@ def test_a_validation_run_draws_other_tasks_and_reads_no_test_image(plan, monkey
     assert loaded == ["train"]
     assert len(validating.images("test").labels) == 200
     assert validating.images_stage.key != plain.images_stage.key
+
+
+def test_features_are_read_when_asked_for_and_given_up_with_their_reader(plan, monkeypatch) -> None:
+    experiment = plan(sets=["architecture={use: resnet20}"]).experiments[0]
+    for stage in (experiment.images_stage, experiment.generic_stage, experiment.features_stage):
+        stage.ensure(experiment.store)
+    read, tensors = [], Entry.tensors
+
+    def watched(entry: Entry, name: str) -> dict[str, torch.Tensor]:
+        found = tensors(entry, name)
+        read.append(weakref.ref(found["train"]))
+        return found
+
+    monkeypatch.setattr(Entry, "tensors", watched)
+    inputs = experiment.inputs("train")
+    assert not read
+    assert torch.equal(inputs(torch.tensor([[3], [5]]))[1], inputs(torch.tensor([5])))
+    assert len(read) == 1 and read[0]() is not None
+    del inputs
+    assert read[0]() is None

@@ -84,7 +84,8 @@ class Compute:
     def shard(self, tasks: Tensor, name: str) -> Callable[[Draft], None]:
         def compute(draft: Draft) -> None:
             train = self.experiment.trainer(name, draft, "zoo")
-            vectors = self._finetune(self.start(tasks), tasks, train)
+            inputs = self.experiment.inputs("train")
+            vectors = self._finetune(self.start(tasks), tasks, inputs, train)
             draft.save_tensors("zoo.safetensors", {"vectors": vectors, "tasks": tasks})
 
         return compute
@@ -106,11 +107,12 @@ class Compute:
 
     def learning(self, train: Train) -> TrainingImages:
         experiment = self.experiment
+        inputs = experiment.inputs("train")
         return TrainingImages(
-            inputs=experiment.inputs("train"),
+            inputs=inputs,
             labels=experiment.images("train").labels,
             classes=len(experiment.class_names),
-            tune=lambda start, tasks, epochs: self._finetune(start, tasks, train, epochs=epochs),
+            tune=lambda start, tasks, epochs: self._finetune(start, tasks, inputs, train, epochs),
         )
 
     def personalised(self, splits: Mapping[str, tuple[Stage, ...]]) -> Callable[[Tensor], Tensor]:
@@ -161,7 +163,12 @@ class Compute:
         return torch.where(lacking, repeated, vectors)
 
     def _finetune(
-        self, start: Tensor, tasks: Tensor, train: Train, epochs: float | None = None
+        self,
+        start: Tensor,
+        tasks: Tensor,
+        inputs: Callable[[Tensor], Tensor],
+        train: Train,
+        epochs: float | None = None,
     ) -> Tensor:
         experiment = self.experiment
         options = experiment.recipe.core.finetune
@@ -169,7 +176,7 @@ class Compute:
             options = options.model_copy(update={"epochs": epochs})
         return finetune(
             experiment.architecture,
-            experiment.inputs("train"),
+            inputs,
             experiment.images("train").labels,
             len(experiment.class_names),
             tasks,

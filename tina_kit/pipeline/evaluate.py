@@ -73,14 +73,14 @@ def measuring_stage(
 
     def compute(draft: Draft) -> None:
         ready = experiment.fitted(named, shards)
-        labels = experiment.images("test").labels
+        inputs, labels = experiment.inputs("test"), experiment.images("test").labels
         result = {}
         for test, (tasks, conditions) in tests().items():
             counts = evaluate(
                 experiment.architecture,
                 generate(experiment, ready, conditions, tasks, f"{name} {test}: generate"),
                 tasks,
-                experiment.inputs("test"),
+                inputs,
                 labels,
                 len(experiment.class_names),
                 experiment.recipe.core.evaluation.batch_size,

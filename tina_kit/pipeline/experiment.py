@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -55,7 +55,6 @@ class Experiment:
         self.progress = progress
         self.precision = precision or resolve_precision(recipe.core.precision, device)
         self._compute = Compute(self)
-        self._inputs: dict[Split, Callable[[Tensor], Tensor]] = {}
 
     # What the recipe names.
 
@@ -209,19 +208,22 @@ class Experiment:
         return self.architecture.layout(len(self.seen)).flatten(self.frozen)
 
     def inputs(self, split: Split) -> Callable[[Tensor], Tensor]:
-        """int64 indices of any shape → `(*shape, ...)`, what `forward_many` takes."""
-        if split not in self._inputs:
-            self._inputs[split] = self._reader(split)
-        return self._inputs[split]
+        """int64 indices of any shape → `(*shape, ...)`, what `forward_many` takes.
 
-    def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:
+        Features are read when they are first asked for and stay on the device only as long as the
+        function: those of all the networks that a study varies would fill it.
+        """
         device = self.device
-        if self.architecture.frozen_features:
+        if not self.architecture.frozen_features:
+            images = self.images(split).images
+            return lambda index: self.architecture.normalise(images[index].to(device))
+
+        @cache
+        def features() -> Tensor:
             entry = self.features_stage.open(self.store)
-            features = entry.tensors("features.safetensors")[split].to(device)
-            return lambda index: features[index.to(device)]
-        images = self.images(split).images
-        return lambda index: self.architecture.normalise(images[index].to(device))
+            return entry.tensors("features.safetensors")[split].to(device)
+
+        return lambda index: features()[index.to(device)]
 
     def vectors(self, split: str) -> Tensor:
         """float32 `(T, P)`, the fine-tuned p-Models of a split."""
