@@ -104,7 +104,8 @@ class Registry:
 
     def _unknown(self, kind: str, name: str) -> str:
         names = [known for e in self.of_kind(kind) for known in (e.component.name, e.full_name)]
-        message = f"no {kind} is called '{name}'; {nearest(name, names)}"
+        hint = nearest(name, names) if names else "there is none: install the plugin that has it"
+        message = f"no {kind} is called '{name}'; {hint}"
         owner = name.partition("/")[0]
         for failure in self.failures:
             if failure.left_out and ("/" not in name or owner == failure.owner):

@@ -23,12 +23,13 @@ def example(entry: Registered, registry: Registry) -> str:
     """A YAML recipe that uses the component, with simple ones in the other places.
 
     Options that must be given take their field's first `examples`, else what suits their type;
-    one for which nothing does, and a path, for which "." stands, is named in a comment. Where the
-    defaults do not go together, options with `examples` are given too.
+    one for which nothing does, a path, for which "." stands, and a place for a part that is not
+    installed are named in a comment. Where the defaults do not go together, options with `examples`
+    are given too.
     """
     comments: list[str] = []
     part = {"use": registry.shortest_name(entry), **_settings(entry, registry, comments)}
-    recipe = _completed(_placed(entry, part, registry), registry)
+    recipe = _completed(_placed(entry, part, registry, comments), registry)
     if entry.content:  # of a local file
         recipe = {"plugins": [entry.origin], **recipe}
     return "".join(f"# {comment}\n" for comment in comments) + dump(recipe)
@@ -49,16 +50,15 @@ def _completed(given: dict[str, Any], registry: Registry) -> dict[str, Any]:
 def _simple(kind: str, registry: Registry) -> str:
     """A component that needs no options, where there is one."""
     for entry in sorted(registry.of_kind(kind), key=_liking):
-        try:
-            registry.get(kind, entry.full_name)  # imports its plugin
-            if not entry.missing and _holds(import_attribute(entry.component.options), {}):
-                return registry.shortest_name(entry)
-        except (UnknownComponent, ImportError, AttributeError):
-            continue
+        model = _model(entry, registry)
+        if model and not entry.missing and _holds(model, {}):
+            return registry.shortest_name(entry)
     return f"a {kind}"
 
 
-def _placed(entry: Registered, part: dict[str, Any], registry: Registry) -> dict[str, Any]:
+def _placed(
+    entry: Registered, part: dict[str, Any], registry: Registry, comments: list[str]
+) -> dict[str, Any]:
     kind = entry.component.kind
     for slot, of in SLOTS.items():
         if of == kind:
@@ -66,26 +66,31 @@ def _placed(entry: Registered, part: dict[str, Any], registry: Registry) -> dict
     for key, of in LISTS.items():
         if of == kind:
             return {key: [part]}
-    host, option, several = _host(kind, registry)
+    found = _host(kind, registry)
+    if found is None:
+        comments.append(f"nothing that is installed takes a part of the kind {kind}")
+        return {}
+    host, option, several = found
     nested = {
         "use": registry.shortest_name(host),
         **_settings(host, registry, []),
         option: [part] if several else part,
     }
-    return _placed(host, nested, registry)
+    return _placed(host, nested, registry, comments)
 
 
-def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool]:
+def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool] | None:
     """A component with an option that holds one of `kind`; those that many know come first."""
-    own = sorted(registry.registered, key=lambda e: (e.load is not None, *_liking(e)))
-    for entry in own:
-        if entry.component.kind not in (*SLOTS.values(), *LISTS.values()) or entry.load:
+    own_first = sorted(registry.registered, key=lambda e: (e.load is not None, *_liking(e)))
+    for entry in own_first:
+        if entry.component.kind not in (*SLOTS.values(), *LISTS.values()):
             continue
-        for name, field in import_attribute(entry.component.options).model_fields.items():
+        model = _model(entry, registry)
+        for name, field in model.model_fields.items() if model else ():
             extra = field.json_schema_extra
             if isinstance(extra, dict) and extra.get("kind") == kind:
                 return entry, name, get_origin(field.annotation) is tuple
-    raise LookupError(f"no component takes a {kind}")
+    return None
 
 
 def _settings(entry: Registered, registry: Registry, comments: list[str]) -> dict[str, Any]:
@@ -116,10 +121,26 @@ def _nested(
     for name, field in fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "kind" in extra and isinstance(field.default, Part):
-            use = field.default.use
-            settings = _settings(registry.get(str(extra["kind"]), use), registry, comments)
+            kind, use = str(extra["kind"]), field.default.use
+            try:
+                part = registry.get(kind, use)
+            except UnknownComponent as error:
+                comments.append(f"{name}: {error}")
+                found[name] = {"use": _simple(kind, registry)}
+                continue
+            settings = _settings(part, registry, comments)
             found.update({name: {"use": use, **settings}} if settings else {})
     return found
+
+
+def _model(entry: Registered, registry: Registry) -> type[Options] | None:
+    """Its options class; None where its plugin cannot be imported."""
+    try:
+        registry.get(entry.component.kind, entry.full_name)
+        model: type[Options] = import_attribute(entry.component.options)
+    except (UnknownComponent, ImportError, AttributeError):
+        return None
+    return model
 
 
 def _sample(field: FieldInfo) -> Any:
