@@ -42,9 +42,11 @@ class Plan:
     def stages(self) -> list[Stage]:
         """Each stage once, after those that it needs; seeds share the images and the conditions."""
         goals: list[Stage] = []
+        # What may be wrong with data and prompts is told before anything long begins.
         for experiment in self.experiments:
-            # What may be wrong with data and prompts is told before anything long begins.
             goals += [experiment.images_stage, experiment.conditions.text_stage]
+        goals += [check for study in self.studies.values() for check in study.checks]
+        for experiment in self.experiments:
             goals += [evaluation_stage(experiment, row) for row in self.recipe.generators]
         for study in self.studies.values():
             goals += [stage for stages in study.stages for stage in stages]

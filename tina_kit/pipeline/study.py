@@ -20,7 +20,7 @@ from tina_kit.pipeline.stage import Stage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart, vary
 from tina_kit.report.results import GIBBERISH, SHUFFLED, Counts
-from tina_kit.store import Store
+from tina_kit.store import Draft, Store
 
 LOSSES = "losses.json"
 TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # what a generator's own evaluation holds
@@ -63,6 +63,16 @@ class StudyRun:
     def stages(self) -> list[list[Stage]]:
         """For each trial its stage of each seed."""
         return [[self._stage(e, trial) for e in self.experiments] for trial in self.trials]
+
+    @cached_property
+    def checks(self) -> list[Stage]:
+        """What may be wrong with the study's own prompts, to be told before anything is trained."""
+        return [
+            self._width_check(self._variant(experiment, trial), trial.conditioner)
+            for trial in self.trials
+            if trial.conditioner is not None
+            for experiment in self.experiments
+        ]
 
     def measured(self, store: Store) -> list[Measured]:
         results = []
@@ -110,12 +120,6 @@ class StudyRun:
         def tests() -> Tests:
             if trial.prompts == "image":
                 return {trial.split: (tasks, image_prompts(experiment, tasks))}
-            if conditions.rows.shape[1] != experiment.conditions.rows.shape[1]:
-                raise self._error(
-                    f"{trial.conditioner} gives vectors of {conditions.rows.shape[1]} numbers, the "
-                    f"recipe's conditioner of {experiment.conditions.rows.shape[1]}; the same "
-                    "model must embed both"
-                )
             return {trial.split: (tasks, conditions.of_tasks(tasks))}
 
         settings = {
@@ -128,6 +132,22 @@ class StudyRun:
         name = f"evaluate/{named.name} {self.named.name} {trial.x}"
         shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
         return measuring_stage(experiment, named, name, settings, tests, shards, *needed)
+
+    def _width_check(self, experiment: Experiment, option: str) -> Stage:
+        ours = experiment.conditions
+        theirs = experiment.conditions_by(self.named.part.child(option))
+
+        def compute(draft: Draft) -> None:
+            widths = [conditions.rows.shape[1] for conditions in (ours, theirs)]
+            if widths[0] != widths[1]:
+                raise self._error(
+                    f"{option} gives vectors of {widths[1]} numbers, the recipe's conditioner of "
+                    f"{widths[0]}; the same model must embed both"
+                )
+            draft.save_json("width.json", widths[0])
+
+        after = (ours.text_stage, theirs.text_stage)
+        return Stage("conditions", f"conditions/{self.named.name}", {}, compute, after)
 
     def _asks_for_more(self, trial: Trial) -> bool:
         """Whether several tests of one variant's generator are wanted, or its controls: then the
