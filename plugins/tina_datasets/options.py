@@ -154,8 +154,9 @@ class UnseenClassesOptions(TaskOptions):
     protocol: Literal["paper", "generic-saw-all"] = Field(
         "paper",
         description="paper: nothing trained sees the second shard, so that no generic model and "
-        "no selection has a row for its classes; generic-saw-all: the generic model learns all "
-        "classes and only the zoo, and so the generators, are kept to the first shard",
+        "no selection has a row for its classes; generic-saw-all: all that learns from images (the "
+        "generic model, experts, a conditioner) learns all classes, and only ID and OOD tasks, and "
+        "so the p-Models that generators learn from, are kept to the first shard",
     )
 
     @field_validator("seen")
