@@ -5,9 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from tina_kit.cli.interrupt import again_where_ignored, interrupted, is_interrupt
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
-    from tina_kit.cli.app import invoke
+    sys.unraisablehook = again_where_ignored
+    try:
+        from tina_kit.cli.app import invoke
 
-    sys.exit(invoke(list(sys.argv[1:] if arguments is None else arguments)))
+        code = invoke(list(sys.argv[1:] if arguments is None else arguments))
+    except (KeyboardInterrupt, RuntimeError) as error:  # while the command line was imported
+        if not is_interrupt(error):
+            raise
+        code = interrupted()
+    sys.exit(code)

@@ -11,6 +11,7 @@ import typer
 
 import tina_kit
 from tina_kit.api.errors import TinaKitError
+from tina_kit.cli.interrupt import INTERRUPTED, interrupted, is_interrupt
 
 app = typer.Typer(
     name="tina-kit",
@@ -61,11 +62,11 @@ def invoke(arguments: list[str]) -> int:
     try:
         result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
         sys.stdout.flush()
-        if result == 130:  # what typer makes of Ctrl-C, in some versions
-            return _interrupted()
+        if result == INTERRUPTED:  # what typer makes of Ctrl-C, in some versions
+            return interrupted()
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted()
+        return interrupted()
     except (BrokenPipeError, SystemExit) as error:
         # Some versions of typer make an exit of a broken pipe.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
@@ -74,14 +75,11 @@ def invoke(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        if is_interrupt(error):
+            return interrupted()
         if debug:
             traceback.print_exc()
         return _report(error, debug)
-
-
-def _interrupted() -> int:
-    print("interrupted; what is finished is kept, run again to go on", file=sys.stderr)
-    return 130
 
 
 def _report(error: Exception, debug: bool) -> int:

@@ -1,0 +1,39 @@
+"""Ctrl-C: one line and exit code 130, at whatever moment it comes."""
+
+from __future__ import annotations
+
+import sys
+from _thread import interrupt_main
+from contextlib import suppress
+from threading import Timer
+from typing import Any
+
+INTERRUPTED = 130
+_AGAIN_S = 0.05
+
+
+def interrupted() -> int:
+    """Say so; returns the exit code."""
+    with suppress(BrokenPipeError):
+        print("interrupted; what is finished is kept, run again to go on", file=sys.stderr)
+    return INTERRUPTED
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error; Python wraps what comes while a class is being made."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__
+    return False
+
+
+def again_where_ignored(unraisable: Any) -> None:
+    """A `sys.unraisablehook`. Ctrl-C within a callback, where Python can only ignore it, comes
+    again a moment later."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        timer = Timer(_AGAIN_S, interrupt_main)
+        timer.daemon = True
+        timer.start()
+    else:
+        sys.__unraisablehook__(unraisable)
