@@ -9,7 +9,7 @@ from threading import Timer
 from typing import Any
 
 INTERRUPTED = 130
-_AGAIN_S = 0.05
+_AGAIN_S = 0.5  # long enough to be out of the callback
 
 
 def interrupted() -> int:
