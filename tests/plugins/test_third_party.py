@@ -1,0 +1,145 @@
+"""A plugin by somebody else, a distribution of its own, does all that tina-kit's own parts do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.test_structure import imports
+from tina_kit.recipe.load import parse
+
+SOURCE = Path(__file__).parents[1] / "third_party" / "tina-neighbours"
+RECIPE = SOURCE / "recipes" / "neighbours.yaml"
+FILES = sorted(SOURCE.rglob("*.py"))
+KIT = {"tina_kit.api", "tina_kit.testing"}
+OTHERS = {"PIL", "pictures", "pyarrow", "pydantic", "pytest", "safetensors", "tina_neighbours"}
+OTHERS |= {"torch"}
+PARTS = {("generator", "nearest-average"), ("dataset", "parquet")}
+OWNER = "tina-neighbours"
+
+needs = [name for name in ("hatchling", "pyarrow") if find_spec(name) is None]
+pytestmark = pytest.mark.timeout(300)
+installs = pytest.mark.skipif(bool(needs), reason=f"{', '.join(needs)} not installed")
+
+
+class Site:
+    """Where the plugin is installed, and a checkout of it that tests may write to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.packages, self.store = folder / "site-packages", folder / "store"
+        without = shutil.ignore_patterns("__pycache__", "*.parquet", "runs")
+        self.checkout = shutil.copytree(SOURCE, folder / "checkout", ignore=without)
+        words = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-compile"]
+        self.python("-m", "pip", "install", *words, "--target", self.packages, self.checkout)
+
+    def python(self, *words: str | Path) -> str:
+        """What Python prints, started in the checkout. Fails where it fails."""
+        path = os.pathsep.join([str(self.packages), os.environ.get("PYTHONPATH", "")])
+        facts = {"PYTHONPATH": path, "TINA_KIT_STORE": str(self.store), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, *words],
+            env={**os.environ, **facts},
+            cwd=self.checkout,
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def tina_kit(self, *words: str | Path) -> str:
+        return self.python("-m", "tina_kit", *words)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("third-party"))
+
+
+def foreign(path: Path) -> set[str]:
+    """What a file imports that a plugin must not: of the kit, all but its two public rooms."""
+    allowed = {*OTHERS, *sys.stdlib_module_names}
+    return {m for m in imports(path) if m not in KIT and m.split(".")[0] not in allowed}
+
+
+def test_it_imports_nothing_of_the_kit_but_the_api_and_the_suites() -> None:
+    assert {path.name: foreign(path) for path in FILES} == {path.name: set() for path in FILES}
+    used = {module for path in FILES for module in imports(path)}
+    assert used >= KIT
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from tina_kit import store",
+        "import tina_kit.zoo",
+        "from tina_kit.api.errors import UserError",
+        "def late():\n    from tina_datasets.files import decode",
+    ],
+)
+def test_another_import_of_the_kit_would_be_noticed(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "part.py"
+    path.write_text(line)
+    assert foreign(path)
+
+
+@installs
+def test_the_kit_knows_it_with_its_owner(site: Site) -> None:
+    listed = json.loads(site.tina_kit("list", "--strict-plugins", "--json"))
+    found = {(row["kind"], row["name"]): row for row in listed if row["owner"] == OWNER}
+    assert found.keys() == PARTS
+    assert {row["origin"] for row in found.values()} == {"tina-neighbours 1.2.0"}
+    assert not any(row["missing"] for row in found.values())
+    for kind, name in PARTS:
+        told = json.loads(site.tina_kit("show", kind, name, "--json"))
+        assert told["full_name"] == f"{OWNER}/{name}"
+        assert told["file"].startswith(str(site.packages / "tina_neighbours"))
+        assert all(option["description"] for option in told["options"])
+
+
+@installs
+def test_the_schema_of_recipes_holds_its_options(site: Site) -> None:
+    recipe = parse(RECIPE.read_text(), str(RECIPE), RECIPE.parent).plain()
+    schema = Draft202012Validator(json.loads(site.tina_kit("schema")))
+    assert schema.is_valid(recipe)
+    for key, name, wrong in [("dataset", "file", 3), ("dataset", "labels", "label")]:
+        assert not schema.is_valid({**recipe, key: {**recipe[key], name: wrong}})
+    assert not schema.is_valid({**recipe, "generators": [{"use": "nearest-average", "k": 0}]})
+
+
+@installs
+def test_the_doctor_finds_it_well(site: Site) -> None:
+    told = json.loads(site.tina_kit("doctor", "--json"))
+    [plugins] = [row for row in told["findings"] if row["topic"] == "plugins"]
+    assert plugins["state"] == "ok" and "tina-neighbours 1.2.0" in plugins["text"]
+    assert not told["plugins"]
+
+
+@installs
+def test_its_own_tests_pass(site: Site) -> None:
+    # The recipe is run below, at more length.
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--ignore", "tests/test_recipe.py"]
+    told = site.python(*words)
+    assert " passed" in told and "failed" not in told
+
+
+@installs
+def test_its_recipe_runs_and_generates_for_any_names(site: Site) -> None:
+    site.python("tests/pictures.py", "recipes/pictures.parquet")
+    run = ["run", "recipes/neighbours.yaml", "--profile", "smoke"]
+    table = site.tina_kit(*run, "--output", "runs")
+    assert "nearest-average" in table and "shuffled prompts" in table and "p-Acc" in table
+    [folder] = (site.checkout / "runs" / "neighbours").iterdir()
+    results = json.loads((folder / "results.json").read_text())
+    assert {"nearest-average", "oracle"} <= {row["generator"] for row in results["generators"]}
+    asked = ["--generator", "nearest-average", "--classes", "blue disc, mauve ring"]
+    site.tina_kit("generate", folder, *asked, "-o", "mine.safetensors")
+    assert (site.checkout / "mine.safetensors").stat().st_size > 4000
