@@ -40,7 +40,7 @@ def tina_kit_components() -> Iterable[Component]:
         Component(
             kind="conditioner",
             name="mini-clip",
-            target="tina_conditioners.clip:OpenClip",
+            target="tina_conditioners.mini_clip:MiniClip",
             options="tina_conditioners.options:MiniClipOptions",
             summary="open-clip with a small model, trained here on the data set in minutes.",
         ),

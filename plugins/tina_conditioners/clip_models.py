@@ -21,11 +21,10 @@ MINI = "mini-clip"
 """The configuration that comes with the kit."""
 
 Config = dict[str, Any]
-WITHOUT_DOWNLOAD = (
-    "Give the file as `checkpoint`, set `weights: random` for a dry try, or train a small one "
-    "here (use: mini-clip)"
+WITHOUT_WEIGHTS = (
+    "Give a file of them as `checkpoint`, set `weights: random` for a dry try, or train a small "
+    "model here (use: mini-clip, weights: train)"
 )
-WITHOUT_ANY = "Give a file as `checkpoint`, or set `weights: train` or `weights: random`"
 
 
 def configuration(options: OpenClipOptions) -> Config:
@@ -70,7 +69,7 @@ def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
         if options.checkpoint is None:
             what = options.config or f"the model '{options.model}' without a tag"
             raise UserError(
-                f"open-clip: there are no weights to download for {what}. {WITHOUT_ANY}"
+                f"open-clip: there are no weights to download for {what}. {WITHOUT_WEIGHTS}"
             )
         return {}
     import open_clip
@@ -138,7 +137,7 @@ def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> str:
     except Exception as error:  # of the hub, of urllib or of open_clip itself
         raise UserError(
             f"open-clip: the weights '{options.pretrained}' of {options.model} cannot be "
-            f"downloaded ({_line(error)}). {WITHOUT_DOWNLOAD}"
+            f"downloaded ({_line(error)}). {WITHOUT_WEIGHTS}"
         ) from error
 
 

@@ -41,10 +41,8 @@ class OpenClipOptions(Options):
     config: Path | None = Field(
         None, description="an open_clip configuration of one's own (.json), in place of `model`"
     )
-    weights: Literal["pretrained", "random", "train"] = Field(
-        "pretrained",
-        description="pretrained, random (for a dry try), or train: on the data set's training "
-        "images and class names",
+    weights: Literal["pretrained", "random"] = Field(
+        "pretrained", description="pretrained, or random (for a dry try); mini-clip trains its own"
     )
     pretrained: str | None = Field(
         "openai",
@@ -57,7 +55,22 @@ class OpenClipOptions(Options):
     template: str = Field(
         "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
     )
-    seed: int = Field(0, ge=0, description="of random weights, and of those training starts from")
+    seed: int = Field(0, ge=0, description="of random weights, which training starts from too")
+
+    @model_validator(mode="after")
+    def _checkpoint_is_pretrained(self) -> OpenClipOptions:
+        if self.checkpoint is not None and self.weights != "pretrained":
+            raise ValueError(f"checkpoint goes with weights: pretrained, not {self.weights}")
+        return self
+
+
+class MiniClipOptions(OpenClipOptions):
+    model: str = Field("mini-clip", description="mini-clip, or an open_clip configuration")
+    weights: Literal["pretrained", "random", "train"] = Field(  # type: ignore[assignment]
+        "train",
+        description="train: on the data set's training images and class names; pretrained (give "
+        "checkpoint), or random",
+    )
     steps: int = Field(
         900,
         gt=0,
@@ -69,21 +82,6 @@ class OpenClipOptions(Options):
     )
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
-
-    @model_validator(mode="after")
-    def _checkpoint_is_pretrained(self) -> OpenClipOptions:
-        if self.checkpoint is not None and self.weights != "pretrained":
-            raise ValueError(f"checkpoint goes with weights: pretrained, not {self.weights}")
-        return self
-
-
-class MiniClipOptions(OpenClipOptions):
-    model: str = Field("mini-clip", description="mini-clip, or an open_clip configuration")
-    weights: Literal["pretrained", "random", "train"] = Field(
-        "train",
-        description="train: on the data set's training images and class names; pretrained (give "
-        "checkpoint), or random",
-    )
 
 
 class DescriptionsOptions(Options):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tina_conditioners.clip import OpenClip
+from tina_conditioners.mini_clip import MiniClip
 from tina_conditioners.options import MiniClipOptions, OpenClipOptions
 
 from tina_kit.api import TinaKitError, UserError
@@ -209,17 +210,17 @@ def test_local_files_are_known_by_their_content(config: Path, tmp_path: Path) ->
 
 
 def test_the_model_that_is_to_be_trained_is_not_used_before(config: Path) -> None:
-    conditioner = made(config, weights="train")
+    conditioner = MiniClip(MiniClipOptions(config=config))
     assert conditioner.learns
     with pytest.raises(TinaKitError, match="neither fitted nor loaded"):
         conditioner.embed(["apple"])
 
 
 def test_mini_clip_is_open_clip_with_the_kits_small_model() -> None:
-    conditioner = OpenClip(MiniClipOptions())
+    conditioner = MiniClip(MiniClipOptions())
     assert conditioner.learns
     assert (conditioner.width, conditioner.image_size) == (128, 32)
-    conditioner = OpenClip(MiniClipOptions(weights="random"))
+    conditioner = MiniClip(MiniClipOptions(weights="random"))
     assert conditioner.embed(["apple"]).shape == (1, 128)
     assert conditioner.embed_images(images(1, 20, 20)).shape == (1, 128)
     model = conditioner._model()[0]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tina_conditioners.clip import OpenClip
+from pydantic import ValidationError
 from tina_conditioners.clip_training import contrastive_loss, crop_and_flip
-from tina_conditioners.options import OpenClipOptions
+from tina_conditioners.mini_clip import MiniClip
+from tina_conditioners.options import MiniClipOptions, OpenClipOptions
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,9 +45,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def options(config: Path, **more: int) -> OpenClipOptions:
+def options(config: Path, **more: int) -> MiniClipOptions:
     settings = {"steps": 30, "batch_size": 8, "learning_rate": 3e-3} | more
-    return OpenClipOptions(config=config, weights="train", **settings)
+    return MiniClipOptions(config=config, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def colours() -> Images:
 
 
 @pytest.fixture(scope="module")
-def fitted(config: Path, colours: Images) -> OpenClip:
-    conditioner = OpenClip(options(config))
+def fitted(config: Path, colours: Images) -> MiniClip:
+    conditioner = MiniClip(options(config))
     conditioner.fit(colours, NAMES, train)
     return conditioner
 
@@ -96,7 +97,7 @@ def test_crops_lie_inside_and_half_of_them_are_mirrored() -> None:
     assert torch.equal(crops, again)
 
 
-def test_a_few_steps_tell_two_colours_apart(fitted: OpenClip, colours: Images) -> None:
+def test_a_few_steps_tell_two_colours_apart(fitted: MiniClip, colours: Images) -> None:
     scores = fitted.embed_images(colours.images) @ fitted.embed(NAMES[:2]).T
     assert torch.equal(scores.argmax(1), colours.labels)
 
@@ -105,7 +106,7 @@ def test_training_is_repeatable_and_leaves_other_draws_alone(config: Path, colou
     rows = []
     for state in (1, 2):
         torch.manual_seed(state)
-        conditioner = OpenClip(options(config, steps=3))
+        conditioner = MiniClip(options(config, steps=3))
         before = torch.get_rng_state()
         conditioner.fit(colours, NAMES, train)
         assert torch.equal(torch.get_rng_state(), before)
@@ -113,24 +114,31 @@ def test_training_is_repeatable_and_leaves_other_draws_alone(config: Path, colou
     assert torch.equal(*rows)
 
 
+def test_only_what_is_trained_has_options_of_training() -> None:
+    fields = MiniClipOptions.model_fields.keys() - OpenClipOptions.model_fields.keys()
+    assert fields == {"steps", "batch_size", "learning_rate", "weight_decay"}
+    with pytest.raises(ValidationError, match="weights"):
+        OpenClipOptions(weights="train")
+
+
 def test_the_loop_is_told_the_options(config: Path, colours: Images) -> None:
     told = []
-    conditioner = OpenClip(options(config, steps=30))
+    conditioner = MiniClip(options(config, steps=30))
     conditioner.fit(colours, NAMES, lambda module, loss, training: told.append(training))
     assert (told[0].steps, told[0].learning_rate, told[0].weight_decay) == (30, 3e-3, 0.1)
 
 
 def test_what_was_trained_is_saved_and_loaded(
-    config: Path, fitted: OpenClip, colours: Images, tmp_path: Path
+    config: Path, fitted: MiniClip, colours: Images, tmp_path: Path
 ) -> None:
     fitted.save(tmp_path)
-    loaded = OpenClip(options(config))
+    loaded = MiniClip(options(config))
     loaded.load(tmp_path)
     assert torch.equal(loaded.embed(NAMES), fitted.embed(NAMES))
     assert torch.equal(loaded.embed_images(colours.images), fitted.embed_images(colours.images))
 
 
-def test_open_clip_itself_reads_what_is_saved(fitted: OpenClip, tmp_path: Path) -> None:
+def test_open_clip_itself_reads_what_is_saved(fitted: MiniClip, tmp_path: Path) -> None:
     fitted.save(tmp_path)
     model = open_clip.create_model(f"local-dir:{tmp_path}")
     tokens = open_clip.get_tokenizer(f"local-dir:{tmp_path}")(["a photo of a red"])
