@@ -73,7 +73,7 @@ class Compute:
         def network(images: Tensor) -> Tensor:
             return experiment.architecture.inputs(module, images.to(experiment.device))
 
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         with torch.inference_mode():
             for split in _SPLITS:
                 images, label = experiment.images(split).images, f"features {split}"
@@ -121,7 +121,7 @@ class Compute:
 
         @cache
         def known() -> dict[tuple[int, ...], Tensor]:
-            found = {}
+            found: dict[tuple[int, ...], Tensor] = {}
             for shards in splits.values():
                 if all(stage.cached(store) for stage in shards):
                     for stage in shards:
