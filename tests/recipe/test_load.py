@@ -114,6 +114,7 @@ def test_a_parts_options_hold_what_the_recipe_nests_in_it(load) -> None:
         (("    name: small\n", "    name: classifier-selection\n"), "two rows have this name"),
         (("name: mine", "name: mine\nseed: 1\nseeds: [1]"), "write either seed or seeds"),
         (("name: mine", "name: mine\nseeds: []"), "r.yaml:2:1: seeds"),
+        (("name: mine", "name: a b"), "name: 'a b' does not match '^[\\w.+-]+$' (names the run"),
         (("name: mine", "name: ../up"), "r.yaml:1:1: name"),
         (("name: mine", "name: mine\ngeneric: {epochs: 0}"), "r.yaml:2:11: generic.epochs"),
         (("name: mine", "name: mine\ngeneric: fast"), "generic: input should be an object"),
@@ -173,6 +174,30 @@ def test_a_component_that_names_no_row_means_all_rows_that_use_it(load) -> None:
 )
 def test_a_wrong_set_is_told_as_it_was_written(load, text: str, told: str) -> None:
     assert told in complaint(load, GOOD, sets=[text])
+
+
+def test_a_wrong_member_is_told_once(load) -> None:
+    told = "--seeds: seeds.0: input should be greater than or equal to 0, not -1"
+    assert complaint(load, GOOD, seeds=[-1]) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("extends: bsae.yaml", "/bsae.yaml; did you mean 'base.yaml'?"),
+        ("extends: images", "/images (it is a folder)"),
+        ("extends: elsewhere/base.yaml", "/elsewhere/base.yaml (nor its folder)"),
+        (GOOD + "plugins: [bse.yaml]\n", "/bse.yaml; did you mean 'base.yaml'?"),
+        (
+            GOOD.replace("{use: shapes}", "{use: image-folder, root: image}"),
+            "/image; did you mean 'images'?",
+        ),
+    ],
+)
+def test_the_nearest_file_is_told(load, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "base.yaml").write_text(GOOD)
+    (tmp_path / "images").mkdir()
+    assert complaint(load, text).endswith(f"there is no {tmp_path}{told}")
 
 
 def test_seeds_replace_the_recipes_own(load) -> None:

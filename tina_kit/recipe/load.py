@@ -13,6 +13,7 @@ from tina_kit.api import UserError
 from tina_kit.plugins import Registry
 from tina_kit.plugins.discovery import load_file
 from tina_kit.plugins.registry import nearest
+from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
 from tina_kit.recipe.recipe import Recipe
@@ -53,7 +54,8 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path}: the recipe cannot be read: {error.strerror}") from None
+        near = meant(path) if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"{path}: the recipe cannot be read: {error.strerror}{near}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: the recipe is not UTF-8 text") from None
     node = parse(text, str(path), path.resolve().parent)
@@ -65,7 +67,9 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
         if parent.resolve() in (*above, path.resolve()):
             raise RecipeError([Problem(base.where, "extends", "the recipes extend each other")])
         if not parent.is_file():
-            raise RecipeError([Problem(base.where, "extends", f"there is no {parent}")])
+            raise RecipeError(
+                [Problem(base.where, "extends", f"there is no {parent}{meant(parent)}")]
+            )
         lower = _without(_extended(parent, (*above, path.resolve())), "name")
         node = merge(lower, _without(node, "extends"))
     settings = node.value.get("set")
@@ -208,7 +212,7 @@ def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> 
     for child in node.value:
         file = (child.where.folder / str(child.value)).resolve()
         if not file.is_file():
-            resolver.report(child.where, "plugins", f"there is no {file}")
+            resolver.report(child.where, "plugins", f"there is no {file}{meant(file)}")
         elif failure := load_file(registry, file):
             resolver.report(child.where, "plugins", str(failure))
         files.append(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -17,6 +17,7 @@ from tina_kit.api.component import import_attribute
 from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent, nearest
+from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.store import content_of
 
@@ -155,7 +156,7 @@ class Resolver:
             # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
             options = model.model_validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
+            for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
             return None
         return options if len(self.problems) == before else None
@@ -210,7 +211,7 @@ class Resolver:
         if field is not None and _is_path(field) and isinstance(value, str):
             path = (node.where.folder / Path(value).expanduser()).resolve()
             if not path.exists():
-                self.report(node.where, f"{key}.{name}", f"there is no {path}")
+                self.report(node.where, f"{key}.{name}", f"there is no {path}{meant(path)}")
             return str(path)
         return value
 
@@ -226,6 +227,11 @@ class Resolver:
         elif detail["type"] == "value_error":
             told = str(detail["ctx"]["error"])  # a part's own words about its options
             self.report(where, name, told)
+        elif detail["type"] == "string_pattern_mismatch":
+            field = _model_at(model, path[:-1]).model_fields.get(str(path[-1]))
+            words = f" ({field.description})" if field and field.description else ""
+            pattern = detail["ctx"]["pattern"]
+            self.report(where, name, f"'{detail['input']}' does not match '{pattern}'{words}")
         else:
             self.report(
                 where,
@@ -242,6 +248,15 @@ def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
         if issubclass(field.annotation, BaseModel):
             model = field.annotation
     return model
+
+
+def _different(details: Sequence[Any]) -> Iterator[Any]:
+    """Without "too few" of a list whose members are wrong, which are left out of the count."""
+    places = [detail["loc"] for detail in details]
+    for detail in details:
+        inside = [place for place in places if place[:-1] == detail["loc"]]
+        if not (detail["type"] == "too_short" and inside):
+            yield detail
 
 
 def plain_node(value: Any, where: Where) -> Node:
