@@ -21,9 +21,7 @@ REMEDY = (
 class Caltech101(ImageFilesDataset):
     """101 categories of 31 to 800 images each."""
 
-    def __init__(self, options: Caltech101Options) -> None:
-        self.options = options
-        self.size = options.size
+    options: Caltech101Options
 
     @cached_property
     def layout(self) -> FolderLayout:

@@ -13,9 +13,7 @@ class ImageFolder(ImageFilesDataset):
     """`root/train/CLASS/*.jpg` and `root/test/CLASS/*.jpg` (or `val`); or `root/CLASS/*.jpg`,
     which is split here."""
 
-    def __init__(self, options: ImageFolderOptions) -> None:
-        self.options = options
-        self.size = options.size
+    options: ImageFolderOptions
 
     @cached_property
     def layout(self) -> FolderLayout:

@@ -19,6 +19,7 @@ from tina_datasets.files import (
     image_sizes,
     split_class,
 )
+from tina_datasets.options import ImageFilesOptions
 from tina_kit.api import Dataset, Images, Split, UserError
 
 TABLES = ("train.csv", "val.csv", "test.csv")
@@ -39,7 +40,8 @@ class Layout(Protocol):
 class ImageFilesDataset(Dataset):
     """A data set of image files; `layout` says where they lie."""
 
-    size: int
+    def __init__(self, options: ImageFilesOptions) -> None:
+        self.options = options
 
     @property
     @abstractmethod
@@ -58,7 +60,7 @@ class ImageFilesDataset(Dataset):
         return hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(self.class_names)
 
     def load(self, split: Split) -> Images:
-        return decode(self.layout.files[split], self.size)
+        return decode(self.layout.files[split], self.options.size)
 
 
 class FolderLayout:

@@ -32,9 +32,7 @@ class MiniImageNet(ImageFilesDataset):
     """Classes are WordNet ids (wnids), in their order; `val` of a folder for each is the test
     split, and one folder with tables is split within each class."""
 
-    def __init__(self, options: MiniImageNetOptions) -> None:
-        self.options = options
-        self.size = options.size
+    options: MiniImageNetOptions
 
     @cached_property
     def layout(self) -> Layout:

@@ -32,10 +32,9 @@ class ShapesOptions(Options):
     seed: int = Field(0, ge=0, description="of the drawing")
 
 
-class Caltech101Options(Options):
-    root: Path | None = Field(
-        None, description="folder that holds caltech101/; by default $TINA_KIT_DATA"
-    )
+class ImageFilesOptions(Options):
+    """What every data set of image files can be asked."""
+
     size: int = Field(
         32,
         ge=8,
@@ -46,56 +45,34 @@ class Caltech101Options(Options):
         0.2,
         gt=0,
         lt=1,
-        description="of each class (Section 5.1: 8:2)",
+        description="of each class, where the files are not split (Section 5.1: 8:2)",
         json_schema_extra={"unit": "share of the images"},
     )
-    split_seed: int = Field(0, ge=0, description="of the split into training and test images")
+    split_seed: int = Field(0, ge=0, description="of the split, where the files are not split")
 
 
-class ImageFolderOptions(Options):
+class Caltech101Options(ImageFilesOptions):
+    root: Path | None = Field(
+        None, description="folder that holds caltech101/; by default $TINA_KIT_DATA"
+    )
+
+
+class ImageFolderOptions(ImageFilesOptions):
     root: Path = Field(
         description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/"
-    )
-    size: int = Field(
-        32,
-        ge=8,
-        description="images are resized and cropped to size × size",
-        json_schema_extra={"unit": "pixels"},
     )
     names: Path | None = Field(
         None, description="a .tsv of folder and class names, where folders are no names"
     )
-    test_fraction: float = Field(
-        0.2,
-        gt=0,
-        lt=1,
-        description="of each class, where the folder holds no split",
-        json_schema_extra={"unit": "share of the images"},
-    )
-    split_seed: int = Field(0, ge=0, description="of the split, where the folder holds none")
 
 
-class MiniImageNetOptions(Options):
+class MiniImageNetOptions(ImageFilesOptions):
     root: Path | None = Field(
         None, description="folder that holds mini_imagenet/, or that one; by default $TINA_KIT_DATA"
-    )
-    size: int = Field(
-        32,
-        ge=8,
-        description="images are resized and cropped to size × size",
-        json_schema_extra={"unit": "pixels"},
     )
     names: Path | None = Field(
         None, description="a table of wnid, tab, names; by default classes.tsv beside the images"
     )
-    test_fraction: float = Field(
-        0.2,
-        gt=0,
-        lt=1,
-        description="of each class, where the layout holds no test images",
-        json_schema_extra={"unit": "share of the images"},
-    )
-    split_seed: int = Field(0, ge=0, description="of the split, where the layout holds none")
 
 
 class CifarOptions(Options):
