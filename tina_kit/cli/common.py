@@ -21,6 +21,21 @@ STRICT = "TINA_KIT_STRICT_PLUGINS"
 PATIENCE = 0.07
 """Seconds to wait for the import of plugins that are seen for the first time."""
 
+RecipeFile = Annotated[
+    Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Override one value: generators.tina-dit.depth=3.",
+        autocompletion=complete.settings,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(help="A named set of overrides in the recipe.", autocompletion=complete.profiles),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ import typer
 from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Strict, is_strict, registry
+from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, is_strict, registry
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registered
@@ -54,17 +53,9 @@ def list_(
 
 
 def validate(
-    recipe: Annotated[Path, typer.Argument(help="A recipe.", autocompletion=complete.recipes)],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Override one value: key=value.", autocompletion=complete.settings
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(help="A profile of the recipe.", autocompletion=complete.profiles),
-    ] = None,
+    recipe: RecipeFile,
+    set_: Sets = None,
+    profile: Profile = None,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Strict, log, registry
+from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, log, registry
 from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -19,23 +19,9 @@ if TYPE_CHECKING:
 
 
 def run(
-    recipe: Annotated[
-        Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)
-    ],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Override one value: generators.tina-dit.depth=3.",
-            autocompletion=complete.settings,
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            help="A named set of overrides in the recipe.", autocompletion=complete.profiles
-        ),
-    ] = None,
+    recipe: RecipeFile,
+    set_: Sets = None,
+    profile: Profile = None,
     seeds: Annotated[
         str | None, typer.Option(help="Seeds in place of the recipe's, like 0,1,2.")
     ] = None,
