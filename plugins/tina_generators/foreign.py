@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import is_zipfile
@@ -73,12 +74,17 @@ def read_foreign(path: Path, heads: int) -> Ancestor:
 def _state(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint, or of the first part of it that is a network's state."""
     try:
-        # A file of the older format cannot be mapped.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    except (EOFError, OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        with warnings.catch_warnings():  # of unusual pickles, which are refused below
+            warnings.simplefilter("ignore")
+            # A file of the older format cannot be mapped.
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+    except Exception as error:  # a damaged pickle can raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, (pickle.UnpicklingError, KeyError)):
+            reason = "nothing else in a file is run"  # torch's own words advise to run it
         raise UserError(
-            f"inherit_file: {path}: no checkpoint of tensors alone: {reason}"
+            f"inherit_file: {path}: no checkpoint of tensors alone: {reason}. Save the network's "
+            "state dict with torch.save"
         ) from error
     holders = [content.get(name) for name in _NETWORKS] if isinstance(content, Mapping) else []
     for holder in [*holders, content]:

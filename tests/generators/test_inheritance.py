@@ -321,9 +321,19 @@ def test_another_network_is_told_by_what_it_has(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(3)}, path)
     with pytest.raises(UserError, match=r"expected the blocks of G\.pt .* found conv1\.weight"):
         read_foreign(path, heads=2)
-    path.write_bytes(b"no checkpoint")
-    with pytest.raises(UserError, match="no checkpoint of tensors alone"):
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", b"hello", b"\x80\x04junk", b"PK\x03\x04"]
+)
+def test_what_is_no_checkpoint_is_refused_in_words(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, content: bytes
+) -> None:
+    path = tmp_path / "broken.pt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="no checkpoint of tensors alone") as caught:
         read_foreign(path, heads=2)
+    assert "weights_only" not in str(caught.value) and not recwarn.list
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
