@@ -60,7 +60,7 @@ class Chat:
                 pause *= 2
             try:
                 with urllib.request.urlopen(request, timeout=self.options.timeout) as reply:
-                    return _text_of(json.load(reply))
+                    return _text_of(reply.read())
             except urllib.error.HTTPError as error:
                 trouble = f"status {error.code}"
                 error.close()
@@ -70,7 +70,8 @@ class Chat:
                 trouble = str(getattr(error, "reason", error)) or type(error).__name__
         raise TinaKitError(
             f"{self.url}: no answer after {self.options.retries + 1} attempts, at last "
-            f"{trouble}. What was answered before is kept; start again when the endpoint is well"
+            f"{trouble}. Check `endpoint`, or start again when it is well; what was answered "
+            "before is kept"
         )
 
     def _refusal(self, status: int) -> UserError:
@@ -78,7 +79,7 @@ class Chat:
             what = f"the key in {self.options.key_variable} is refused"
             if self.options.key_variable is None:
                 what = "a key is asked for; name its environment variable in `key_variable`"
-            return UserError(f"{self.url}: {what} (status {status})")
+            return UserError(f"{self.url}: {what} (status {status}). Set another one")
         return UserError(
             f"{self.url}: the request is refused (status {status}). Check `endpoint`, `model` "
             f"('{self.options.model}') and `temperature`"
@@ -106,10 +107,14 @@ class Chat:
         return key
 
 
-def _text_of(reply: Any) -> str:
+def _text_of(reply: bytes) -> str:
     """The answer in a chat completion. Raises ValueError for anything else."""
     try:
-        text = reply["choices"][0]["message"]["content"]
+        content = json.loads(reply)
+    except ValueError:
+        raise ValueError("what it answers is no JSON") from None
+    try:
+        text = content["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
         raise ValueError("what it answers is no chat completion") from None
     return text if isinstance(text, str) else ""

@@ -36,7 +36,7 @@ class Descriptions(Described):
         if missing := [name for name in names if name.lower() not in table]:
             raise UserError(
                 f"{self._path}: no description of {len(set(missing))} of {len(set(names))} "
-                f"classes: {listed(missing, table)}"
+                f"classes: {listed(missing, table)}. Add a line `name: sentence` for each"
             )
         return {name: table[name.lower()] for name in names}
 

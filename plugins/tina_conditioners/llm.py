@@ -38,16 +38,17 @@ class LlmDescriptions(Described):
 
     def sentences(self, names: Sequence[str]) -> Mapping[str, str]:
         found: dict[str, str] = {}
-        refused = []
+        refused: dict[str, list[str]] = {}
         for name in dict.fromkeys(names):
             try:
                 found[name] = self._sentence(name)
             except NoUsableAnswer as error:
-                refused.append(f"'{name}' ({error})")
+                refused.setdefault(str(error), []).append(f"'{name}'")
         if refused:
+            each = [f"{', '.join(names)} ({reason})" for reason, names in refused.items()]
             raise TinaKitError(
                 f"llm-descriptions: {self.options.model} gave no usable sentence for "
-                f"{', '.join(refused)}. Change `prompt`, `model` or `words`; the other classes' "
+                f"{', '.join(each)}. Change `prompt`, `model` or `words`; the other classes' "
                 "answers are kept"
             )
         return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class SentenceTransformer(Conditioner):
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        # It warns of what is told below, where nothing can be loaded.
+        getLogger("sentence_transformers").setLevel(ERROR)
         try:
             return Model(place, device="cpu", local_files_only=self.options.offline)
         except (OSError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +29,17 @@ class EmbeddingTable(Conditioner):
         try:
             with np.load(path, allow_pickle=False) as file:
                 names, embeddings = file["names"], file["embeddings"]
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: is no .npz of `names` and `embeddings` ({error})") from None
-        if embeddings.ndim != 2 or len(names) != len(embeddings):
+        except Exception as error:  # whatever a file that is none leads to
+            found = f" ({error})" if isinstance(error, (KeyError, OSError)) else ""
             raise UserError(
-                f"{path}: {len(names)} names do not fit embeddings of shape {embeddings.shape}"
+                f"{path}: is no .npz of `names` and `embeddings`{found}. "
+                "numpy.savez(FILE, names=NAMES, embeddings=ROWS) writes one"
+            ) from error
+        fit = names.ndim == 1 and embeddings.ndim == 2 and len(names) == len(embeddings)
+        if not fit or embeddings.dtype.kind not in "fiu":
+            raise UserError(
+                f"{path}: names of shape {names.shape} do not fit embeddings of shape "
+                f"{embeddings.shape} and type {embeddings.dtype}; (N,) and numbers (N, D) would"
             )
         rows = torch.from_numpy(embeddings.astype(np.float32))
         index = {str(name).lower(): row for row, name in enumerate(names)}
@@ -60,7 +65,8 @@ class EmbeddingTable(Conditioner):
         if missing:
             raise UserError(
                 f"{self.options.path}: no embedding for {len(missing)} of {len(prompts)} prompts: "
-                f"{listed(missing, index)}"
+                f"{listed(missing, index)}. Add them to the table, or use a conditioner that reads "
+                "any text"
             )
         return torch.stack(
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,39 @@ def test_all_names_that_are_not_in_the_table_are_told_at_once(table: Path) -> No
     with pytest.raises(UserError) as told:
         conditioner.embed(["apple", *missing, missing[0]])
     assert all(str(told.value).count(f"{name},") == 1 for name in missing[:-1])
-    assert str(told.value).endswith(missing[-1])
+    assert f"{missing[-1]}. Add them to the table" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"names": ["a"]},
+        {"names": np.array(["a", None]), "embeddings": np.zeros((2, 3))},
+        {"names": ["a"], "embeddings": np.zeros((2, 3))},
+        {"names": ["a"], "embeddings": np.zeros(1)},
+        {"names": ["a"], "embeddings": np.array([["b"]])},
+        {"names": "a", "embeddings": np.zeros((1, 3))},
+    ],
+)
+def test_a_table_of_other_arrays_is_told(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    np.savez(tmp_path / "t.npz", **arrays)
+    with pytest.raises(UserError, match=r"t\.npz: (is no \.npz of `names`|names of shape)") as told:
+        EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz")).embed(["a"])
+    assert "allow_pickle" not in str(told.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"names: a", b"PK\x03\x04cut off"])
+def test_a_file_that_is_no_table_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"t\.npz: is no \.npz .* numpy\.savez") as told:
+        EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz")).embed(["a"])
+    assert "allow_pickle" not in str(told.value)
+
+
+def test_one_array_is_no_table(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.zeros((2, 3)))
+    with pytest.raises(UserError, match=r"t\.npy: is no \.npz"):
+        EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npy")).embed(["a"])
 
 
 def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
@@ -115,8 +148,12 @@ def test_the_packaged_sentence_model_knows_meaning_and_needs_no_network() -> Non
     assert torch.equal(conditioner.embed(["truck"])[0], truck)
 
 
-def test_a_sentence_model_that_is_not_here_is_told() -> None:
+@pytest.mark.parametrize("model", ["nobody/no-such-model", "/no/such/folder"])
+def test_a_sentence_model_that_is_not_here_is_told_once(
+    model: str, caplog: pytest.LogCaptureFixture
+) -> None:
     pytest.importorskip("sentence_transformers", reason="the extra `text` is not installed")
-    conditioner = SentenceTransformer(SentenceTransformerOptions(model="nobody/no-such-model"))
-    with pytest.raises(UserError, match="the model 'nobody/no-such-model' cannot be loaded"):
+    conditioner = SentenceTransformer(SentenceTransformerOptions(model=model))
+    with pytest.raises(UserError, match=f"the model '{model}' cannot be loaded"):
         conditioner.embed(["a"])
+    assert not caplog.records

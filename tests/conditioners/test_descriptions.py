@@ -59,7 +59,7 @@ def test_all_missing_classes_are_told_at_once(file: Path) -> None:
     assert "no description of 5 of 6 classes: appel (the nearest name is 'apple')" in str(
         told.value
     )
-    assert str(told.value).endswith("kiwi, yew")
+    assert str(told.value).endswith("kiwi, yew. Add a line `name: sentence` for each")
 
 
 @pytest.mark.parametrize(

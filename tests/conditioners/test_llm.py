@@ -132,7 +132,7 @@ def test_pauses_between_attempts_grow(endpoint: Endpoint, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("entry", "trouble"),
-    [(503, "status 503"), (0.4, "timed out"), (b"<html>", "Expecting value"), (b"{}", "no chat")],
+    [(503, "status 503"), (0.4, "timed out"), (b"<html>", "is no JSON"), (b"{}", "no chat")],
 )
 def test_lasting_trouble_is_told_and_nothing_is_kept(
     endpoint: Endpoint, entry: Any, trouble: str
@@ -193,9 +193,10 @@ def test_nonsense_is_refused_with_the_reason_and_asked_again(
 
 
 def test_lasting_nonsense_is_told_for_all_classes_and_not_kept(endpoint: Endpoint) -> None:
-    endpoint.script = ["Apples.", "Apples.", "Red.", "", ""]
-    with pytest.raises(TinaKitError, match=r"'apple' \(uses 'apple'\), 'pear' \(says nothing\)"):
-        made(endpoint, retries=1).embed(["apple", "cherry", "pear"])
+    endpoint.script = ["Apples.", "Apples.", "Red.", "", "", "", ""]
+    told = r"'apple' \(uses 'apple'\), 'pear', 'fig' \(says nothing\)\. Change"
+    with pytest.raises(TinaKitError, match=told):
+        made(endpoint, retries=1).embed(["apple", "cherry", "pear", "fig"])
     assert len(answers()) == 1  # the cherry's
 
 
