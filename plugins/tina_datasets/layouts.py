@@ -7,6 +7,7 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -182,7 +183,7 @@ def split_folders(root: Path) -> tuple[Path, Path] | None:
 
 def read_table(path: Path) -> Iterator[tuple[str, str]]:
     """The filename and label of each row. Raises UserError naming table and line."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with _as_text(path), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         header = [column.strip() for column in next(rows, [])]
         if not {"filename", "label"} <= set(header):
@@ -194,12 +195,23 @@ def read_table(path: Path) -> Iterator[tuple[str, str]]:
             yield row[name].strip(), row[label].strip()
 
 
+@contextmanager
+def _as_text(path: Path) -> Iterator[None]:
+    """Names the table that is none."""
+    try:
+        yield
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is no table in UTF-8 ({error}). Save it as UTF-8") from None
+
+
 def read_names(path: Path) -> dict[str, str]:
     """Class → the first of its names, from lines of class, tab (or a space), names and commas."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such table of class names")
     named = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    with _as_text(path):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    for line in lines:
         class_, _, words = line.partition("\t" if "\t" in line else " ")
         named[class_.strip()] = words.split(",")[0].strip()
     return named

@@ -130,6 +130,12 @@ def test_all_classes_without_a_name_are_told_at_once(
         mini(root).class_names  # noqa: B018
 
 
+def test_a_table_of_names_in_another_encoding_is_told(folders: Path) -> None:
+    (folders / "mini_imagenet" / "classes.tsv").write_bytes("n01\tcaf\u00e9\n".encode("latin1"))
+    with pytest.raises(UserError, match=r"classes\.tsv: is no table in UTF-8 .* Save it as UTF-8"):
+        mini(folders).class_names  # noqa: B018
+
+
 def test_without_a_table_of_names_one_can_be_given(tables: Path, tmp_path: Path) -> None:
     (tables / "mini_imagenet" / "classes.tsv").unlink()
     with pytest.raises(UserError, match=r"no name for n01, n02, n03\. Set `names`"):
@@ -160,10 +166,11 @@ def test_mistakes_in_the_tables_are_told(tables: Path) -> None:
     for change, reason in (
         ("file,label\na.jpg,n02\n", "needs the columns filename and label"),
         (good + "short\n", r"train\.csv:12: the row is too short"),
+        (good + "\udcff\n", r"train\.csv: is no table in UTF-8"),
         (good + "n0100000.jpg,n02\n", r"n0100000\.jpg is listed twice"),
         (good + "gone.jpg,n02\nlost.jpg,n02\n", r"2 images .* missing: gone\.jpg, lost\.jpg"),
     ):
-        (root / "train.csv").write_text(change)
+        (root / "train.csv").write_text(change, encoding="utf-8", errors="surrogateescape")
         with pytest.raises(UserError, match=reason):
             mini(tables).fingerprint()
     (root / "train.csv").unlink()
