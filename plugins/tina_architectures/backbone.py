@@ -68,8 +68,10 @@ class Backbone(Architecture):
         known = [*timm.list_models(), *timm.list_pretrained()]
         if options.model not in known:
             close = get_close_matches(options.model, known, n=3, cutoff=0.4)
-            hint = f"; the nearest: {', '.join(close)}" if close else ""
-            raise UserError(f"timm: there is no model '{options.model}'{hint}")
+            hint = (
+                f"the nearest are {', '.join(close)}" if close else "timm.list_models() names them"
+            )
+            raise UserError(f"timm: there is no model '{options.model}'; {hint}")
         config = timm.get_pretrained_cfg(options.model) or timm.models.PretrainedCfg()
         self.mean, self.std = config.mean, config.std
         self.size: tuple[int, int] = config.input_size[1:]

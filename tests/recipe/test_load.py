@@ -200,6 +200,23 @@ def test_the_nearest_file_is_told(load, tmp_path: Path, text: str, told: str) ->
     assert complaint(load, text).endswith(f"there is no {tmp_path}{told}")
 
 
+def test_a_missing_zoo_is_told_by_its_key(load) -> None:
+    assert "r.yaml:1:1: zoo: there is no" in complaint(load, "zoo: nowhere\n" + GOOD)
+
+
+def test_a_part_that_does_not_take_its_options_is_told_with_its_place(
+    load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("there is no such model")
+
+    recipe = load()
+    monkeypatch.setattr("tina_kit.recipe.resolve.import_attribute", lambda _: refuse)
+    for part in (recipe.architecture.build, recipe.architecture.settings):
+        with pytest.raises(UserError, match=r"^\S*r\.yaml:3:1: there is no such model$"):
+            part()
+
+
 def test_seeds_replace_the_recipes_own(load) -> None:
     assert load("seed: 7\n" + GOOD).core.seeds == (7,)
     assert load("seed: 7\n" + GOOD, seeds=[1, 2]).core.seeds == (1, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -46,7 +48,8 @@ class Draws:
     @cached_property
     def seen(self) -> Tensor:
         """int64 `(K',)`: the classes that anything trained may see."""
-        seen = self.sampler.seen(self.classes, self.seed)
+        with self._placed("seen"):
+            seen = self.sampler.seen(self.classes, self.seed)
         return torch.arange(len(self.classes.names)) if seen is None else seen
 
     def of(self, classes: int) -> Tensor:
@@ -55,10 +58,16 @@ class Draws:
         return self._draw(sampler, self.seed)["ood"]
 
     def _draw(self, sampler: TaskSampler, seed: int) -> dict[str, Tensor]:
-        try:
+        with self._placed("classes"):
             return sampler.draw(self.classes, seed)
+
+    @contextmanager
+    def _placed(self, option: str) -> Iterator[None]:
+        """Tells where the recipe asks for what cannot be drawn."""
+        try:
+            yield
         except UserError as error:
-            raise UserError(f"{self.recipe.where('tasks', 'classes')}: tasks: {error}") from error
+            raise UserError(f"{self.recipe.where('tasks', option)}: tasks: {error}") from error
 
 
 def without(tasks: Tensor, others: Tensor) -> Tensor:

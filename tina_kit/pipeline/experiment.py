@@ -68,8 +68,9 @@ class Experiment:
 
     @cached_property
     def classes(self) -> Classes:
+        dataset = self.dataset
         try:
-            return Classes(list(self.dataset.class_names), self.dataset.superclasses)
+            return Classes(list(dataset.class_names), dataset.superclasses)
         except UserError as error:
             raise UserError(f"{self.recipe.where('dataset')}: dataset: {error}") from error
 

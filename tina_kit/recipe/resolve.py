@@ -32,7 +32,8 @@ class ResolvedPart:
     where: Where
 
     def build(self) -> Any:
-        """A fresh object. Raises TinaKitError when the component's code cannot be imported."""
+        """A fresh object. Raises TinaKitError when the component's code cannot be imported, and
+        UserError with the place in the recipe when it does not take its options."""
         target = self.entry.component.target
         try:
             attribute = import_attribute(target)
@@ -44,7 +45,10 @@ class ResolvedPart:
             name: tuple(p.build() for p in child) if isinstance(child, tuple) else child.build()
             for name, child in self.children.items()
         }
-        return attribute(self.options, **nested)
+        try:
+            return attribute(self.options, **nested)
+        except UserError as error:
+            raise UserError(f"{self.where}: {error}") from error
 
     def plain(self) -> dict[str, Any]:
         """What a recipe would say, with every default."""
@@ -90,8 +94,8 @@ class ResolvedPart:
         }
 
     def _fingerprint(self) -> str:
+        part = self.build()
         try:
-            part = self.build()
             return str(part.fingerprint()) + content_of(part.files())
         except UserError as error:
             raise UserError(f"{self.where}: {error}") from error
@@ -211,7 +215,9 @@ class Resolver:
         if field is not None and _is_path(field) and isinstance(value, str):
             path = (node.where.folder / Path(value).expanduser()).resolve()
             if not path.exists():
-                self.report(node.where, f"{key}.{name}", f"there is no {path}{meant(path)}")
+                self.report(
+                    node.where, f"{key}.{name}".lstrip("."), f"there is no {path}{meant(path)}"
+                )
             return str(path)
         return value
 
