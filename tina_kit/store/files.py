@@ -14,7 +14,7 @@ from typing import Any
 from tina_kit.api import TinaKitError
 
 STORE_REMEDY = "set TINA_KIT_STORE to a folder on another disk"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def read_json(path: Path) -> Any:
@@ -77,7 +77,7 @@ def explaining_full_disk(place: Path, remedy: str) -> Iterator[None]:
     except TinaKitError:
         raise
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in _FULL
+        full = isinstance(error, OSError) and error.errno in FULL
         if full or "os error 28" in str(error) or "No space left" in str(error):
             raise TinaKitError(
                 f"{place}: no space left on this disk. Free some, or {remedy}; what is finished "

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from tina_kit.api import TinaKitError
 from tina_kit.store.checkpoint import Checkpoint
 from tina_kit.store.files import (
+    FULL,
     STORE_REMEDY,
     explaining_full_disk,
     flush,
@@ -130,8 +132,7 @@ class Store:
             return None
         work = self.root / _WORK / stage / key
         with explaining_full_disk(self.root, STORE_REMEDY):
-            self._make_root()
-            work.parent.mkdir(parents=True, exist_ok=True)
+            self._make_places(work.parent)
             with _locked(work.with_name(f"{key}.lock"), waiting):
                 if self.has(stage, key):
                     return None
@@ -148,17 +149,25 @@ class Store:
                     self._publish(out, self.folder(stage, key))
                 finally:
                     shutil.rmtree(out, ignore_errors=True)
+                    with suppress(OSError):  # it stays where it holds checkpoints
+                        work.rmdir()
                 shutil.rmtree(work, ignore_errors=True)
                 return seconds
 
-    def _make_root(self) -> None:
+    def _make_places(self, work: Path) -> None:
+        reason = "it may not be written to"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
-            raise TinaKitError(
-                f"{self.root}: the store cannot be made here ({error.strerror}). Set "
-                "TINA_KIT_STORE to a folder you can write to"
-            ) from error
+            work.mkdir(parents=True, exist_ok=True)
+            if os.access(work, os.W_OK | os.X_OK):
+                return
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            reason = error.strerror or reason
+        raise TinaKitError(
+            f"{self.root}: the store cannot be kept here ({reason}). Set TINA_KIT_STORE to a "
+            "folder you can write to"
+        )
 
     def _publish(self, out: Path, place: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
