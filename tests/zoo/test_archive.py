@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -209,12 +210,17 @@ class _Malicious:
         return os.system, (f"touch '{self.path}'",)
 
 
-def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_file_is_never_run(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, legacy: bool
+) -> None:
     trap = tmp_path / "sprung"
     p_model(tmp_path / "a.pth", ["fig", "pear"], lambda state: {**state, "x": _Malicious(trap)})
+    if legacy:
+        (tmp_path / "a.pth").write_bytes(pickle.dumps(_Malicious(trap), protocol=4))
     with pytest.raises(UserError, match=r"a\.pth: it is no file of tensors alone"):
         gather(tmp_path, ARCHITECTURE)
-    assert not trap.exists()
+    assert not trap.exists() and not recwarn.list
 
 
 def test_all_that_does_not_fit_is_told_at_once_file_by_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Files are read as tensors alone: no code in them is ever run.
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -122,7 +123,9 @@ def _classes(path: Path, together: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _state(path: Path) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of unusual pickles, which are refused below
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise _Unfit("it is no file of tensors alone; nothing else in a file is run") from None
     except Exception as error:  # a broken file fails in any way
