@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -180,6 +181,23 @@ def test_the_shell_completes_recipes_profiles_and_keys(recipe: Path) -> None:
 def test_what_cannot_be_completed_is_no_error(tmp_path: Path) -> None:
     assert completed("run", str(tmp_path / "none.yaml"), "--profile", "s") == []
     assert completed("run", str(tmp_path / "none" / "x")) == []
+
+
+def test_a_schema_is_written_whole_or_not_at_all(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "recipe.schema.json"
+    place.write_text("older")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tina_kit.store.files.flush", full)
+        assert invoke(["schema", "-o", str(place)]) == 2
+    assert f"{place}: the schema cannot be written: No space left" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.glob("*schema*")] == ["older"]
+    assert invoke(["schema", "-o", str(place)]) == 0 and json.loads(place.read_text())
 
 
 def test_a_file_is_a_plugin_for_every_command(run, recipe: Path, tmp_path: Path) -> None:

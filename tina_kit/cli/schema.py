@@ -25,6 +25,7 @@ def schema(
     `# yaml-language-server: $schema=FILE`. Write it again when parts were installed.
     """
     from tina_kit.recipe.json_schema import recipe_schema
+    from tina_kit.store.files import replacing
 
     found = registry(plugin or (), strict)
     if found.look_again is not None:
@@ -34,7 +35,8 @@ def schema(
         print(text, end="")
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        with replacing(output) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{output}: the schema cannot be written: {error.strerror}") from None
     log(f"first line of a recipe: # yaml-language-server: $schema={output}")
