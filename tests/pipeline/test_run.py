@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -111,6 +112,16 @@ def test_a_folder_that_cannot_be_written_is_told(plan, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TinaKitError, match="the run folder cannot be made here"):
         Run.start(plan(), tmp_path / "file", [], print, [])
+
+
+def test_a_disk_that_may_only_be_read_is_told(plan, tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    made = plan()
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(TinaKitError, match=r"cannot be made here \(Read-only file system\)"):
+        Run.start(made, tmp_path / "runs", (), print, ())
 
 
 def test_shuffled_prompts_are_the_right_ones_in_another_order() -> None:

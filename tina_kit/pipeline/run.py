@@ -22,7 +22,7 @@ from tina_kit.report.results import result_rows
 from tina_kit.report.studies import StudyReport, plot_study, study_report
 from tina_kit.report.table import about
 from tina_kit.store import write_json
-from tina_kit.store.files import explaining_full_disk
+from tina_kit.store.files import FULL, explaining_full_disk
 
 Log = Callable[[str], None]
 REMEDY = "choose another place with --output"
@@ -184,7 +184,7 @@ class _writable:
         pass
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, (FileExistsError, NotADirectoryError, PermissionError)):
+        if isinstance(error, OSError) and error.errno not in FULL:
             raise TinaKitError(
                 f"{self.folder}: the run folder cannot be made here ({error.strerror}). Choose "
                 "another with --output"
