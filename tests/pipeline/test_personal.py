@@ -39,7 +39,7 @@ def test_the_oracles_and_selections_know_only_the_data_sets_classes(experiment) 
     generic = experiment.generic_module
     pixels = experiment.architecture.normalise(experiment.images("test").images[:5])
     torch.testing.assert_close(model.module(pixels), generic(pixels)[:, :3], atol=1e-5, rtol=1e-5)
-    with pytest.raises(UserError, match="knows only the classes of the data set"):
+    with pytest.raises(UserError, match="knows only the classes of the data set, and not "):
         personal_model(experiment, "classifier-selection", ["red circle", "a blue whale"])
 
 

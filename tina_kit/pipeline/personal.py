@@ -33,9 +33,10 @@ def personal_model(
         raise UserError(f"{named.name} reads no prompts, and so no images; name the classes")
     tasks = _known(experiment, classes)
     if not generator.reads_conditions and tasks is None:
+        unknown = [each for each in classes if each not in experiment.class_names]
         raise UserError(
-            f"{named.name} knows only the classes of the data set; a generator that reads prompts "
-            "takes any name"
+            f"{named.name} knows only the classes of the data set, and not {', '.join(unknown)}; a "
+            "generator that reads prompts takes any name"
         )
     conditions = _conditions(experiment, classes, images)
     vector = generate(experiment, generator, conditions, tasks)[0]
