@@ -25,7 +25,14 @@ def wrap_it() -> None:
         raise RuntimeError("Error calling __set_name__") from error
 
 
-@pytest.mark.parametrize("come", [press, wrap_it])
+def fail_after_it() -> None:
+    try:
+        press()
+    finally:
+        raise ImportError("cannot load module more than once per process")
+
+
+@pytest.mark.parametrize("come", [press, wrap_it, fail_after_it])
 def test_it_is_one_line_wherever_it_comes_from(
     come: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,11 +20,12 @@ def interrupted() -> int:
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error; Python wraps what comes while a class is being made."""
+    """Whether Ctrl-C is behind an error: Python wraps what comes while a class is being made, and
+    what cleans up after it may fail itself."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return True
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
     return False
 
 
