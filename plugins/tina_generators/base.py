@@ -43,8 +43,9 @@ class Tina(Generator):
     a p-Model (`sample`), is for the subclasses to say.
 
     The loss is the mean over tokens of each token's squared error, so that a class's few
-    classifier entries count as much as a chunk of hundreds. Entries of absent classes have no
-    part in it (Section 4.2): they are 0 in training, and stay 0 while a p-Model is made.
+    classifier entries count as much as a chunk of hundreds; those weigh `row_weight`. Entries of
+    absent classes have no part in it (Section 4.2): they are 0 in training, and stay 0 while a
+    p-Model is made.
     """
 
     network: TinaTransformer
@@ -129,11 +130,12 @@ class Tina(Generator):
             frame.groups,
             _where_some_are_absent(mask, device),
         )
-        counted = frame.encode(frame.held(mask)).to(device)
-        entries = counted.sum(-1)  # (B, S), 0 for a token of absent classes
-        square = (predicted - frame.encode(clean).to(device)).square() * counted
-        error = square.sum(-1) / entries.clamp(min=1)
-        mean: Tensor = error.sum() / (entries > 0).sum()
+        weights = frame.held(mask) * frame.weights(self.options.row_weight)
+        weights = frame.encode(weights).to(device)
+        entries = (weights > 0).sum(-1).clamp(min=1)  # (B, S)
+        square = (predicted - frame.encode(clean).to(device)).square() * weights
+        error, weight = square.sum(-1) / entries, weights.sum(-1) / entries
+        mean: Tensor = error.sum() / weight.sum()
         return mean
 
     def _training(self) -> Training:

@@ -32,6 +32,10 @@ class Frame:
         those of absent classes."""
         return (present[:, self._owner] | (self._owner < 0)).float()
 
+    def weights(self, row: float) -> Tensor:
+        """float32 `(P,)`: `row` for every entry of a class, 1 for the others."""
+        return torch.where(self._owner < 0, 1.0, row)
+
     def noise(self, count: int, random: torch.Generator) -> Tensor:
         """`(count, S, W)`. Tokens of a group share their noise, in training as in sampling, so that
         it says nothing about their order and `class-rows` is equivariant exactly."""

@@ -51,6 +51,12 @@ class TransformerOptions(Options):
         description="of parameter vectors: subtract the zoo's mean and divide by each layer's "
         "scale, or divide by one scale, as G.pt does",
     )
+    row_weight: float = Field(
+        1.0,
+        gt=0,
+        description="of the classes' entries in the loss, where the others weigh 1: rows differ "
+        "more between classes than between tasks, and only the latter is the p-Model's own",
+    )
     prompts: Literal["text", "image"] = Field(
         "text", description="trained on class names, or on random training images of each class"
     )

@@ -159,16 +159,21 @@ def test_rows_of_absent_classes_have_no_part_in_training(world, tokenizer: str) 
     assert losses(world, world.build(tokenizer), other) == plain
 
 
+@pytest.mark.parametrize("row_weight", [1.0, 3.0])
 @pytest.mark.parametrize("tokenizer", BOTH)
-def test_the_loss_of_full_tasks_is_the_mean_over_tokens(world, tokenizer: str) -> None:
+def test_the_loss_of_full_tasks_is_the_weighted_mean_over_tokens(
+    world, tokenizer: str, row_weight: float
+) -> None:
     """The decoders start at 0, so that the first loss can be worked out by hand."""
-    generator, data = world.build(tokenizer), world.zoo()
+    generator, data = world.build(tokenizer, row_weight=row_weight), world.zoo()
     (loss,) = losses(world, generator, data, steps=1)
     layout = world.context().architecture.layout(4)
     pick = torch.randint(40, (64,), generator=torch.Generator().manual_seed(0))
     clean = generator.normalisation.normalise(data.vectors, layout)[pick]
-    tokens = generator.tokenizer.tokens(layout)
-    expected = sum(clean[:, token.entries].square().mean() for token in tokens) / len(tokens)
+    weights = torch.where(layout.class_of_entries() < 0, 1.0, row_weight)
+    tokens = [token.entries for token in generator.tokenizer.tokens(layout)]
+    errors = [(clean.square() * weights)[:, entries].mean() for entries in tokens]
+    expected = sum(errors) / sum(weights[list(entries)].mean() for entries in tokens)
     assert loss == pytest.approx(float(expected), rel=1e-5)
 
 

@@ -20,7 +20,7 @@ OWN = [entry for entry in discover().registered if entry.owner == "tina-kit"]
 DIMENSIONLESS = {
     *("seed", "seeds", "split_seed"),
     *("learning_rate", "weight_decay", "momentum", "clip", "ema"),  # of the optimiser
-    *("guidance", "temperature", "ratio"),
+    *("guidance", "temperature", "ratio", "row_weight"),
     *("values", "places"),  # a study's: they have the unit of the key that they are set to
 }
 
