@@ -48,8 +48,9 @@ class Draws:
     @cached_property
     def seen(self) -> Tensor:
         """int64 `(K',)`: the classes that anything trained may see."""
+        sampler = self.sampler  # which tells its place itself where it cannot be built
         with self._placed("seen"):
-            seen = self.sampler.seen(self.classes, self.seed)
+            seen = sampler.seen(self.classes, self.seed)
         return torch.arange(len(self.classes.names)) if seen is None else seen
 
     def of(self, classes: int) -> Tensor:

@@ -97,13 +97,16 @@ def imported_zoo(experiment: Experiment) -> ImportedZoo | None:
     if folder is None:
         return None
     where = experiment.recipe.where("zoo")
+    # Each of these tells its own place where it cannot be had.
+    architecture, generic = experiment.architecture, experiment.generic_stage
+    names, seen = experiment.class_names, experiment.seen
     try:
         archive = read(folder, finite=False)
-        layout = experiment.architecture.layout(archive.tasks.shape[1])
-        check_layout(archive.layout, layout, str(folder))
-        _check_generic(experiment, archive, folder)
-        tasks = _in_dataset(archive, experiment.class_names, folder)
-        _check_seen(experiment, tasks, folder)
+        check_layout(archive.layout, architecture.layout(archive.tasks.shape[1]), str(folder))
+        if architecture.frozen_features:
+            _check_generic(archive, generic.key, folder)
+        tasks = _in_dataset(archive, names, folder)
+        _check_seen(tasks, seen, names, folder)
     except UserError as error:
         raise UserError(f"{where}: zoo: {error}") from error
 
@@ -130,23 +133,21 @@ def _in_dataset(archive: ZooArchive, names: Sequence[str], folder: Path) -> Tens
     return torch.tensor([*numbers, -1])[archive.tasks]  # an absent class takes the last entry
 
 
-def _check_seen(experiment: Experiment, tasks: Tensor, folder: Path) -> None:
+def _check_seen(tasks: Tensor, seen: Tensor, names: Sequence[str], folder: Path) -> None:
     used = tasks[tasks >= 0].unique()
-    unseen = used[~torch.isin(used, experiment.seen)].tolist()
+    unseen = used[~torch.isin(used, seen)].tolist()
     if unseen:
-        names = ", ".join(experiment.class_names[index] for index in unseen)
-        raise UserError(f"{folder}: the task sampler keeps classes of its tasks unseen: {names}")
+        told = ", ".join(names[index] for index in unseen)
+        raise UserError(f"{folder}: the task sampler keeps classes of its tasks unseen: {told}")
 
 
-def _check_generic(experiment: Experiment, archive: ZooArchive, folder: Path) -> None:
+def _check_generic(archive: ZooArchive, mine: str, folder: Path) -> None:
     """Generated parameters mean nothing beside another frozen part. Where a zoo does not say which
     generic model it belongs to, it is taken at its word."""
     key = archive.origin.get("generic")
-    if experiment.architecture.frozen_features and key is not None:
-        mine = experiment.generic_stage.key
-        if key != mine:
-            raise UserError(
-                f"{folder}: its p-Models share the frozen part of the generic model {key}, the "
-                f"recipe's is {mine}; take the data set, architecture, `generic`, seed and "
-                "precision of the run that it comes from"
-            )
+    if key not in (None, mine):
+        raise UserError(
+            f"{folder}: its p-Models share the frozen part of the generic model {key}, the "
+            f"recipe's is {mine}; take the data set, architecture, `generic`, seed and "
+            "precision of the run that it comes from"
+        )

@@ -53,9 +53,10 @@ class StudyRun:
 
     @cached_property
     def trials(self) -> Sequence[Trial]:
+        study = self.study  # which tells its place itself where it cannot be built
         rows = [row.name for row in self.experiments[0].recipe.generators]
         try:
-            return tuple(self.study.trials(rows))
+            return tuple(study.trials(rows))
         except UserError as error:
             raise self._error(str(error)) from error
 
