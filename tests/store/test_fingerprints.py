@@ -44,6 +44,18 @@ def test_files_that_did_not_change_are_not_read_again(folder: Path, monkeypatch)
     assert content_of(listed(folder)) == "hashed"
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["written over", "another file"])
+def test_other_content_of_the_same_size_and_date_is_read(folder: Path, replaced: bool) -> None:
+    path = folder / "a"
+    before, dates = content_of(listed(folder)), path.stat()
+    other = folder.with_name("other") if replaced else path
+    other.write_text("xyz")  # as long as before
+    os.utime(other, ns=(dates.st_atime_ns, dates.st_mtime_ns))  # as `cp -p` and archives do
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (dates.st_size, dates.st_mtime_ns)
+    assert content_of(listed(folder)) != before
+
+
 def test_no_files_are_no_content_and_a_missing_one_is_told(tmp_path: Path) -> None:
     assert content_of({}) == ""
     with pytest.raises(UserError, match="gone: cannot be read"):

@@ -1,4 +1,4 @@
-"""What is in files that somebody else keeps: hashed once, known again by size and date."""
+"""What is in files that somebody else keeps: hashed once, known again by size and dates."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ _KNOWN = ".fingerprints"
 def content_of(files: Mapping[str, str | Path]) -> str:
     """The hash of all names and contents, "" of no files.
 
-    What was hashed before is known by path, size and time of change, in the default store. Raises
-    UserError naming a file that cannot be read.
+    What was hashed before is known by path, size, inode and times of change, in the default store.
+    Raises UserError naming a file that cannot be read.
     """
     if not files:
         return ""
     try:
         stamp = hashlib.sha256()
         for name in sorted(files):
-            facts = os.stat(files[name])
-            stamp.update(f"{name}\0{files[name]}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+            stamp.update(f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n".encode())
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
             return str(read_json(known)["content"])
@@ -39,6 +38,12 @@ def content_of(files: Mapping[str, str | Path]) -> str:
         return content
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _facts(found: os.stat_result) -> str:
+    """Copying with its dates kept gives another file the same size and `st_mtime`."""
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    return "\0".join(map(str, (found.st_size, found.st_ino, *times)))
 
 
 def _hash(files: Mapping[str, str | Path]) -> str:
