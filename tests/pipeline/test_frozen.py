@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from tina_kit.pipeline import frozen
 from tina_kit.pipeline.frozen import through
 from tina_kit.store import Draft
+from tina_kit.store.checkpoint import Checkpoint
 from tina_kit.training import silent
 
 IMAGES = torch.arange(11, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
@@ -57,3 +59,19 @@ def test_a_killed_pass_goes_on_after_its_last_whole_part(tmp_path: Path) -> None
     assert torch.equal(
         rows, through(Network(), IMAGES, Draft(tmp_path, tmp_path / "new"), "", silent)
     )
+
+
+def test_saved_parts_are_held_one_after_another(tmp_path: Path, monkeypatch) -> None:
+    draft, held, load = Draft(tmp_path, tmp_path), [], Checkpoint.load
+    before = through(Network(), IMAGES, draft, "rows", silent)
+    loaded: list[weakref.ref[torch.Tensor]] = []
+
+    def counted(checkpoint: Checkpoint):
+        held.append(sum(part() is not None for part in loaded))
+        found = load(checkpoint)
+        loaded.append(weakref.ref(found[0]["rows"]))
+        return found
+
+    monkeypatch.setattr(Checkpoint, "load", counted)
+    assert torch.equal(through(Network(life=0), IMAGES, draft, "rows", silent), before)
+    assert len(held) == 3 and max(held) <= 1

@@ -29,14 +29,15 @@ def through(
     """
     parts = images.split(TOGETHER)
     checkpoints = [draft.checkpoint(f"{label} {number}") for number in range(len(parts))]
-    found = [saved[0]["rows"] if (saved := each.load()) else None for each in checkpoints]
-    done = sum(len(part) for part in found if part is not None)
+    done = sum(len(some) for some, saved in zip(parts, checkpoints) if saved.path.is_file())
     rows = torch.empty(0)
     with progress(label, len(images), done) as advance:
-        for number, (some, part) in enumerate(zip(parts, found)):
-            if part is None:
+        for number, (some, checkpoint) in enumerate(zip(parts, checkpoints)):
+            if saved := checkpoint.load():
+                part = saved[0]["rows"]
+            else:
                 part = torch.cat(list(_in_batches(network, some, advance)))
-                checkpoints[number].save({"rows": part}, {})
+                checkpoint.save({"rows": part}, {})
             if number == 0:  # now that the shape is known; a list of all would take twice as much
                 rows = part.new_empty(len(images), *part.shape[1:])
             rows[number * TOGETHER :][: len(part)] = part
