@@ -200,6 +200,16 @@ def test_the_nearest_file_is_told(load, tmp_path: Path, text: str, told: str) ->
     assert complaint(load, text).endswith(f"there is no {tmp_path}{told}")
 
 
+def test_a_folder_that_may_not_be_listed_is_not_told_to_be_missing(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.listdir", refuse)
+    assert complaint(load, "zoo: nowhere\n" + GOOD).endswith(f"there is no {tmp_path}/nowhere")
+
+
 def test_a_missing_zoo_is_told_by_its_key(load) -> None:
     assert "r.yaml:1:1: zoo: there is no" in complaint(load, "zoo: nowhere\n" + GOOD)
 

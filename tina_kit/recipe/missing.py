@@ -14,6 +14,6 @@ def meant(path: Path) -> str:
     try:
         names = sorted(os.listdir(path.parent))
     except OSError:
-        return " (nor its folder)"
+        return "" if path.parent.is_dir() else " (nor its folder)"
     close = get_close_matches(path.name, names, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
