@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from tina_kit.api import Options, Part, aside, part
 
@@ -85,6 +85,8 @@ class MiniClipOptions(OpenClipOptions):
 
 
 class DescriptionsOptions(Options):
+    model_config = ConfigDict(json_schema_extra={"beside": {"dataset": "caltech101"}})
+
     file: Path | None = Field(None, description=".yaml of `class name: sentence`")
     set: str | None = Field(
         None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from tina_kit.api import Options, Part, TaskOptions, aside, part
 
@@ -111,6 +111,8 @@ class SuperclassMixOptions(TaskOptions):
 
 
 class UnseenClassesOptions(TaskOptions):
+    model_config = ConfigDict(json_schema_extra={"beside": {"generators": "tina-dit"}})
+
     seen: float = Field(
         0.5,
         gt=0,

@@ -28,17 +28,26 @@ class OracleOptions(Options):
 
 class TransformerOptions(Options):
     """What Tina and its relatives share. The defaults are the paper's (Section 5.1 and its
-    appendix)."""
+    appendix), the `examples` those of a small one, which learns in minutes."""
 
     hidden_size: int = Field(
-        2048, ge=1, description="width of the transformer", json_schema_extra={"unit": "dimensions"}
+        2048,
+        ge=1,
+        examples=[128],
+        description="width of the transformer",
+        json_schema_extra={"unit": "dimensions"},
     )
     depth: int = Field(
-        12, ge=1, description="transformer blocks", json_schema_extra={"unit": "blocks"}
+        12,
+        ge=1,
+        examples=[3],
+        description="transformer blocks",
+        json_schema_extra={"unit": "blocks"},
     )
     heads: int = Field(
         16,
         ge=1,
+        examples=[4],
         description="attention heads; must divide hidden_size",
         json_schema_extra={"unit": "heads"},
     )
@@ -83,12 +92,16 @@ class TransformerOptions(Options):
     )
 
     steps: int = Field(
-        100_000, ge=1, description="training steps", json_schema_extra={"unit": "steps"}
+        100_000,
+        ge=1,
+        examples=[600],
+        description="training steps",
+        json_schema_extra={"unit": "steps"},
     )
     batch_size: int = Field(
         64, ge=1, description="pairs in a step", json_schema_extra={"unit": "pairs"}
     )
-    learning_rate: float = Field(4e-4, gt=0, description="at its peak")
+    learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="at its peak")
     weight_decay: float = Field(0.0, ge=0, description="decoupled")
     warmup: float = Field(
         0.01,
@@ -98,7 +111,7 @@ class TransformerOptions(Options):
         json_schema_extra={"unit": "share of the steps"},
     )
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
-    clip: float = Field(0.1, gt=0, description="largest norm of the gradient")
+    clip: float = Field(0.1, gt=0, examples=[1.0], description="largest norm of the gradient")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
 
     @model_validator(mode="after")
@@ -127,10 +140,14 @@ class TinaDiTOptions(TransformerOptions):
         json_schema_extra={"unit": "share of the pairs"},
     )
     sampler: Literal["ddpm", "ddim"] = at_generation(
-        "ddpm", description="with or without fresh noise"
+        "ddpm", examples=["ddim"], description="with or without fresh noise"
     )
     sampling_steps: int = at_generation(
-        1000, ge=1, description="at most diffusion_steps", json_schema_extra={"unit": "steps"}
+        1000,
+        ge=1,
+        examples=[1],
+        description="at most diffusion_steps",
+        json_schema_extra={"unit": "steps"},
     )
     guidance: float = at_generation(
         1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from tina_kit.api import Options, Part, part
 from tina_studies.checks import Dotted, Finite, Once, Overrides, Scalars, Some, Variants, within
@@ -105,6 +105,10 @@ class ClassCountsOptions(StudyOptions):
 
 
 class UnseenClassesOptions(StudyOptions):
+    model_config = ConfigDict(
+        json_schema_extra={"beside": {"tasks": "unseen-classes", "generators": "tina-dit"}}
+    )
+
     title: str = Field(
         "p-Acc by share of unseen classes (Table 2)", description="of the table and the plot"
     )
@@ -117,6 +121,16 @@ class UnseenClassesOptions(StudyOptions):
 
 
 class SentencePromptsOptions(StudyOptions):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "beside": {
+                "dataset": "caltech101",
+                "conditioner": "sentence-transformer",
+                "generators": "tina-dit",
+            }
+        }
+    )
+
     title: str = Field(
         "Class names and sentences as prompts (Figure 6c)", description="of the table and the plot"
     )
@@ -128,6 +142,10 @@ class SentencePromptsOptions(StudyOptions):
 
 
 class ImagePromptsOptions(StudyOptions):
+    model_config = ConfigDict(
+        json_schema_extra={"beside": {"conditioner": "mini-clip", "generators": "tina-dit"}}
+    )
+
     title: str = Field("Images as prompts (Figure 6a)", description="of the table and the plot")
     x_label: str = Field(
         "", description="by default generator, or with few_shot: few-shot training"
@@ -165,6 +183,8 @@ class ImagePromptsOptions(StudyOptions):
 
 
 class TrainingCurvesOptions(StudyOptions):
+    model_config = ConfigDict(json_schema_extra={"beside": {"generators": "tina-dit"}})
+
     title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
     x_label: str = Field("step", description="of the x axis")
     generators: SomeNames = Field(

@@ -12,6 +12,9 @@ class Options(BaseModel):
 
     A field's unit is said in one way, `Field(..., json_schema_extra={"unit": "pixels"})`, and so it
     is with `at_generation` and `aside`; `tina-kit show` and `tina-kit schema` tell it.
+    What else an example needs in the recipe, as images for prompts need a conditioner that takes
+    them, `model_config = ConfigDict(json_schema_extra={"beside": {"conditioner": "mini-clip"}})`
+    says: key → component.
     Fields of type `pathlib.Path` are left out of cache keys (a path is not a result); a part that
     reads files names them in its `files()`.
     """

@@ -1,7 +1,8 @@
-"""An example of a component: a small recipe that is right as it stands."""
+"""An example of a component: a small recipe that validates as it stands."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,44 +17,88 @@ from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS
 from tina_kit.recipe.yaml12 import dump
 
 _SAMPLES: dict[Any, Any] = {str: "name", int: 1, float: 1.0, bool: True}
-_LIKED = ("shapes", "cnn", "hashed-ngrams", "tina-dit")  # for the places that the part leaves open
+# For the places that the part leaves open; what nests the part, too.
+_LIKED = ("shapes", "cnn", "hashed-ngrams", "class-means", "tina-dit")
 
 
 def example(entry: Registered, registry: Registry) -> str:
     """A YAML recipe that uses the component, with simple ones in the other places.
 
-    Options that must be given take their field's first `examples`, else what suits their type;
-    one for which nothing does, a path, for which "." stands, and a place for a part that is not
-    installed are named in a comment. Where the defaults do not go together, options with `examples`
-    are given too.
+    It validates as it stands, or a comment says what to put in: options that must be given take
+    their field's first `examples`, else what suits their type; one for which nothing does, a path,
+    for which "." stands, and a place for a part that is not installed are named. Where the defaults
+    do not go together, options with `examples` are given too, and always those of parts in the
+    other places, which keeps these small.
     """
     comments: list[str] = []
     part = {"use": registry.shortest_name(entry), **_settings(entry, registry, comments)}
-    recipe = _completed(_placed(entry, part, registry, comments), registry)
+    placed = _placed(entry, part, registry, comments)
+    recipe = _completed(placed, _beside(entry), registry, comments)
     if entry.content:  # of a local file
         recipe = {"plugins": [entry.origin], **recipe}
     return "".join(f"# {comment}\n" for comment in comments) + dump(recipe)
 
 
-def _completed(given: dict[str, Any], registry: Registry) -> dict[str, Any]:
-    """What every recipe must have, in the usual order."""
+def _beside(entry: Registered) -> dict[str, str]:
+    """What must stand in other places of the recipe: key → component."""
+    model: type[Options] = import_attribute(entry.component.options)
+    extra = model.model_config.get("json_schema_extra")
+    found = extra.get("beside") if isinstance(extra, dict) else None
+    return {str(key): str(use) for key, use in found.items()} if isinstance(found, dict) else {}
+
+
+def _completed(
+    given: dict[str, Any], beside: dict[str, str], registry: Registry, comments: list[str]
+) -> dict[str, Any]:
+    """What every recipe must have, and what must stand beside the part, in the usual order."""
     whole: dict[str, Any] = {}
     for key, kind in {**SLOTS, **LISTS}.items():
         if key in given:
             whole[key] = given[key]
-        elif key in REQUIRED:
-            use = {"use": _simple(kind, registry)}
-            whole[key] = [use] if key in LISTS else use
+        elif key in REQUIRED or key in beside:
+            part = _filling(key, kind, beside.get(key), registry, comments)
+            whole[key] = [part] if key in LISTS else part
     return whole
 
 
-def _simple(kind: str, registry: Registry) -> str:
-    """A component that needs no options, where there is one."""
+def _filling(
+    place: str,
+    kind: str,
+    use: str | None,
+    registry: Registry,
+    comments: list[str],
+    small: bool = True,
+) -> dict[str, Any]:
+    """The part of this name; else one that needs no options, where there is one."""
+    if use is not None:
+        try:
+            entry = registry.get(kind, use)
+        except UnknownComponent as error:
+            comments.append(f"{place}: {error}")
+        else:
+            return {"use": use, **_settings(entry, registry, comments, small)}
     for entry in sorted(registry.of_kind(kind), key=_liking):
-        model = _model(entry, registry)
-        if model and not entry.missing and _holds(model, {}):
-            return registry.shortest_name(entry)
-    return f"a {kind}"
+        if _needs_nothing(entry, registry):
+            settings = _settings(entry, registry, comments, small)
+            return {"use": registry.shortest_name(entry), **settings}
+    comments.append(f"{place}: no {kind} is installed that needs no options")
+    return {"use": f"{'an' if kind.startswith('a') else 'a'} {kind}"}
+
+
+def _needs_nothing(entry: Registered, registry: Registry) -> bool:
+    """Whether its defaults are enough, with what is installed."""
+    model = _model(entry, registry)
+    if model is None or entry.missing or not _holds(model, {}):
+        return False
+    for _, kind, parts in _nests(model.model_fields):
+        for part in parts:
+            try:
+                inner = registry.get(kind, part.use)
+            except UnknownComponent:
+                return False
+            if not _needs_nothing(inner, registry):
+                return False
+    return True
 
 
 def _placed(
@@ -73,7 +118,7 @@ def _placed(
     host, option, several = found
     nested = {
         "use": registry.shortest_name(host),
-        **_settings(host, registry, []),
+        **_settings(host, registry, comments, small=True, but=option),
         option: [part] if several else part,
     }
     return _placed(host, nested, registry, comments)
@@ -93,19 +138,21 @@ def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool] | None:
     return None
 
 
-def _settings(entry: Registered, registry: Registry, comments: list[str]) -> dict[str, Any]:
+def _settings(
+    entry: Registered, registry: Registry, comments: list[str], small: bool = False, but: str = ""
+) -> dict[str, Any]:
+    """Of one part. small: with the `examples` of options that need not be given. but: an option
+    that is none of its business."""
+    comments += [f"{entry.component.name} needs {need}: {how}" for need, how in entry.missing]
     model: type[Options] = import_attribute(entry.component.options)
-    fields = model.model_fields
+    fields = {name: field for name, field in model.model_fields.items() if name != but}
     given = {name: _sample(field) for name, field in fields.items() if field.is_required()}
-    if _holds(model, given):
-        chosen = given
-    else:
-        shown = {name: field.examples[0] for name, field in fields.items() if field.examples}
-        chosen = {**given, **shown}
-        if not _holds(model, chosen):
-            chosen = {name: value for name, value in chosen.items() if name in shown}
-            needed = [name for name in given if name not in chosen]
-            comments += [f"{name} must be given: {fields[name].description}" for name in needed]
+    shown = {name: _sample(field) for name, field in fields.items() if field.examples}
+    chosen = given if _holds(model, given) and not small else {**given, **shown}
+    if not _holds(model, chosen):
+        chosen = {name: value for name, value in chosen.items() if name in shown}
+        needed = [name for name in given if name not in chosen]
+        comments += [f"{name} must be given: {fields[name].description}" for name in needed]
     for name in chosen:
         if fields[name].annotation is Path:
             chosen[name] = "."
@@ -113,23 +160,24 @@ def _settings(entry: Registered, registry: Registry, comments: list[str]) -> dic
     return {**chosen, **_nested(fields, registry, comments)}
 
 
-def _nested(
-    fields: dict[str, FieldInfo], registry: Registry, comments: list[str]
-) -> dict[str, Any]:
-    """Those nested parts whose own defaults are not enough."""
-    found = {}
+def _nests(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, str, tuple[Part, ...]]]:
+    """The options that hold parts: name, kind, the parts that are the default."""
     for name, field in fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and "kind" in extra and isinstance(field.default, Part):
-            kind, use = str(extra["kind"]), field.default.use
-            try:
-                part = registry.get(kind, use)
-            except UnknownComponent as error:
-                comments.append(f"{name}: {error}")
-                found[name] = {"use": _simple(kind, registry)}
-                continue
-            settings = _settings(part, registry, comments)
-            found.update({name: {"use": use, **settings}} if settings else {})
+        if isinstance(extra, dict) and "kind" in extra and not field.is_required():
+            default = field.default
+            yield name, str(extra["kind"]), default if isinstance(default, tuple) else (default,)
+
+
+def _nested(
+    fields: Mapping[str, FieldInfo], registry: Registry, comments: list[str]
+) -> dict[str, Any]:
+    """Those nested parts whose own defaults are not enough."""
+    found: dict[str, Any] = {}
+    for name, kind, parts in _nests(fields):
+        ways = [_filling(name, kind, part.use, registry, comments, small=False) for part in parts]
+        if ways != [{"use": part.use} for part in parts]:
+            found[name] = ways if get_origin(fields[name].annotation) is tuple else ways[0]
     return found
 
 

@@ -79,6 +79,7 @@ class _Builder:
     def options(self, model: type[Options], prefix: str) -> Schema:
         """pydantic's schema of an options class, with its own definitions moved to the top."""
         schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}:{{model}}")
+        schema.pop("beside", None)  # which only examples read
         for name, definition in schema.pop("$defs", {}).items():
             self.definitions[f"{prefix}:{name}"] = _with_properties(definition)
         return _with_properties(schema)
