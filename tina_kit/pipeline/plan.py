@@ -39,13 +39,21 @@ class Plan:
         return {row.name: StudyRun(row, self.experiments) for row in self.recipe.studies}
 
     @cached_property
-    def stages(self) -> list[Stage]:
-        """Each stage once, after those that it needs; seeds share the images and the conditions."""
+    def first(self) -> list[Stage]:
+        """Images and prompts: what may be wrong with them is told before anything long begins."""
         goals: list[Stage] = []
-        # What may be wrong with data and prompts is told before anything long begins.
         for experiment in self.experiments:
             goals += [experiment.images_stage, experiment.conditions.text_stage]
-        goals += [check for study in self.studies.values() for check in study.checks]
+        for study in self.studies.values():
+            for _, theirs, ours in study.prompts:
+                goals += [theirs.text_stage, ours.text_stage]
+        return in_order(goals)
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """Each stage once, after those that it needs and after `first`; seeds share the images and
+        the conditions."""
+        goals = list(self.first)
         for experiment in self.experiments:
             goals += [evaluation_stage(experiment, row) for row in self.recipe.generators]
         for study in self.studies.values():

@@ -72,7 +72,12 @@ class Run:
         """
         try:
             with explaining_full_disk(self.folder, REMEDY):
-                for stage in self.plan.stages:
+                first = len(self.plan.first)
+                for stage in self.plan.stages[:first]:
+                    self._stage(stage)
+                for study in self.plan.studies.values():
+                    study.check_prompts()
+                for stage in self.plan.stages[first:]:
                     self._stage(stage)
                 results = self._results()
                 self._write("done")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tina_kit.api import Study, Trial, UserError
+from tina_kit.pipeline.conditions import Conditions
 from tina_kit.pipeline.evaluate import (
     RESULT,
     Tests,
@@ -20,7 +21,7 @@ from tina_kit.pipeline.stage import Stage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart, vary
 from tina_kit.report.results import GIBBERISH, SHUFFLED, Counts
-from tina_kit.store import Draft, Store
+from tina_kit.store import Store
 
 LOSSES = "losses.json"
 TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # what a generator's own evaluation holds
@@ -66,14 +67,26 @@ class StudyRun:
         return [[self._stage(e, trial) for e in self.experiments] for trial in self.trials]
 
     @cached_property
-    def checks(self) -> list[Stage]:
-        """What may be wrong with the study's own prompts, to be told before anything is trained."""
+    def prompts(self) -> list[tuple[str, Conditions, Conditions]]:
+        """The option of each conditioner of the study's own, its conditions and the recipe's."""
         return [
-            self._width_check(self._variant(experiment, trial), trial.conditioner)
+            (trial.conditioner, experiment.conditions_by(child), experiment.conditions)
             for trial in self.trials
             if trial.conditioner is not None
-            for experiment in self.experiments
+            for child in [self.named.part.child(trial.conditioner)]
+            for experiment in (self._variant(base, trial) for base in self.experiments)
         ]
+
+    def check_prompts(self) -> None:
+        """Raises UserError where the study's own prompts, which are embedded by now, are of another
+        width than those that its generators learn from."""
+        for option, theirs, ours in self.prompts:
+            widths = [conditions.rows.shape[1] for conditions in (theirs, ours)]
+            if widths[0] != widths[1]:
+                raise self._error(
+                    f"{option} gives vectors of {widths[0]} numbers, the recipe's conditioner of "
+                    f"{widths[1]}; the same model must embed both"
+                )
 
     def measured(self, store: Store) -> list[Measured]:
         results = []
@@ -133,22 +146,6 @@ class StudyRun:
         name = f"evaluate/{named.name} {self.named.name} {trial.x}"
         shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
         return measuring_stage(experiment, named, name, settings, tests, shards, *needed)
-
-    def _width_check(self, experiment: Experiment, option: str) -> Stage:
-        ours = experiment.conditions
-        theirs = experiment.conditions_by(self.named.part.child(option))
-
-        def compute(draft: Draft) -> None:
-            widths = [conditions.rows.shape[1] for conditions in (ours, theirs)]
-            if widths[0] != widths[1]:
-                raise self._error(
-                    f"{option} gives vectors of {widths[1]} numbers, the recipe's conditioner of "
-                    f"{widths[0]}; the same model must embed both"
-                )
-            draft.save_json("width.json", widths[0])
-
-        after = (ours.text_stage, theirs.text_stage)
-        return Stage("conditions", f"conditions/{self.named.name}", {}, compute, after)
 
     def _asks_for_more(self, trial: Trial) -> bool:
         """Whether several tests of one variant's generator are wanted, or its controls: then the
