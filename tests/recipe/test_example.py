@@ -11,6 +11,7 @@ import torch
 
 from tina_kit.pipeline.plan import Plan
 from tina_kit.plugins import Registered, Registry, discover
+from tina_kit.plugins.discovery import load_file
 from tina_kit.recipe import load_recipe
 from tina_kit.recipe.example import example
 from tina_kit.recipe.json_schema import recipe_schema
@@ -23,6 +24,19 @@ ALONE = [
     if entry.component.kind in ("study", "task-sampler", "tokenizer", "augmentation", "generator")
 ]
 TINA = {"use": "tina-dit", "hidden_size": 128, "depth": 3, "heads": 4, "steps": 600}
+PART = """\
+from pathlib import Path
+from pydantic import Field
+from tina_kit.api import Component, Options, hookimpl
+
+class DotsOptions(Options):
+    file: Path = Field(description="a table", examples=["train.parquet", "a.parquet"])
+    more: Path = Field(description="another")
+
+@hookimpl
+def tina_kit_components():
+    return [Component("dataset", "dots", f"{__name__}:None", f"{__name__}:DotsOptions", "Dots.")]
+"""
 
 
 def without(*packages: str) -> Registry:
@@ -113,3 +127,15 @@ def test_a_module_that_a_part_needs_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert (
         "# sentence-transformer needs sentence_transformers: pip install 'tina-kit[text]'" in text
     )
+
+
+def test_an_author_s_example_of_a_path_stays(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(PART)
+    found = discover()
+    assert load_file(found, file) is None
+    text = example(found.get("dataset", "dots"), found)
+    dataset = plain(text)["dataset"]
+    assert dataset == {"use": "dots", "file": "train.parquet", "more": "."}
+    assert "# file, your own in place of 'train.parquet': a table\n" in text
+    assert "# more, your own in place of '.': another\n" in text

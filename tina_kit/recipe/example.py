@@ -26,9 +26,9 @@ def example(entry: Registered, registry: Registry) -> str:
 
     It validates as it stands, or a comment says what to put in: options that must be given take
     their field's first `examples`, else what suits their type; one for which nothing does, a path,
-    for which "." stands, and a place for a part that is not installed are named. Where the defaults
-    do not go together, options with `examples` are given too, and always those of parts in the
-    other places, which keeps these small.
+    for which "." stands where there is no example, and a place for a part that is not installed are
+    named. Where the defaults do not go together, options with `examples` are given too, and always
+    those of parts in the other places, which keeps these small.
     """
     comments: list[str] = []
     part = {"use": registry.shortest_name(entry), **_settings(entry, registry, comments)}
@@ -153,10 +153,10 @@ def _settings(
         chosen = {name: value for name, value in chosen.items() if name in shown}
         needed = [name for name in given if name not in chosen]
         comments += [f"{name} must be given: {fields[name].description}" for name in needed]
-    for name in chosen:
-        if fields[name].annotation is Path:
-            chosen[name] = "."
-            comments.append(f"{name}, your own in place of '.': {fields[name].description}")
+    for name, value in chosen.items():
+        if Path in (fields[name].annotation, *get_args(fields[name].annotation)):
+            told = fields[name].description
+            comments.append(f"{name}, your own in place of '{value}': {told}")
     return {**chosen, **_nested(fields, registry, comments)}
 
 
@@ -193,7 +193,8 @@ def _model(entry: Registered, registry: Registry) -> type[Options] | None:
 
 def _sample(field: FieldInfo) -> Any:
     if field.examples:
-        return field.examples[0]
+        shown = field.examples[0]
+        return str(shown) if isinstance(shown, Path) else shown
     annotation = field.annotation
     if annotation is Path:
         return "."
