@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -87,17 +88,26 @@ def test_the_quickstart_runs_with_a_package_that_is_installed_by_itself(tmp_path
     assert "use: tina-tokenizers/class-rows" in resolved.read_text()
 
 
-def can_be_inspected(registry: Registry) -> None:
-    """`show`, without and with `--json`, and `schema` have an answer."""
+def can_be_inspected(registry: Registry, folder: Path) -> None:
+    """`schema` knows all parts, and the example that `show` gives of each validates, or comments
+    name what is not installed."""
     skipped: list[str] = []
     recipe_schema(registry, skipped.append)
     assert not skipped
-    assert all(example(entry, registry) for entry in registry.registered)
+    for entry in registry.registered:
+        path = folder / "example.yaml"
+        path.write_text(example(entry, registry))
+        comments = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        empty = re.findall(r"use: an? (\S+)", path.read_text())
+        named = [word for word in empty if any(f" {word} " in line for line in comments)]
+        assert named == empty, path.read_text()
+        if not any("installed" in line for line in comments):
+            load_recipe(path, registry)
 
 
 @pytest.mark.parametrize("package", OWN)
 def test_a_package_may_belong_to_another_distribution(
-    package: str, monkeypatch: pytest.MonkeyPatch
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     moved = EntryPoint("moved", package, "tina_kit.plugins")
     vars(moved).update(dist=Distribution("moved"))
@@ -107,16 +117,16 @@ def test_a_package_may_belong_to_another_distribution(
     assert not registry.failures and not registry.pending
     assert any(entry.owner == "moved" for entry in registry.registered)
     load_recipe(QUICKSTART, registry)
-    can_be_inspected(registry)
+    can_be_inspected(registry, tmp_path)
 
 
 @pytest.mark.parametrize("package", OWN)
 def test_what_stays_can_be_inspected_without_a_package(
-    package: str, monkeypatch: pytest.MonkeyPatch
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     others = [point for name, point in OWN.items() if name != package]
     monkeypatch.setattr(discovery, "entry_points", lambda group: others)
-    can_be_inspected(discover())
+    can_be_inspected(discover(), tmp_path)
 
 
 def test_an_example_says_which_nested_part_is_not_installed(
