@@ -18,9 +18,10 @@ from tina_kit.recipe.json_schema import recipe_schema
 from tina_kit.recipe.load import parse
 from tina_kit.store import Store
 
+FOUND = discover()
 ALONE = [
     entry
-    for entry in discover().registered
+    for entry in FOUND.registered
     if entry.component.kind in ("study", "task-sampler", "tokenizer", "augmentation", "generator")
 ]
 TINA = {"use": "tina-dit", "hidden_size": 128, "depth": 3, "heads": 4, "steps": 600}
@@ -63,16 +64,16 @@ def planned(tmp_path: Path) -> Callable[[Registered, Registry], Plan]:
 
 @pytest.mark.parametrize("entry", ALONE, ids=lambda e: f"{e.component.kind}-{e.component.name}")
 def test_the_parts_of_an_example_go_together(entry, planned) -> None:
-    if "use: caltech101" in example(entry, discover()) and not os.environ.get("TINA_KIT_DATA"):
+    if "use: caltech101" in example(entry, FOUND) and not os.environ.get("TINA_KIT_DATA"):
         pytest.skip("TINA_KIT_DATA is not set")
-    assert planned(entry, discover()).stages
+    assert planned(entry, FOUND).stages
 
 
-@pytest.mark.parametrize("entry", discover().registered, ids=lambda e: e.full_name)
+@pytest.mark.parametrize("entry", FOUND.registered, ids=lambda e: e.full_name)
 def test_what_stands_beside_a_part_is_small(entry) -> None:
     if entry.component.kind == "generator":
         return
-    [generator] = plain(example(entry, discover()))["generators"]
+    [generator] = plain(example(entry, FOUND))["generators"]
     assert generator == {"use": "class-means"} or generator.items() >= TINA.items()
 
 
