@@ -21,29 +21,30 @@ from tina_kit.api import Dataset, Images, Split, UserError
 
 SIZE = 32
 CHANNELS = 3
-SUPERCLASSES = {
-    "aquatic mammals": "beaver, dolphin, otter, seal, whale",
-    "fish": "aquarium fish, flatfish, ray, shark, trout",
-    "flowers": "orchid, poppy, rose, sunflower, tulip",
-    "food containers": "bottle, bowl, can, cup, plate",
-    "fruit and vegetables": "apple, mushroom, orange, pear, sweet pepper",
-    "household electrical devices": "clock, keyboard, lamp, telephone, television",
-    "household furniture": "bed, chair, couch, table, wardrobe",
-    "insects": "bee, beetle, butterfly, caterpillar, cockroach",
-    "large carnivores": "bear, leopard, lion, tiger, wolf",
-    "large man-made outdoor things": "bridge, castle, house, road, skyscraper",
-    "large natural outdoor scenes": "cloud, forest, mountain, plain, sea",
-    "large omnivores and herbivores": "camel, cattle, chimpanzee, elephant, kangaroo",
-    "medium-sized mammals": "fox, porcupine, possum, raccoon, skunk",
-    "non-insect invertebrates": "crab, lobster, snail, spider, worm",
-    "people": "baby, boy, girl, man, woman",
-    "reptiles": "crocodile, dinosaur, lizard, snake, turtle",
-    "small mammals": "hamster, mouse, rabbit, shrew, squirrel",
-    "trees": "maple tree, oak tree, palm tree, pine tree, willow tree",
-    "vehicles 1": "bicycle, bus, motorcycle, pickup truck, train",
-    "vehicles 2": "lawn mower, rocket, streetcar, tank, tractor",
-}
-"""CIFAR-100's superclasses and their classes, in the order of the archive's coarse labels."""
+COARSE, COARSE_NAMES = "coarse_labels", "coarse_label_names"
+SUPERCLASSES = (
+    ("beaver", "dolphin", "otter", "seal", "whale"),
+    ("aquarium fish", "flatfish", "ray", "shark", "trout"),
+    ("orchid", "poppy", "rose", "sunflower", "tulip"),
+    ("bottle", "bowl", "can", "cup", "plate"),
+    ("apple", "mushroom", "orange", "pear", "sweet pepper"),
+    ("clock", "keyboard", "lamp", "telephone", "television"),
+    ("bed", "chair", "couch", "table", "wardrobe"),
+    ("bee", "beetle", "butterfly", "caterpillar", "cockroach"),
+    ("bear", "leopard", "lion", "tiger", "wolf"),
+    ("bridge", "castle", "house", "road", "skyscraper"),
+    ("cloud", "forest", "mountain", "plain", "sea"),
+    ("camel", "cattle", "chimpanzee", "elephant", "kangaroo"),
+    ("fox", "porcupine", "possum", "raccoon", "skunk"),
+    ("crab", "lobster", "snail", "spider", "worm"),
+    ("baby", "boy", "girl", "man", "woman"),
+    ("crocodile", "dinosaur", "lizard", "snake", "turtle"),
+    ("hamster", "mouse", "rabbit", "shrew", "squirrel"),
+    ("maple tree", "oak tree", "palm tree", "pine tree", "willow tree"),
+    ("bicycle", "bus", "motorcycle", "pickup truck", "train"),
+    ("lawn mower", "rocket", "streetcar", "tank", "tractor"),
+)
+"""The classes of each of CIFAR-100's superclasses, in the order of the archive's coarse labels."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class _Cifar(Dataset):
 
     def _read(self, name: str, *keys: str) -> list[Any]:
         """What a file holds under `keys`. Raises UserError where it is not what it should be."""
+        content = self._content(name, *keys)
+        return [content[key] for key in keys]
+
+    def _content(self, name: str, *keys: str) -> dict[str, Any]:
+        """All that a file holds, `keys` at least."""
         path = self._folder / name
         try:
             if self.options.verify and _md5(path) != _published(self.archive, name):
@@ -117,7 +123,7 @@ class _Cifar(Dataset):
             lacking = [key for key in keys if key not in content]
             if lacking:
                 raise BrokenArchive(f"it holds no {', '.join(lacking)}")
-            return [content[key] for key in keys]
+            return content
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
         except BrokenArchive as error:
@@ -221,16 +227,32 @@ class Cifar100(_Cifar):
 
     @cached_property
     def superclasses(self) -> Sequence[int] | None:  # type: ignore[override]
-        """As published, so that no file of images is read for them; None where the archive holds
-        other classes."""
-        known = {
-            name: index
-            for index, names in enumerate(SUPERCLASSES.values())
-            for name in names.split(", ")
-        }
-        if not known.keys() >= set(self.class_names):
+        """As published, so that no file of images is read for them; of other classes what the
+        training file says, None where it says nothing."""
+        known = {name: label for label, names in enumerate(SUPERCLASSES) for name in names}
+        if known.keys() >= set(self.class_names):
+            return [known[name] for name in self.class_names]
+        return self._own_superclasses()
+
+    def _own_superclasses(self) -> Sequence[int] | None:
+        (train,) = self.archive.files["train"]
+        content = self._content(train, self.archive.labels)
+        if COARSE not in content:
             return None
-        return [known[name] for name in self.class_names]
+        names = self.class_names
+        fine = self._labels(train, content[self.archive.labels], len(names))
+        coarse = self._labels(train, content[COARSE], len(self._names(COARSE_NAMES)))
+        if len(fine) != len(coarse):
+            problem = f"it has {len(fine)} fine and {len(coarse)} coarse labels"
+            raise self._broken(self._folder / train, problem)
+        pairs = set(zip(fine.tolist(), coarse.tolist()))
+        supers = [
+            [super_ for class_, super_ in pairs if class_ == label] for label in range(len(names))
+        ]
+        if unclear := [name for name, found in zip(names, supers) if len(found) != 1]:
+            problem = f"its images are of none or of several superclasses for {', '.join(unclear)}"
+            raise self._broken(self._folder / train, problem)
+        return [found[0] for found in supers]
 
 
 def _torchvision(archive: Archive) -> Any:

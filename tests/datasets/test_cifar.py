@@ -128,7 +128,7 @@ def test_images_are_resized_on_request(tmp_path: Path) -> None:
 
 def test_the_superclasses_are_those_of_the_published_archive(tmp_path: Path) -> None:
     folder = write_cifar100(tmp_path)
-    names = sorted(name for row in SUPERCLASSES.values() for name in row.split(", "))
+    names = sorted(name for row in SUPERCLASSES for name in row)
     content = {b"fine_label_names": [name.replace(" ", "_").encode() for name in names]}
     (folder / "meta").write_bytes(python_2(content))
     assert cifar100(tmp_path).superclasses == [int(word) for word in COARSE_LABELS.split()]
@@ -141,10 +141,38 @@ def test_superclasses_are_known_without_reading_images(tmp_path: Path) -> None:
     assert cifar100(tmp_path).superclasses == [4, 1, 14, 8]
 
 
-def test_other_classes_have_no_superclasses(tmp_path: Path) -> None:
-    folder = write_cifar100(tmp_path)
-    (folder / "meta").write_bytes(python_2({b"fine_label_names": [b"apple", b"comet"]}))
-    assert cifar100(tmp_path).superclasses is None
+def write_sky(root: Path, coarse: list[int] | None) -> None:
+    """An archive of other classes, with coarse labels or without."""
+    folder = write_cifar100(root)
+    names = {b"fine_label_names": [b"apple", b"comet", b"planet"]}
+    names[b"coarse_label_names"] = [b"fruit", b"sky"]
+    (folder / "meta").write_bytes(python_2(names))
+    labels = {} if coarse is None else {"coarse_labels": coarse}
+    (folder / "train").write_bytes(python_2(batch(4, 0, fine_labels=[1, 0, 1, 2], **labels)))
+
+
+@pytest.mark.parametrize(("coarse", "found"), [([1, 0, 1, 1], [0, 1, 1]), (None, None)])
+def test_other_classes_have_the_superclasses_that_the_archive_tells(
+    tmp_path: Path, coarse: list[int] | None, found: list[int] | None
+) -> None:
+    write_sky(tmp_path, coarse)
+    assert cifar100(tmp_path).superclasses == found
+
+
+@pytest.mark.parametrize(
+    ("coarse", "problem"),
+    [
+        ([1, 0, 0, 1], "none or of several superclasses for comet"),
+        ([1, 0, 1], "4 fine and 3 coarse labels"),
+        ([1, 0, 1, 2], "from 0 to 2, for 2 names"),
+    ],
+)
+def test_superclasses_that_are_none_are_told(
+    tmp_path: Path, coarse: list[int], problem: str
+) -> None:
+    write_sky(tmp_path, coarse)
+    with pytest.raises(UserError, match=problem):
+        cifar100(tmp_path).superclasses  # noqa: B018
 
 
 def test_missing_data_is_told_with_the_remedy(tmp_path: Path, monkeypatch) -> None:
