@@ -95,7 +95,7 @@ class OpenClip(Conditioner):
     def _model(self) -> tuple[Any, torch.device]:
         device = self.device or torch.device("cpu")
         if self._module is None and self.options.weights == "random":
-            self._module = random_model(self._config, self.options.seed)
+            self._module = random_model(self.options, self._config, self.options.seed)
         elif self._module is None:
             self._module = pretrained_model(self.options, self._config)
         return self._module.to(device).eval(), device

@@ -38,7 +38,7 @@ def configuration(options: OpenClipOptions) -> Config:
     names = open_clip.list_models()
     if options.model not in names:
         raise UserError(
-            f"open-clip: there is no model '{options.model}'; "
+            f"{options.component}: there is no model '{options.model}'; "
             f"{_nearest(options.model, [*names, MINI])}. A configuration of your own goes into "
             "`config`"
         )
@@ -69,7 +69,8 @@ def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
         if options.checkpoint is None:
             what = options.config or f"the model '{options.model}' without a tag"
             raise UserError(
-                f"open-clip: there are no weights to download for {what}. {WITHOUT_WEIGHTS}"
+                f"{options.component}: there are no weights to download for {what}. "
+                f"{WITHOUT_WEIGHTS}"
             )
         return {}
     import open_clip
@@ -77,7 +78,7 @@ def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
     if not open_clip.is_pretrained_cfg(options.model, options.pretrained):
         tags = open_clip.list_pretrained_tags_by_model(options.model)
         raise UserError(
-            f"open-clip: {options.model} has no weights '{options.pretrained}'; "
+            f"{options.component}: {options.model} has no weights '{options.pretrained}'; "
             f"{_nearest(options.pretrained, tags)}. Weights of your own: `pretrained: null` and "
             "`checkpoint`"
         )
@@ -89,7 +90,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
     return f"the nearest are {', '.join(close)}" if close else f"there are {', '.join(names)}"
 
 
-def random_model(config: Config, seed: int) -> nn.Module:
+def random_model(options: OpenClipOptions, config: Config, seed: int) -> nn.Module:
     """A model with the random weights of a seed, on the CPU."""
     import open_clip
 
@@ -106,7 +107,9 @@ def random_model(config: Config, seed: int) -> nn.Module:
             torch.default_generator.manual_seed(seed)
             model: nn.Module = kind(**settings)
     except Exception as error:  # whatever a strange configuration leads to
-        raise UserError(f"open-clip: the model cannot be built: {_line(error)}") from error
+        raise UserError(
+            f"{options.component}: the model cannot be built: {_line(error)}"
+        ) from error
     return model.eval()
 
 
@@ -117,7 +120,8 @@ def pretrained_model(options: OpenClipOptions, config: Config) -> nn.Module:
     tag = tag_of(options)
     path = options.checkpoint or _download(options, tag)
     # The activation belongs to the weights: OpenAI's were trained with QuickGELU.
-    model = random_model(config | ({"quick_gelu": True} if tag.get("quick_gelu") else {}), seed=0)
+    own = config | ({"quick_gelu": True} if tag.get("quick_gelu") else {})
+    model = random_model(options, own, seed=0)
     try:
         open_clip.load_checkpoint(model, str(path), weights_only=True)
     except Exception as error:  # every format fails in its own way
@@ -136,7 +140,7 @@ def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> str:
         return str(open_clip.download_pretrained(dict(tag)))
     except Exception as error:  # of the hub, of urllib or of open_clip itself
         raise UserError(
-            f"open-clip: the weights '{options.pretrained}' of {options.model} cannot be "
+            f"{options.component}: the weights '{options.pretrained}' of {options.model} cannot be "
             f"downloaded ({_line(error)}). {WITHOUT_WEIGHTS}"
         ) from error
 
@@ -157,8 +161,8 @@ def tokenizer(options: OpenClipOptions, config: Config) -> Callable[[list[str]],
             made = HFTokenizer(name, **settings) if name else open_clip.SimpleTokenizer(**settings)
     except Exception as error:  # of the hub or of the tokenizer's own library
         raise UserError(
-            f"open-clip: the tokenizer of {options.config or options.model} cannot be loaded "
-            f"({_line(error)})"
+            f"{options.component}: the tokenizer of {options.config or options.model} cannot be "
+            f"loaded ({_line(error)})"
         ) from error
     return made  # type: ignore[no-any-return]
 

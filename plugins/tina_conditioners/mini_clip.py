@@ -39,7 +39,7 @@ class MiniClip(OpenClip):
 
     def fit(self, images: Images, class_names: Sequence[str], train: Train) -> None:
         options = self.options
-        model: Any = random_model(self._config, options.seed)
+        model: Any = random_model(options, self._config, options.seed)
         tokens = self._tokens([self._text(name) for name in class_names])
 
         def loss(step: Step) -> Tensor:
@@ -80,7 +80,7 @@ class MiniClip(OpenClip):
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2), encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        model = random_model(self._config, seed=0)
+        model = random_model(self.options, self._config, seed=0)
         model.load_state_dict(load_file(folder / WEIGHTS))
         self._module = model
 

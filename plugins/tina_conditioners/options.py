@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tina_kit.api import Options, Part, aside, part
 
@@ -37,6 +37,7 @@ class EmbeddingTableOptions(Options):
 
 
 class OpenClipOptions(Options):
+    component: ClassVar[str] = "open-clip"  # whose options they are, for messages
     model: str = Field("ViT-B-32", description="an open_clip configuration, or mini-clip")
     config: Path | None = Field(
         None, description="an open_clip configuration of one's own (.json), in place of `model`"
@@ -57,6 +58,13 @@ class OpenClipOptions(Options):
     )
     seed: int = Field(0, ge=0, description="of random weights, which training starts from too")
 
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _trained_by_another(cls, weights: object) -> object:
+        if weights == "train" and not issubclass(cls, MiniClipOptions):
+            raise ValueError(f"{cls.component} trains no weights; mini-clip does (use: mini-clip)")
+        return weights
+
     @model_validator(mode="after")
     def _checkpoint_is_pretrained(self) -> OpenClipOptions:
         if self.checkpoint is not None and self.weights != "pretrained":
@@ -65,6 +73,7 @@ class OpenClipOptions(Options):
 
 
 class MiniClipOptions(OpenClipOptions):
+    component: ClassVar[str] = "mini-clip"
     model: str = Field("mini-clip", description="mini-clip, or an open_clip configuration")
     weights: Literal["pretrained", "random", "train"] = Field(  # type: ignore[assignment]
         "train",

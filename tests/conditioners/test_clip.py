@@ -176,6 +176,28 @@ def test_what_does_not_exist_is_told_before_anything_runs(options: Any, message:
         OpenClip(OpenClipOptions(**options)).files()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "ViT-B32"}, "mini-clip: there is no model 'ViT-B32'"),
+        ({"weights": "pretrained"}, "mini-clip: there are no weights to download for the model"),
+        (
+            {"model": "ViT-B-32", "weights": "pretrained", "pretrained": "openapi"},
+            "mini-clip: ViT-B-32 has no weights 'openapi'",
+        ),
+    ],
+)
+def test_mini_clips_mistakes_are_told_under_its_own_name(options: Any, message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
+        MiniClip(MiniClipOptions(**options)).files()
+
+
+def test_training_is_asked_of_mini_clip() -> None:
+    with pytest.raises(ValueError, match=r"open-clip trains no weights; .*\(use: mini-clip\)"):
+        OpenClipOptions(weights="train")
+    assert MiniClipOptions(weights="train").component == "mini-clip"
+
+
 def test_a_configuration_that_is_none_is_told(config: Path) -> None:
     for text, message in (("no json", "is no open_clip"), ('{"embed_dim": 8}', "no text_cfg, vis")):
         config.write_text(text, encoding="utf-8")
