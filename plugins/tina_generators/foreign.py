@@ -6,18 +6,14 @@ blocks have GELU's exact form where Tina's have GPT-2's approximation of it.
 
 from __future__ import annotations
 
-import pickle
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import is_zipfile
 
-import torch
 from torch import Tensor
 
 from tina_generators.inheritance import Ancestor
-from tina_kit.api import UserError
+from tina_kit.api import UserError, read_checkpoint
 
 # Ours: theirs, beneath `blocks.N.` (G.pt, minGPT) or `h.N.` (GPT-2).
 _SEPARATE = {
@@ -74,18 +70,9 @@ def read_foreign(path: Path, heads: int) -> Ancestor:
 def _state(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint, or of the first part of it that is a network's state."""
     try:
-        with warnings.catch_warnings():  # of unusual pickles, which are refused below
-            warnings.simplefilter("ignore")
-            # A file of the older format cannot be mapped.
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, (pickle.UnpicklingError, KeyError)):
-            reason = "nothing else in a file is run"  # torch's own words advise to run it
-        raise UserError(
-            f"inherit_file: {path}: no checkpoint of tensors alone: {reason}. Save the network's "
-            "state dict with torch.save"
-        ) from error
+        content = read_checkpoint(path)
+    except UserError as error:
+        raise UserError(f"inherit_file: {error}") from None
     holders = [content.get(name) for name in _NETWORKS] if isinstance(content, Mapping) else []
     for holder in [*holders, content]:
         if isinstance(holder, Mapping):

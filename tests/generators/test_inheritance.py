@@ -323,28 +323,15 @@ def test_another_network_is_told_by_what_it_has(tmp_path: Path) -> None:
         read_foreign(path, heads=2)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no checkpoint", b"hello", b"\x80\x04junk", b"PK\x03\x04"]
-)
-def test_what_is_no_checkpoint_is_refused_in_words(
-    tmp_path: Path, recwarn: pytest.WarningsRecorder, content: bytes
-) -> None:
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "broken.pt"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match="no checkpoint of tensors alone") as caught:
+    with pytest.raises(UserError, match=r"^inherit_file: .*broken\.pt: cannot be read: No such"):
         read_foreign(path, heads=2)
-    assert "weights_only" not in str(caught.value) and not recwarn.list
-
-
-def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "ran",))
-
-    torch.save({"model": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(UserError, match="no checkpoint of tensors alone"):
-        read_foreign(tmp_path / "evil.pt", heads=2)
-    assert not (tmp_path / "ran").exists()
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(
+        UserError, match=r"^inherit_file: .*broken\.pt: it is damaged or .* state dict"
+    ):
+        read_foreign(path, heads=2)
 
 
 def test_a_tina_starts_from_a_file_and_answers_for_its_content(world, tmp_path: Path) -> None:

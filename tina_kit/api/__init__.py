@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tina_kit.api.component import API_VERSION, Component, hookimpl
 
 if TYPE_CHECKING:
+    from tina_kit.api.checkpoints import read_checkpoint
     from tina_kit.api.contracts import (
         Architecture,
         Augmentation,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tina_kit.api.tokens import TokenMap
 
 _HOME = {
+    "checkpoints": "read_checkpoint",
     "contracts": (
         "Architecture Augmentation Classes Conditioner Dataset Images Split TaskSampler Token "
         "Tokenizer"
@@ -105,6 +107,7 @@ __all__ = [
     "hookimpl",
     "part",
     "parts",
+    "read_checkpoint",
     "row",
 ]
 
