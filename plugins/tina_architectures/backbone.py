@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
@@ -11,14 +10,15 @@ from typing import Any, cast
 
 import timm
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tina_architectures.classifier import classifier_parameters, classify_many
 from tina_architectures.options import TimmOptions
 from tina_architectures.pixels import standardise
-from tina_kit.api import Architecture, Layout, UserError
+from tina_kit.api import Architecture, Layout, UserError, read_checkpoint
+
+_NETWORKS = ("state_dict_ema", "model_ema", "state_dict", "model")  # the first that there is
 
 
 class Network(nn.Module):
@@ -163,20 +163,15 @@ class Backbone(Architecture):
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or of a PyTorch one, of which no code is run."""
-    try:
-        state = timm.models.load_state_dict(str(path), weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file of weights") from None
-    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"{path}: no weights can be read here ({_first_line(error)}). Give a .safetensors "
-            "file or a state dict saved by torch.save"
-        ) from None
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    """The tensors of a checkpoint, averaged where it has such, named as timm names them."""
+    content = read_checkpoint(path)
+    whole = content if isinstance(content, Mapping) else {}
+    state = next((whole[part] for part in _NETWORKS if whole.get(part) is not None), whole)
+    named = state.items() if isinstance(state, Mapping) else ()
+    tensors = {str(name): value for name, value in named if isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"{path}: holds no weights")
-    return tensors
+    return dict(timm.models.clean_state_dict(tensors))
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tina_conditioners.options import OpenClipOptions
-from tina_kit.api import UserError
+from tina_kit.api import UserError, read_checkpoint
 
 MINI = "mini-clip"
 """The configuration that comes with the kit."""
@@ -119,25 +119,24 @@ def pretrained_model(options: OpenClipOptions, config: Config) -> nn.Module:
 
     tag = tag_of(options)
     path = options.checkpoint or _download(options, tag)
+    read_checkpoint(path)  # so that below only weights that do not fit are left to fail
     # The activation belongs to the weights: OpenAI's were trained with QuickGELU.
     own = config | ({"quick_gelu": True} if tag.get("quick_gelu") else {})
     model = random_model(options, own, seed=0)
     try:
         open_clip.load_checkpoint(model, str(path), weights_only=True)
-    except Exception as error:  # every format fails in its own way
+    except Exception as error:  # every model's weights fail in their own way
         raise UserError(
-            f"{path}: holds no weights of {options.config or options.model} ({_line(error)}). "
-            "They must be a safetensors file or a state dict that torch.load reads with "
-            "weights_only=True"
+            f"{path}: holds no weights of {options.config or options.model} ({_line(error)})"
         ) from error
     return model.eval()
 
 
-def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> str:
+def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> Path:
     import open_clip
 
     try:
-        return str(open_clip.download_pretrained(dict(tag)))
+        return Path(open_clip.download_pretrained(dict(tag)))
     except Exception as error:  # of the hub, of urllib or of open_clip itself
         raise UserError(
             f"{options.component}: the weights '{options.pretrained}' of {options.model} cannot be "

@@ -5,13 +5,21 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from tina_architectures.backbone import Backbone
+from tina_architectures.cnn import CNN
+from tina_architectures.options import CNNOptions, TimmOptions
+from tina_conditioners.clip import OpenClip
+from tina_conditioners.options import OpenClipOptions
+from tina_generators.foreign import read_foreign
 
 from tina_kit.api import UserError, read_checkpoint
+from tina_kit.zoo.checkpoints import gather
 
 
 class Trap:
@@ -76,15 +84,41 @@ def test_the_systems_own_trouble_is_not_blamed_on_the_file(tmp_path: Path, monke
         read_checkpoint(tmp_path / "a.pt")
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def by_timm(path: Path) -> None:
+    Backbone(TimmOptions(model="test_vit", image_size=32, checkpoint=path)).initial(2)
+
+
+def by_open_clip(path: Path) -> None:
+    options = OpenClipOptions(model="RN50", pretrained=None, checkpoint=path)
+    OpenClip(options).embed(["apple"])
+
+
+def by_zoo(path: Path) -> None:
+    path.with_suffix(".json").write_text('["fig", "pear"]')
+    gather(path.parent, CNN(CNNOptions()))
+
+
+@pytest.mark.parametrize(
+    "read", [read_checkpoint, partial(read_foreign, heads=2), by_timm, by_open_clip, by_zoo]
+)
 @pytest.mark.parametrize(
     "content", [b"", b"no checkpoint", b"hello", b"\x80\x04junk", b"PK\x03\x04", b"\x80\x02."]
 )
 def test_what_is_no_checkpoint_is_refused_without_torchs_advice(
-    tmp_path: Path, recwarn: pytest.WarningsRecorder, content: bytes, suffix: str
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    read: Callable[[Path], object],
+    content: bytes,
 ) -> None:
-    path = tmp_path / f"broken{suffix}"
+    path = tmp_path / "broken.pt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=rf"broken\{suffix}: it (is damaged|cannot be)") as caught:
-        read_checkpoint(path)
+    with pytest.raises(UserError, match=r"broken\.pt: it (is damaged|cannot be load)") as caught:
+        read(path)
     assert "weights_only" not in str(caught.value) and not recwarn.list
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=r"broken\.safetensors: it cannot be loaded: .* Expected a"):
+        read_checkpoint(tmp_path / "broken.safetensors")

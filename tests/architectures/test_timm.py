@@ -142,6 +142,19 @@ def test_a_checkpoint_fills_the_backbone_from_its_file(
     assert all(torch.equal(tensor, state[name[9:]]) for name, tensor in backbone.items())
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", ""])
+def test_of_a_checkpoint_of_training_the_average_is_taken(tmp_path: Path, prefix: str) -> None:
+    state = weights_of("test_resnet", 7)
+    average = {f"{prefix}{name}": tensor + 1 for name, tensor in state.items()}
+    saved = {"epoch": 3, "state_dict": state, "state_dict_ema": average}
+    torch.save(saved, path := tmp_path / "training.pt")
+    architecture = Backbone(TimmOptions(model="test_resnet", checkpoint=path, image_size=32))
+    loaded = architecture.initial(2).state_dict()
+    backbone = {name: tensor for name, tensor in loaded.items() if name.startswith("backbone.")}
+    assert len(backbone) > 10
+    assert all(torch.equal(tensor, state[name[9:]] + 1) for name, tensor in backbone.items())
+
+
 def test_positions_of_a_checkpoint_are_resampled_to_the_size_of_the_images(tmp_path: Path) -> None:
     save_file(weights_of("test_vit", 7), path := tmp_path / "weights.safetensors")
     architecture = Backbone(TimmOptions(checkpoint=path, **TINY))
@@ -173,15 +186,17 @@ def test_files_that_hold_no_such_weights_are_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"{name}: {message}"):
             architecture.initial(2)
 
-    refused("gone.safetensors", "there is no such file")
+    refused("gone.safetensors", "cannot be read: No such file")
     (tmp_path / "text.safetensors").write_text("no weights")
-    refused("text.safetensors", "no weights can be read here")
+    refused("text.safetensors", "it cannot be loaded")
     (tmp_path / "text.pt").write_text("no weights")
-    refused("text.pt", "no weights can be read here")
+    refused("text.pt", "it is damaged or holds more than tensors")
     torch.save({"state_dict": {}, "x": Surprise()}, tmp_path / "code.pt")
-    refused("code.pt", "no weights can be read here")
+    refused("code.pt", "it is damaged or holds more than tensors")
     torch.save({"epoch": 3}, tmp_path / "empty.pt")
     refused("empty.pt", "holds no weights")
+    torch.save([torch.zeros(1)], tmp_path / "list.pt")
+    refused("list.pt", "holds no weights")
     save_file(weights_of("test_resnet", 2), tmp_path / "other.safetensors")
     refused("other.safetensors", "these are no weights of timm's 'test_vit'")
 

@@ -5,8 +5,6 @@ Files are read as tensors alone: no code in them is ever run.
 
 from __future__ import annotations
 
-import pickle
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tina_kit.api import Architecture, Layout, UserError
+from tina_kit.api import Architecture, Layout, UserError, read_checkpoint
 from tina_kit.store.files import read_json
 
 SUFFIXES = (".pth", ".pt")
@@ -123,14 +121,9 @@ def _classes(path: Path, together: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _state(path: Path) -> dict[str, Tensor]:
     try:
-        with warnings.catch_warnings():  # of unusual pickles, which are refused below
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise _Unfit("it is no file of tensors alone; nothing else in a file is run") from None
-    except Exception as error:  # a broken file fails in any way
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _Unfit(f"it cannot be read: {first}") from None
+        content = read_checkpoint(path)
+    except UserError as error:
+        raise _Unfit(str(error).removeprefix(f"{path}: ")) from None
     for key in _NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
