@@ -65,9 +65,8 @@ def test_an_error_of_the_import_is_not_taken_for_it(monkeypatch: pytest.MonkeyPa
         main(["version"])
 
 
-def test_what_python_ignores_comes_again() -> None:
-    script = """
-import sys, time, weakref
+LOSING = """
+import time, weakref
 from tina_kit.cli import app, main
 
 class Thing:
@@ -80,15 +79,29 @@ def lose_it(_):
     thing = Thing()
     guard = weakref.ref(thing, press)
     del thing
-    for _ in range(500):
-        time.sleep(0.01)
     return 0
+"""
 
-app.invoke = lose_it
+
+def test_what_python_ignores_comes_again() -> None:
+    script = """
+app.invoke = lambda words: lose_it(words) or [time.sleep(0.01) for _ in range(500)]
 main(["version"])
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", LOSING + script], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (130, PRESSED)
+
+
+def test_it_does_not_come_again_once_the_command_is_done() -> None:
+    script = """
+app.invoke = lose_it
+try:
+    main(["version"])
+finally:
+    time.sleep(1)
+"""
+    run = subprocess.run([sys.executable, "-c", LOSING + script], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_other_ignored_errors_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:

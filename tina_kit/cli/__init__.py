@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tina_kit.cli.interrupt import again_where_ignored, interrupted, is_interrupt
+from tina_kit.cli.interrupt import (
+    again_where_ignored,
+    forget_ignored,
+    interrupted,
+    is_interrupt,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -15,8 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from tina_kit.cli.app import invoke
 
         code = invoke(list(sys.argv[1:] if arguments is None else arguments))
-    except (KeyboardInterrupt, RuntimeError) as error:  # while the command line was imported
+    except (KeyboardInterrupt, RuntimeError) as error:  # as a rule while the rest is imported
         if not is_interrupt(error):
             raise
         code = interrupted()
+    finally:
+        forget_ignored()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Ctrl-C: one line and exit code 130, at whatever moment it comes."""
+"""Ctrl-C: one line and exit code 130, also where Python could only ignore it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 INTERRUPTED = 130
 _AGAIN_S = 0.5  # long enough to be out of the callback
+_coming: list[Timer] = []
 
 
 def interrupted() -> int:
@@ -35,6 +36,13 @@ def again_where_ignored(unraisable: Any) -> None:
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         timer = Timer(_AGAIN_S, interrupt_main)
         timer.daemon = True
+        _coming.append(timer)
         timer.start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def forget_ignored() -> None:
+    """Let none come again: the command has its exit code."""
+    while _coming:
+        _coming.pop().cancel()
