@@ -173,8 +173,8 @@ def test_a_command_of_the_front_page_is_right(
         case ["tina-kit", "run", *rest]:  # takes minutes
             assert invoke(["run", *rest, *([] if "--dry-run" in rest else ["--dry-run"])]) == 0
             assert "evaluate/oracle" in capsys.readouterr().out
-        case ["tina-kit", "doctor"] | ["tina-kit", "zoo", "show", "DIR"]:
-            assert known(command)  # imports all plugins anew; needs a zoo
+        case ["tina-kit", "doctor"] | ["tina-kit", "zoo", "export", "RUN", *_]:
+            assert known(command)  # imports all plugins anew; needs a run
         case ["tina-kit", *rest]:
             (tmp_path / "my_recipe.yaml").write_text(blocks(FRONT, "yaml")[0].text)
             (tmp_path / "my_images" / "fox").mkdir(parents=True)

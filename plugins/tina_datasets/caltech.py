@@ -13,7 +13,7 @@ from tina_kit.api import UserError
 FOLDER = "caltech101/101_ObjectCategories"
 BACKGROUND = "BACKGROUND_Google"  # Caltech's distractors are no class
 REMEDY = (
-    "torchvision downloads it with\n"
+    "torchvision, with gdown (pip install gdown), downloads it:\n"
     "  python -c \"import torchvision; torchvision.datasets.Caltech101('FOLDER', download=True)\""
 )
 

@@ -230,7 +230,7 @@ def test_what_cannot_be_exported_is_told(capsys, finished, exported, recipe, tmp
     assert call("zoo", "export", finished[2], "-o", exported) == 2
     assert "there is a zoo here already" in capsys.readouterr().err
     assert call("zoo", "export", finished[2], "--seed", 7, "-o", tmp_path / "zoo") == 2
-    assert "--seed 7: the run has 0" in capsys.readouterr().err
+    assert "--seed 7: the seeds of the run are 0" in capsys.readouterr().err
     words = ("--set", "generators=[{use: generic}]", "--output", tmp_path / "runs")
     assert call("run", recipe, *words) == 0
     run = next((tmp_path / "runs" / "tiny").iterdir())

@@ -87,7 +87,7 @@ def _report(error: Exception, debug: bool) -> int:
     if shown is not None and hasattr(error, "exit_code"):  # click's own: a wrong option
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "tina-kit"
-        print(f"{shown()} (see {command} --help)", file=sys.stderr)
+        print(f"error: {shown()} (see {command} --help)", file=sys.stderr)
         return int(error.exit_code)
     if isinstance(error, typer.Exit):
         return int(error.exit_code)

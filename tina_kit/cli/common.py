@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
-PATIENCE = 0.07
-"""Seconds to wait for the import of plugins that are seen for the first time."""
+PATIENCE = 0.7
+"""Seconds to wait for the import of plugins that are seen for the first time, shared among them: a
+new one is there at once on a busy machine too, and ten that are broken keep nobody waiting."""
 
 RecipeFile = Annotated[
     Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)
@@ -79,7 +80,7 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
         log(f"warning: {_summary(failures)}; see tina-kit doctor")
     if found.pending:
         names = ", ".join(f"{plugin.name} of {plugin.owner}" for plugin in found.pending)
-        log(f"seen for the first time and still loading, run again to see its parts: {names}")
+        log(f"new here and still being imported, their parts are there next time: {names}")
     return found
 
 

@@ -27,7 +27,7 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
 
     seeds = recipe.core.seeds
     if seed is not None and seed not in seeds:
-        raise UserError(f"--seed {seed}: the run has {', '.join(map(str, seeds))}")
+        raise UserError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}")
     store = Store(Path(record["store"]))
     chosen = seeds[0] if seed is None else seed
     place = resolve_device(device)

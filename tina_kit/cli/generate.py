@@ -47,7 +47,8 @@ def generate(
     model = personal_model(experiment, generator, names, list(files.values()))
     model.save(output)
     size = sum(p.numel() for p in model.module.parameters())
-    log(f"{output}: {size:,} parameters for {', '.join(names)}")
+    made_by = model.metadata["generator"]["name"]
+    log(f"{output}: {size:,} parameters by {made_by} for {', '.join(names)}")
     log(f'in Python: tina_kit.load("{output}").predict(["image.jpg"])')
 
 

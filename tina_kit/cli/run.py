@@ -98,7 +98,8 @@ def _print_plan(plan: Plan) -> None:
                 f"{key} … ({len(states)} shards)",
                 f"{cached} cached, {len(states) - cached} to do",
             )
-        name = f"seed {seed}  {label}" if several else label
+        owner = "all seeds" if seed is None else f"seed {seed}"
+        name = f"{owner:<9}  {label}" if several else label
         print(f"{name:<36} {key:<38} {word}")
 
 

@@ -136,7 +136,10 @@ class Compute:
             if missing := [task for task in asked if task not in known()]:
                 names = self.experiment.class_names
                 text = ", ".join(names[index] for index in missing[0] if index >= 0)
-                raise UserError(f"no p-Model was fine-tuned for the task {text}")
+                raise UserError(
+                    f"no p-Model was fine-tuned for the task {text}; take a generator that reads "
+                    "prompts"
+                )
             return torch.stack([known()[task] for task in asked])
 
         return personalise

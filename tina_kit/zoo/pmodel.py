@@ -43,9 +43,11 @@ class PModel:
             logits: Tensor = self.module(self.architecture.normalise(images))
             return logits
 
-    def predict(self, images: Tensor | Sequence[str | Path]) -> list[str]:
-        """The class of each image: uint8 `(N, 3, H, W)`, or paths of image files, which are
-        resized as in training."""
+    def predict(self, images: Tensor | str | Path | Sequence[str | Path]) -> list[str]:
+        """The class of each image: uint8 `(N, 3, H, W)`, or paths of image files (one alone is a
+        list of one), which are resized as in training."""
+        if isinstance(images, (str, Path)):
+            images = [images]
         if not isinstance(images, Tensor):
             images = torch.stack([read_image(Path(path), self.image_size) for path in images])
         return [self.classes[index] for index in self(images).argmax(1).tolist()]
