@@ -44,7 +44,9 @@ class VariantsOptions(StudyOptions):
     rows: Literal["generators", "variants"] = Field(
         "generators", description="what the rows are; the other one makes the columns"
     )
-    splits: SomeNames = Field(("id", "ood"), description=_SPLITS)
+    splits: SomeNames = Field(
+        ("id", "ood"), description=f"{_SPLITS}; shuffled and gibberish are controls, and make rows"
+    )
 
 
 class ScalingOptions(StudyOptions):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tina_kit.api import Trial
-from tina_studies.described import SPLITS, Described, joined
+from tina_studies.described import CONTROLS, SPLITS, Described, joined
 from tina_studies.options import VariantsOptions
 
 
 class Variants(Described[VariantsOptions]):
     """Rows are generators (Table 1) or variants (Table 3). A column tells its split; the name of
-    the only generator is left out of it."""
+    the only generator is left out of it. Controls, which are measured on the OOD tasks, are rows
+    in the OOD column."""
 
     def measure(self, generators: Sequence[str]) -> Sequence[Trial]:
         by_generator = self.options.rows == "generators"
@@ -24,6 +25,10 @@ class Variants(Described[VariantsOptions]):
                         if by_generator
                         else (variant, generator if len(generators) > 1 else "")
                     )
-                    column = joined(column, SPLITS.get(split, split))
+                    if split in CONTROLS:
+                        row, split_shown = joined(row, CONTROLS[split]), SPLITS["ood"]
+                    else:
+                        split_shown = SPLITS.get(split, split)
+                    column = joined(column, split_shown)
                     found.append(Trial(row, column, generator, overrides, split))
         return found

@@ -49,6 +49,18 @@ def test_variants_of_one_generator_are_rows_with_splits_as_columns() -> None:
     assert cells(Variants(both))[:2] == [("whole", "tina, OOD"), ("whole", "tina.5, OOD")]
 
 
+def test_controls_are_rows_below_their_generator_in_the_ood_column() -> None:
+    splits = ("id", "ood", "shuffled", "gibberish")
+    options = VariantsOptions(variants={"CNN": {}}, generators=("tina",), splits=splits)
+    trials = Variants(options).trials(ROWS)
+    assert [(trial.series, trial.x, trial.split) for trial in trials] == [
+        ("tina", "CNN, ID", "id"),
+        ("tina", "CNN, OOD", "ood"),
+        ("tina, shuffled prompts", "CNN, OOD", "shuffled"),
+        ("tina, gibberish prompts", "CNN, OOD", "gibberish"),
+    ]
+
+
 def test_all_generators_are_measured_unless_some_are_named() -> None:
     study = Variants(VariantsOptions(variants={"a": {}}, splits=("ood",)))
     assert [trial.generator for trial in study.trials(ROWS)] == ROWS
