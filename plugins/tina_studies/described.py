@@ -12,7 +12,6 @@ from tina_studies.options import StudyOptions
 
 Chosen = TypeVar("Chosen", bound=StudyOptions)
 SPLITS = {"id": "ID", "ood": "OOD"}
-CONTROLS = {"shuffled": "shuffled prompts", "gibberish": "gibberish prompts"}
 
 
 class Described(Study, Generic[Chosen]):

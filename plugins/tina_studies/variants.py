@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tina_kit.api import Trial
-from tina_studies.described import CONTROLS, SPLITS, Described, joined
+from tina_studies.described import SPLITS, Described, joined
 from tina_studies.options import VariantsOptions
+
+CONTROLS = {"shuffled": "shuffled prompts", "gibberish": "gibberish prompts"}
+_SHOWN = {**SPLITS, **dict.fromkeys(CONTROLS, SPLITS["ood"])}
 
 
 class Variants(Described[VariantsOptions]):
@@ -25,10 +28,7 @@ class Variants(Described[VariantsOptions]):
                         if by_generator
                         else (variant, generator if len(generators) > 1 else "")
                     )
-                    if split in CONTROLS:
-                        row, split_shown = joined(row, CONTROLS[split]), SPLITS["ood"]
-                    else:
-                        split_shown = SPLITS.get(split, split)
-                    column = joined(column, split_shown)
+                    row = joined(row, CONTROLS.get(split, ""))
+                    column = joined(column, _SHOWN.get(split, split))
                     found.append(Trial(row, column, generator, overrides, split))
         return found

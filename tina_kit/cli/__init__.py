@@ -5,12 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tina_kit.cli.interrupt import (
-    again_where_ignored,
-    forget_ignored,
-    interrupted,
-    is_interrupt,
-)
+from tina_kit.cli.interrupt import again_where_ignored, forget_ignored, interrupted, is_interrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
-PATIENCE = 0.7
-"""Seconds to wait for the import of plugins that are seen for the first time, shared among them: a
-new one is there at once on a busy machine too, and ten that are broken keep nobody waiting."""
+PATIENCE = 0.07
+"""Seconds to wait for the import of plugins that are seen for the first time."""
 
 RecipeFile = Annotated[
     Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)

@@ -111,7 +111,6 @@ class Examination:
     """
 
     def __init__(self, plugins: Sequence[Installed], deep: bool = False) -> None:
-        self.asked = len(plugins)
         place = plugins[0].folder
         place.mkdir(parents=True, exist_ok=True)
         if not sys.executable or not hasattr(os, "fork"):
@@ -133,8 +132,7 @@ class Examination:
             pipe.write(json.dumps(request).encode())
 
     def wait(self, patience: float | None = None) -> None:
-        """patience: seconds of import, divided by the number of plugins; None for as long as it
-        takes, at most LIMIT."""
+        """patience: seconds of import; None for as long as it takes, at most LIMIT."""
         from select import select
 
         # The process writes a byte when it begins to import, and ends when all are known.
@@ -142,7 +140,7 @@ class Examination:
         with self.process.stdout as pipe:
             begun, _, _ = select([pipe], [], [], 2 * LIMIT if patience is None else _START)
             if begun and os.read(pipe.fileno(), 1):
-                select([pipe], [], [], 2 * LIMIT if patience is None else patience / self.asked)
+                select([pipe], [], [], 2 * LIMIT if patience is None else patience)
 
 
 def folder() -> Path:

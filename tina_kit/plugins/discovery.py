@@ -27,9 +27,9 @@ def discover(patience: float | None = None, deep: bool = False) -> Registry:
     """Find every plugin of the entry-point group, in the order of their names.
 
     tina-kit's own are imported, those of other distributions known by what they declared
-    (see `declarations`). patience: how many seconds to wait for those that are seen for the first
-    time, divided by their number; they are left `pending` after that. deep: imports the code of all
-    components, in processes of their own, to tell what is wrong with it; needs torch and seconds.
+    (see `declarations`). patience: how many seconds to wait for one that is seen for the first
+    time, and left `pending` after that. deep: imports the code of all components, in processes of
+    their own, to tell what is wrong with it; needs torch and seconds.
 
     TINA_KIT_DISABLE_PLUGINS leaves some out: `all` those that are not tina-kit's own, else names
     of distributions or entry points, separated by commas.
