@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 # Tests run side by side; threads of one would only wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell starts background jobs with Ctrl-C ignored, and a process hands that on to its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RECIPE = """\
 name: tiny
