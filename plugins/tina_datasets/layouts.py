@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from torch import Tensor
+
 from tina_datasets.files import (
     ImageFile,
     class_folders,
@@ -60,8 +62,16 @@ class ImageFilesDataset(Dataset):
         labels = [file.label for split in self.layout.files.values() for file in split]
         return hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(self.class_names)
 
+    @property
+    def larger_than(self) -> int:  # type: ignore[override]
+        return self.options.size
+
     def load(self, split: Split) -> Images:
         return decode(self.layout.files[split], self.options.size)
+
+    def load_larger(self, index: Tensor, side: int) -> Tensor:
+        files = self.layout.files["train"]
+        return decode([files[place] for place in index.tolist()], side).images
 
 
 class FolderLayout:

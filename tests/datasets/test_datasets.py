@@ -82,6 +82,15 @@ def test_a_folder_with_its_own_split_keeps_it(tmp_path: Path) -> None:
     assert sorted(reds(dataset.load("test").images)) == [100, 100, 101, 101]
 
 
+def test_training_images_are_read_again_in_another_size(caltech: Path) -> None:
+    dataset = Caltech101(Caltech101Options(root=caltech, split_seed=1))
+    train = dataset.load("train").images
+    index = torch.tensor([20, 3])
+    larger = dataset.load_larger(index, 48)
+    assert dataset.larger_than == 32 and larger.shape == (2, 3, 48, 48)
+    assert reds(larger) == reds(train[index])
+
+
 def test_a_plain_folder_of_classes_is_split(tmp_path: Path) -> None:
     for name in ("b", "a"):
         write_class(tmp_path / name, 10)

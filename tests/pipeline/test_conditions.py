@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from tests.conftest import RECIPE, plan_of
 from tina_kit.api import Images
-from tina_kit.pipeline.conditions import kept_as_prompts
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.images import held_out, kept_as_prompts
 
 LEARNER = """\
 from pathlib import Path
@@ -103,6 +103,54 @@ def test_a_tenth_of_each_class_is_kept_as_prompts_that_nothing_learns_from(learn
     rows = conditions.image_rows[kept_as_prompts(labels)]
     found = (prompts.flatten(0, 1)[:, None] == rows).all(-1).any(1)
     assert found.all()
+
+
+LARGER = """\
+import torch
+from tina_datasets.options import ShapesOptions
+from tina_datasets.shapes import Shapes
+from tina_kit.api import Component, hookimpl
+
+class Larger(Shapes):
+    larger_than = 32
+
+    def load_larger(self, index, side):
+        codes = index[:, None, None, None].expand(-1, 3, side, side)
+        return codes.byte()
+
+@hookimpl
+def tina_kit_components():
+    return [Component(kind="dataset", name="larger", target=f"{__name__}:Larger",
+                      options="tina_datasets.options:ShapesOptions", summary="Of large files.")]
+"""
+
+
+@pytest.mark.parametrize("on", ["test", "validation"])
+def test_a_conditioner_that_takes_larger_images_gets_them_from_the_files(
+    learner, tmp_path, on
+) -> None:
+    (tmp_path / "larger.py").write_text(LARGER)
+    wide = LEARNER.replace("width = 8", "width = 8\n    image_size = 40")
+    wide = wide.replace(
+        "embed_images(self, images):",
+        "embed_images(self, images):\n"
+        "        assert images.shape[1:] == (3, 40, 40)\n"
+        "        return images[:, :, 0, 0].float().repeat(1, 3)[:, :8]\n",
+    )
+    (tmp_path / "learner.py").write_text(wide)
+    text = learner.read_text().replace("learner.py]", "learner.py, larger.py]")
+    learner.write_text(text.replace("use: shapes", "use: larger"))
+    plan = plan_of(learner, tmp_path / "store", sets=[f"evaluation.on={on}"])
+    experiment = plan.experiments[0]
+    conditions = experiment.conditions
+    for stage in (experiment.images_stage, conditions.fit_stage, conditions.image_stage):
+        stage.ensure(experiment.store)
+    codes = conditions.image_rows[:, 0].long()
+    labels = experiment.dataset.load("train").labels
+    kept = torch.ones_like(labels).bool() if on == "test" else ~held_out(labels)
+    assert torch.equal(codes, kept.nonzero().squeeze(1) % 256)
+    plain = plan_of(learner, tmp_path / "store", sets=["dataset={use: shapes}"]).experiments[0]
+    assert plain.conditions._side == {} and conditions._side == {"side": 40}
 
 
 class Blinded(Experiment):

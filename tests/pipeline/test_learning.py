@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tina_kit.api import Images
-from tina_kit.pipeline.compute import hold_out
+from tina_kit.pipeline.images import hold_out
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.store import Entry
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tina_kit.api import Classes, Dataset, Images, Split, TaskOptions, TaskSampler, UserError
 from tina_kit.testing import DatasetSuite, TaskSamplerSuite
@@ -58,6 +59,24 @@ class Unseeded(Right):
         )
 
 
+class Larger(Right):
+    """Its files hold images of 16×16, in the order that `places` makes of it."""
+
+    larger_than = 8
+
+    def places(self, index: Tensor) -> Tensor:
+        return index
+
+    def load_larger(self, index: Tensor, side: int) -> Tensor:
+        images = self.load("train").images[self.places(index)].float()
+        return F.interpolate(images, side, mode="nearest").byte()
+
+
+class Shifted(Larger):
+    def places(self, index: Tensor) -> Tensor:
+        return index.flip(0)
+
+
 DATASETS = {
     "test_class_names_are_distinct_texts": (Twins, "two classes of one name"),
     "test_superclasses_are_one_for_each_class": (HalfOfTheSuperclasses, "2 entries for 3 classes"),
@@ -73,6 +92,7 @@ DATASETS = {
     "test_images_differ_within_a_split": (changed(images=torch.zeros_like), "are the same"),
     "test_test_images_are_not_training_images": (Leaking, "is a training image too"),
     "test_loading_again_gives_the_same": (Unseeded, "other images.*must give the same data"),
+    "test_larger_images_are_the_same_ones": (Shifted, "other images than load"),
     "test_loading_leaves_global_randomness_alone": (Unseeded, "load moves .* state of torch"),
 }
 
@@ -80,6 +100,11 @@ DATASETS = {
 class TestARightDataset(DatasetSuite):
     def part(self, **_: object) -> Dataset:
         return Right()
+
+
+class TestADatasetOfLargerFiles(DatasetSuite):
+    def part(self, **_: object) -> Dataset:
+        return Larger()
 
 
 @pytest.mark.parametrize("check", DATASETS)

@@ -54,6 +54,10 @@ class Dataset(Fingerprinted, ABC):
     superclasses: Sequence[int] | None = None
     """The superclass of each class, where they exist."""
 
+    larger_than: int | None = None
+    """Side of `load`'s images where their files hold larger ones, which `load_larger` reads; None
+    where they do not."""
+
     @property
     @abstractmethod
     def class_names(self) -> Sequence[str]:
@@ -62,6 +66,15 @@ class Dataset(Fingerprinted, ABC):
     @abstractmethod
     def load(self, split: Split) -> Images:
         """Decode one split. Raises UserError naming a file that is missing or broken."""
+
+    def load_larger(self, index: Tensor, side: int) -> Tensor:
+        """Training images again, for a conditioner that sees more of them than p-Models do. Called
+        only for a side above `larger_than`.
+
+        index: int64 `(B,)` among the images of `load("train")` → uint8 `(B, 3, side, side)`.
+        Raises UserError naming a file that is missing or broken.
+        """
+        raise NotImplementedError(f"{type(self).__name__} sets larger_than without load_larger")
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from tina_kit.api import Images, Split, Step, Train, Training, UserError
 from tina_kit.pipeline.frozen import through
+from tina_kit.pipeline.images import hold_out
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart
 from tina_kit.store import Draft
 from tina_kit.training import derived_seed
-from tina_kit.zoo.batches import place_in_class
 from tina_kit.zoo.training import finetune, train_generic
 
 if TYPE_CHECKING:
@@ -190,13 +190,6 @@ class Compute:
             experiment.device,
             experiment.frozen,
         )
-
-
-def hold_out(images: Images) -> tuple[Images, Images]:
-    """Training and validation images: the validation takes every fifth of each class."""
-    held = place_in_class(images.labels) % 5 == 0
-    train, validation = (Images(images.images[part], images.labels[part]) for part in (~held, held))
-    return train, validation
 
 
 def not_now(module: nn.Module, loss: Callable[[Step], Tensor], training: Training) -> None:

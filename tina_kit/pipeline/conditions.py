@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tina_kit.api import Conditioner, Images, UserError
 from tina_kit.pipeline.frozen import through
+from tina_kit.pipeline.images import Pictures, kept_as_prompts
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import ResolvedPart
 from tina_kit.store import Draft, Store
 from tina_kit.training import Progress, Trainer, derived_seed, generator_for
-from tina_kit.zoo.batches import place_in_class
 
 GIBBERISH = 100  # prompts that mean nothing, from which the control draws
 _TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "conditioner"
@@ -23,20 +23,15 @@ _TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "condi
 
 @dataclass(frozen=True)
 class Source:
-    """What conditions are made from. images: all training images; images_stage: where they come
-    from; seen: the classes that anything may learn from, None for all; precision: of training."""
+    """What conditions are made from. pictures: the training images, for a conditioner that takes
+    images of a side; images_stage: where they come from; seen: the classes that anything may learn
+    from, None for all; precision: of training."""
 
     class_names: Sequence[str]
-    images: Callable[[], Images]
+    pictures: Callable[[int], Pictures]
     images_stage: Stage
     seen: list[int] | None
     precision: str
-
-
-def kept_as_prompts(labels: Tensor) -> Tensor:
-    """bool `(N,)`: the training images, a tenth of each class and one at least, that serve as
-    prompts at test time; no encoder and no generator learns from them."""
-    return place_in_class(labels) % 10 == 0
 
 
 class Conditions:
@@ -87,6 +82,7 @@ class Conditions:
             "conditioner": self.part.settings(),
             "seen": self.source.seen,
             "precision": self.source.precision,
+            **self._side,
         }
         after = (self.source.images_stage,)
         return Stage("conditioner", "conditioner", settings, self._fit, after, version=2)
@@ -109,7 +105,7 @@ class Conditions:
                 f"{self.part.where}: the conditioner {self.part.entry.full_name} takes no image "
                 "prompts, only text; one that does is open-clip"
             )
-        settings = {"conditioner": self.part.settings(), "gibberish": GIBBERISH}
+        settings = {"conditioner": self.part.settings(), "gibberish": GIBBERISH, **self._side}
         after = (self.source.images_stage, *((self.fit_stage,) if self.fit_stage else ()))
         return Stage("conditions", "image-conditions", settings, self._embed_images, after)
 
@@ -167,11 +163,12 @@ class Conditions:
     def _fit(self, draft: Draft) -> None:
         conditioner = self.conditioner
         names = self.source.class_names
-        images = self.source.images()
-        keep = ~kept_as_prompts(images.labels)
+        pictures = self._pictures
+        keep = ~kept_as_prompts(pictures.labels)
         if self.source.seen is not None:
-            keep &= torch.isin(images.labels, torch.tensor(self.source.seen))
-        images = Images(images.images[keep], images.labels[keep])
+            keep &= torch.isin(pictures.labels, torch.tensor(self.source.seen))
+        index = keep.nonzero().squeeze(1)
+        images = Images(pictures.read(index), pictures.labels[index])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed("conditioner"))
             # One encoder for all seeds, so none of them may be its own.
@@ -194,12 +191,28 @@ class Conditions:
         draft.save_tensors(_TEXT, tensors)
 
     def _embed_images(self, draft: Draft) -> None:
-        images = self.source.images().images
+        pictures, embed = self._pictures, self.ready.embed_images
         random = generator_for("gibberish images")
-        noise = torch.randint(256, (GIBBERISH, *images.shape[1:]), generator=random).byte()
-        embed = self.ready.embed_images
-        rows = through(embed, images, draft, "image-conditions", self.progress)
+        shape = pictures.read(torch.arange(1)).shape[1:]
+        noise = torch.randint(256, (GIBBERISH, *shape), generator=random).byte()
+        rows = through(
+            lambda index: embed(pictures.read(index)),
+            torch.arange(len(pictures.labels)),
+            draft,
+            "image-conditions",
+            self.progress,
+        )
         draft.save_tensors(_IMAGE, {"images": rows, "gibberish": embed(noise)})
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return self.source.pictures(self.conditioner.image_size)
+
+    @property
+    def _side(self) -> dict[str, int]:
+        """What keys hold of the size of the pictures, where it is not the p-Models'."""
+        side = self._pictures.side
+        return {} if side is None else {"side": side}
 
     def _text(self, name: str) -> Tensor:
         return self.text_stage.open(self.store).tensors(_TEXT)[name]

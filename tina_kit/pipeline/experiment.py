@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
@@ -23,9 +23,10 @@ from tina_kit.api import (
     Zoo,
 )
 from tina_kit.pipeline.compute import Compute, not_now
-from tina_kit.pipeline.conditions import Conditions, Source, kept_as_prompts
+from tina_kit.pipeline.conditions import Conditions, Source
 from tina_kit.pipeline.draws import Draws, without
 from tina_kit.pipeline.exchange import ImportedZoo, imported_zoo
+from tina_kit.pipeline.images import Pictures, kept_as_prompts
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
 from tina_kit.store import Draft, Store
@@ -172,13 +173,10 @@ class Experiment:
 
     def conditions_by(self, part: ResolvedPart) -> Conditions:
         """Prompts embedded by another conditioner than the recipe's."""
-        source = Source(
-            self.class_names,
-            lambda: self.images("train"),
-            self.images_stage,
-            self._seen_setting,
-            self.precision,
-        )
+        train, validating = partial(self.images, "train"), bool(self._validating)
+        pictures = partial(Pictures, self.dataset, train, validating)
+        seen = self._seen_setting
+        source = Source(self.class_names, pictures, self.images_stage, seen, self.precision)
         return Conditions(part, source, self.store, self.device, self.trainer, self.progress)
 
     @cached_property

@@ -22,9 +22,10 @@ def through(
     label: str,
     progress: Progress,
 ) -> Tensor:
-    """uint8 `(N, 3, H, W)` → float32 `(N, ...)` on the CPU.
+    """uint8 `(N, 3, H, W)`, or int64 `(N,)` that stand for such images → float32 `(N, ...)` on the
+    CPU.
 
-    network: images `(B, 3, H, W)` → `(B, ...)`. Each checkpoint is written once, so that a stage
+    network: `(B, ...)` of `images` → `(B, ...)`. Each checkpoint is written once, so that a stage
     that is killed goes on after the last one.
     """
     parts = images.split(TOGETHER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
+from torch.nn import functional as F
 
 from tina_kit.api import Dataset, Images, Split
 from tina_kit.testing import expect
@@ -105,6 +106,22 @@ class DatasetSuite(PartSuite):
             )
             expect.equal(message % "images", first.images, again.images)
             expect.equal(message % "labels", first.labels, again.labels)
+
+    def test_larger_images_are_the_same_ones(self) -> None:
+        than = self.shared.larger_than
+        if than is None:
+            return
+        small = self.images("train").images
+        index = torch.tensor([len(small) - 1, 0])
+        larger = self.shared.load_larger(index, 2 * than)
+        expect.tensor("larger images", larger, torch.uint8, 2, 3, 2 * than, 2 * than)
+        first, second = (
+            F.adaptive_avg_pool2d(part.float(), 4).flatten(1) for part in (larger, small[index])
+        )
+        apart = torch.cdist(first, second)
+        assert (apart.diag() <= apart.flip(1).diag()).all(), (
+            "load_larger gives other images than load; it takes their places in load('train')"
+        )
 
     def test_loading_leaves_global_randomness_alone(self) -> None:
         part = self.part()
