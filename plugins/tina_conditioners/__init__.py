@@ -43,6 +43,7 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_conditioners.mini_clip:MiniClip",
             options="tina_conditioners.options:MiniClipOptions",
             summary="open-clip with a small model, trained here on the data set in minutes.",
+            version=2,
         ),
         Component(
             kind="conditioner",

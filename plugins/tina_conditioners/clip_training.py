@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SMALLEST_CROP = 0.6  # of the side
+SMALLEST_CROP = 0.5  # of the side
+CONTRAST, BRIGHTNESS, COLOUR = 0.4, 0.4, 0.12  # the largest change, of images of deviation 1
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, target: Tensor, scale: Tensor) -> Tensor:
@@ -25,8 +26,36 @@ def contrastive_loss(images: Tensor, texts: Tensor, target: Tensor, scale: Tenso
     return (to_text + to_image) / 2
 
 
+def balanced(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """int64 `(count,)` indices into `labels`: a class at random, then one of its images, so that
+    rare classes are seen as often as others."""
+    order = labels.argsort(stable=True)
+    present, counts = labels.unique(return_counts=True)
+    start = counts.cumsum(0) - counts
+    drawn = torch.randint(len(present), (count,), generator=generator)
+    # In float64 a product with a count never rounds up to the count itself.
+    share = torch.rand(count, generator=generator, dtype=torch.float64)
+    return order[start[drawn] + (share * counts[drawn]).long()]
+
+
+def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Normalised float `(B, 3, H, W)`, cropped and mirrored, in another light. Drawn from
+    `generator`, on the CPU."""
+    return relight(crop_and_flip(images, generator), generator)
+
+
+def relight(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Contrast, brightness and the contrast of each colour changed for each image of
+    `(B, 3, H, W)`."""
+    count = len(images)
+    draws = (2 * torch.rand(5, count, 1, 1, 1, generator=generator) - 1).to(images)
+    gain = 1 + CONTRAST * draws[0] + COLOUR * torch.cat(list(draws[2:]), 1)
+    middle = images.mean((2, 3), keepdim=True)
+    return (images - middle) * gain + middle + BRIGHTNESS * draws[1]
+
+
 def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each of `(B, 3, H, W)` cropped to at least 0.6 of its side, resized back, half of them
+    """Each of `(B, 3, H, W)` cropped to at least half of its side, resized back, half of them
     mirrored. Drawn from `generator`, on the CPU."""
     count = len(images)
     draws = torch.rand(4, count, generator=generator)

@@ -81,15 +81,15 @@ class MiniClipOptions(OpenClipOptions):
         "checkpoint), or random",
     )
     steps: int = Field(
-        900,
+        1500,
         gt=0,
         description="of training; defaults suit Caltech-101",
         json_schema_extra={"unit": "steps"},
     )
     batch_size: int = Field(
-        128, gt=1, description="images in a step of training", json_schema_extra={"unit": "images"}
+        256, gt=1, description="images in a step of training", json_schema_extra={"unit": "images"}
     )
-    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, at its peak")
+    learning_rate: float = Field(2e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
 
 

@@ -241,7 +241,7 @@ def test_the_model_that_is_to_be_trained_is_not_used_before(config: Path) -> Non
 def test_mini_clip_is_open_clip_with_the_kits_small_model() -> None:
     conditioner = MiniClip(MiniClipOptions())
     assert conditioner.learns
-    assert (conditioner.width, conditioner.image_size) == (128, 32)
+    assert (conditioner.width, conditioner.image_size) == (128, 96)
     conditioner = MiniClip(MiniClipOptions(weights="random"))
     assert conditioner.embed(["apple"]).shape == (1, 128)
     assert conditioner.embed_images(images(1, 20, 20)).shape == (1, 128)
