@@ -158,6 +158,12 @@ class ImagePromptsOptions(StudyOptions):
     versus: str | None = Field(
         "text prompts", description="text prompts or image prompts, as the rows are called"
     )
+    images: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Some, Once] = Field(
+        (1,),
+        description="images of a class, of whose embeddings the mean is its prompt; a row for each "
+        "number",
+        json_schema_extra={"unit": "images per class"},
+    )
     few_shot: dict[str, str] = Field(
         {},
         description="number of shots or steps (or a label) → the row of the recipe that inherits "

@@ -28,7 +28,7 @@ class SentencePrompts(Described[SentencePromptsOptions]):
 
 
 class ImagePrompts(Described[ImagePromptsOptions]):
-    """One training image of each class as its prompt (Figure 6a), zero-shot and after a little
+    """Training images of each class as its prompt (Figure 6a), zero-shot and after a little
     training on such prompts. Text prompts stand beside each for comparison."""
 
     def __init__(self, options: ImagePromptsOptions) -> None:
@@ -43,12 +43,24 @@ class ImagePrompts(Described[ImagePromptsOptions]):
         if not self.options.few_shot:
             return [
                 *(Trial(TEXT, name, name) for name in generators),
-                *(Trial(IMAGE, name, name, prompts="image") for name in generators),
+                *(trial for name in generators for trial in self._of_images(name, name)),
             ]
         places = self.options.places
         zero: str | float = "zero-shot" if isinstance(places[0], str) else 0
         rows = {zero: generators[0], **dict(zip(places, self.options.few_shot.values()))}
         return [
             *(Trial(TEXT, place, generators[0]) for place in rows),
-            *(Trial(IMAGE, place, name, prompts="image") for place, name in rows.items()),
+            *(trial for place, name in rows.items() for trial in self._of_images(place, name)),
+        ]
+
+    def _of_images(self, place: str | float, generator: str) -> list[Trial]:
+        return [
+            Trial(
+                IMAGE if count == 1 else f"{IMAGE}, mean of {count}",
+                place,
+                generator,
+                prompts="image",
+                images=count,
+            )
+            for count in self.options.images
         ]

@@ -105,6 +105,24 @@ def test_a_tenth_of_each_class_is_kept_as_prompts_that_nothing_learns_from(learn
     assert found.all()
 
 
+def test_several_images_of_a_class_prompt_with_their_mean(learner, tmp_path):
+    experiment = plan_of(learner, tmp_path / "store", sets=["dataset.train=40"]).experiments[0]
+    conditions = experiment.conditions
+    for stage in (experiment.images_stage, conditions.fit_stage, conditions.image_stage):
+        stage.ensure(experiment.store)
+    conditions.text_stage.ensure(experiment.store)
+    labels, tasks = experiment.images("train").labels, experiment.tasks["ood"]
+    kept = kept_as_prompts(labels)
+    one, all_four = (conditions.of_images(tasks, labels, 0, count) for count in (1, 4))
+    for class_ in tasks.unique().tolist():
+        rows = conditions.image_rows[kept & (labels == class_)]
+        assert len(rows) == 4
+        mean = rows.mean(0) / rows.mean(0).norm() * rows.norm(dim=1).mean()
+        found = all_four[tasks == class_]
+        torch.testing.assert_close(found, mean.expand_as(found))
+    assert (one - all_four).abs().max() > 1e-3
+
+
 LARGER = """\
 import torch
 from tina_datasets.options import ShapesOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 from tina_studies.curves import TrainingCurves
 from tina_studies.options import (
     ClassCountsOptions,
@@ -156,6 +157,18 @@ def test_image_prompts_stand_beside_text_prompts() -> None:
         ("image prompts", "tina.5", "image"),
     ]
     assert study.x_label == "generator"
+
+
+def test_prompts_of_several_images_have_a_row_for_each_number() -> None:
+    study = ImagePrompts(ImagePromptsOptions(generators=("tina",), images=(1, 3)))
+    assert [(t.series, t.images) for t in study.trials(ROWS)] == [
+        ("text prompts", 1),
+        ("image prompts", 1),
+        ("image prompts, mean of 3", 3),
+    ]
+    for wrong in ((), (2, 2), (0,)):
+        with pytest.raises(ValidationError, match="images"):
+            ImagePromptsOptions(generators=("tina",), images=wrong)
 
 
 def test_few_shot_rows_stand_at_their_shots_and_zero_shot_at_0() -> None:

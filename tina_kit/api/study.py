@@ -20,7 +20,8 @@ class Trial:
     overrides: dotted keys → values laid on the recipe, as `--set` does.
     split: "ood", "id", or a test split of the task sampler's own.
     classes: tasks of so many classes are drawn in place of the split's.
-    prompts: "text", the class names; "image", one training image of each class.
+    prompts: "text", the class names; "image", training images of each class.
+    images: how many of a class, of whose embeddings the mean is its prompt.
     conditioner: the option of the study whose conditioner embeds the prompts at test time; what
         the generator was trained on stays the recipe's.
     measure: "p-acc", or "loss", the training losses of the generator at all steps (x is not used).
@@ -35,6 +36,7 @@ class Trial:
     prompts: Literal["text", "image"] = "text"
     conditioner: str | None = None
     measure: Literal["p-acc", "loss"] = "p-acc"
+    images: int = 1
 
 
 class Study(Fingerprinted, ABC):

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tina_kit.api import Conditioner, Images, UserError
 from tina_kit.pipeline.frozen import through
@@ -140,11 +141,12 @@ class Conditions:
         """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt where a class is absent."""
         return torch.cat([self.rows, self.padding[None]])[tasks]
 
-    def of_images(self, tasks: Tensor, labels: Tensor, seed: int) -> Tensor:
-        """The same with one random image of each class as its prompt, one that nothing that learns
-        from images has seen.
+    def of_images(self, tasks: Tensor, labels: Tensor, seed: int, count: int = 1) -> Tensor:
+        """The same with random images of each class, which nothing that learns from images has
+        seen, as its prompt: the mean of their embeddings, as long as they are on average.
 
-        labels: int64 `(N,)` of the training images.
+        labels: int64 `(N,)` of the training images. count: images of a class; of one that has
+        fewer some are taken again.
         """
         random = generator_for(seed, "image prompts")
         kept = kept_as_prompts(labels).nonzero().squeeze(1)
@@ -155,7 +157,14 @@ class Conditions:
             raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
         first = counts.cumsum(0) - counts
         pick = (torch.rand(tasks.shape, generator=random) * counts[tasks]).long()
-        rows = self.image_rows[order[first[tasks] + pick]]
+        several = counts[tasks].clamp(min=1)[..., None]  # an absent class may have none
+        place = first[tasks][..., None] + (pick[..., None] + torch.arange(count)) % several
+        rows = self.image_rows[order[place.clamp(max=len(order) - 1)]]  # (T, C, count, D)
+        if count == 1:
+            rows = rows.squeeze(2)
+        else:
+            length = rows.norm(dim=-1).mean(2, keepdim=True)
+            rows = F.normalize(rows.mean(2), dim=-1) * length
         return torch.where(tasks[..., None] < 0, self.padding, rows)
 
     # How they are computed.

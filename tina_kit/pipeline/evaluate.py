@@ -102,10 +102,10 @@ def _prompts(experiment: Experiment, generator: Any, tasks: Tensor) -> Tensor:
     return experiment.conditions.of_tasks(tasks)
 
 
-def image_prompts(experiment: Experiment, tasks: Tensor) -> Tensor:
-    """One training image of each class."""
+def image_prompts(experiment: Experiment, tasks: Tensor, count: int = 1) -> Tensor:
+    """The mean of so many training images of each class."""
     labels = experiment.images("train").labels
-    return experiment.conditions.of_images(tasks, labels, experiment.seed)
+    return experiment.conditions.of_images(tasks, labels, experiment.seed, count)
 
 
 def _controls(experiment: Experiment, generator: Any, tasks: Tensor) -> Tests:

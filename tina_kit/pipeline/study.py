@@ -133,7 +133,7 @@ class StudyRun:
 
         def tests() -> Tests:
             if trial.prompts == "image":
-                return {trial.split: (tasks, image_prompts(experiment, tasks))}
+                return {trial.split: (tasks, image_prompts(experiment, tasks, trial.images))}
             return {trial.split: (tasks, conditions.of_tasks(tasks))}
 
         settings = {
@@ -143,6 +143,8 @@ class StudyRun:
             "split": trial.split,
             "seed": experiment.seed,
         }
+        if trial.images > 1:
+            settings["images"] = trial.images
         name = f"evaluate/{named.name} {self.named.name} {trial.x}"
         shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
         return measuring_stage(experiment, named, name, settings, tests, shards, *needed)
