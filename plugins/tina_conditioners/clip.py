@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from tina_conditioners.clip_models import (
+    MINI,
+    MINI_FILE,
     Config,
     Preprocess,
     configuration,
+    image_side,
     pretrained_model,
     random_model,
     tag_of,
@@ -61,13 +64,14 @@ class OpenClip(Conditioner):
 
     @property
     def image_size(self) -> int:  # type: ignore[override]
-        return max(self._preprocess.size)
+        return max(image_side(self._config))
 
     def files(self) -> Mapping[str, str | Path]:
         """Unknown models and tags are told here, before anything is computed."""
         configuration(self.options)
         tag_of(self.options)
-        paths = {"config": self.options.config, "checkpoint": self.options.checkpoint}
+        own = MINI_FILE if self.options.model == MINI else None
+        paths = {"config": self.options.config or own, "checkpoint": self.options.checkpoint}
         return {name: path for name, path in paths.items() if path is not None}
 
     def embed(self, prompts: Sequence[str]) -> Tensor:

@@ -19,6 +19,7 @@ from tina_kit.api import UserError, read_checkpoint
 
 MINI = "mini-clip"
 """The configuration that comes with the kit."""
+MINI_FILE = Path(__file__).with_name("mini_clip.json")
 
 Config = dict[str, Any]
 WITHOUT_WEIGHTS = (
@@ -32,7 +33,7 @@ def configuration(options: OpenClipOptions) -> Config:
     if options.config is not None:
         return _own_configuration(options.config)
     if options.model == MINI:
-        return _own_configuration(Path(__file__).with_name("mini_clip.json"))
+        return _own_configuration(MINI_FILE)
     import open_clip
 
     names = open_clip.list_models()
@@ -55,6 +56,13 @@ def _own_configuration(path: Path) -> Config:
     if missing:
         raise UserError(f"{path}: is no open_clip configuration: no {', '.join(sorted(missing))}")
     return dict(config)
+
+
+def image_side(config: Config) -> tuple[int, int]:
+    """Height and width of the images that a model takes; told without open_clip, which is slow to
+    import."""
+    side = config["vision_cfg"].get("image_size", 224)
+    return (side, side) if isinstance(side, int) else tuple(side)
 
 
 def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
@@ -187,9 +195,8 @@ class Preprocess:
     def of(cls, config: Config, tag: Mapping[str, Any]) -> Preprocess:
         from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
-        side = config["vision_cfg"].get("image_size", 224)
         return cls(
-            size=(side, side) if isinstance(side, int) else tuple(side),
+            size=image_side(config),
             mean=tuple(tag.get("mean") or OPENAI_DATASET_MEAN),
             std=tuple(tag.get("std") or OPENAI_DATASET_STD),
             interpolation=tag.get("interpolation") or "bicubic",

@@ -24,7 +24,7 @@ LARGEST_SCALE = 100.0  # CLIP's bound on the inverse temperature
 class MiniClip(OpenClip):
     """With `weights: train`, trained from those of `seed` on the data set's training images and
     class names, with CLIP's loss in its multi-positive form (`contrastive_loss`). The model
-    mini-clip suits this: images of 96×96, 16 text tokens, minutes on two CPU cores.
+    mini-clip suits this: images of 96×96, 16 text tokens, about 20 min on one CPU core.
 
     It has read nothing but the data set's class names. It tells the classes it was trained on
     apart, and images of unseen classes are still embedded by their looks; but the text of a class

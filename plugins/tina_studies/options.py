@@ -156,7 +156,9 @@ class ImagePromptsOptions(StudyOptions):
         description="rows of the recipe trained on text", examples=[["tina-dit"]]
     )
     versus: str | None = Field(
-        "text prompts", description="text prompts or image prompts, as the rows are called"
+        "text prompts",
+        description="text prompts, image prompts or image prompts, mean of N, as the rows are "
+        "called",
     )
     images: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Some, Once] = Field(
         (1,),

@@ -121,6 +121,11 @@ def test_several_images_of_a_class_prompt_with_their_mean(learner, tmp_path):
         found = all_four[tasks == class_]
         torch.testing.assert_close(found, mean.expand_as(found))
     assert (one - all_four).abs().max() > 1e-3
+    more = conditions.of_images(tasks, labels, 0, 7)
+    torch.testing.assert_close(more, all_four)  # no image counts twice
+    tasks = torch.tensor([[0, 1, -1]])
+    padded = conditions.of_images(tasks, labels, 0, 3)
+    assert torch.equal(padded[0, 2], conditions.padding) and padded.isfinite().all()
 
 
 LARGER = """\
@@ -155,6 +160,11 @@ def test_a_conditioner_that_takes_larger_images_gets_them_from_the_files(
         "        assert images.shape[1:] == (3, 40, 40)\n"
         "        return images[:, :, 0, 0].float().repeat(1, 3)[:, :8]\n",
     )
+    wide = wide.replace(
+        "self.seen = sorted(set(images.labels.tolist()))",
+        "assert images.images.shape[1:] == (3, 40, 40)\n"
+        "        self.seen = images.images[:, 0, 0, 0].tolist()",
+    )
     (tmp_path / "learner.py").write_text(wide)
     text = learner.read_text().replace("learner.py]", "learner.py, larger.py]")
     learner.write_text(text.replace("use: shapes", "use: larger"))
@@ -165,8 +175,13 @@ def test_a_conditioner_that_takes_larger_images_gets_them_from_the_files(
         stage.ensure(experiment.store)
     codes = conditions.image_rows[:, 0].long()
     labels = experiment.dataset.load("train").labels
-    kept = torch.ones_like(labels).bool() if on == "test" else ~held_out(labels)
-    assert torch.equal(codes, kept.nonzero().squeeze(1) % 256)
+    used = torch.ones_like(labels).bool() if on == "test" else ~held_out(labels)
+    places = used.nonzero().squeeze(1)
+    assert torch.equal(codes, places % 256)
+    folder = conditions.fit_stage.open(experiment.store).folder
+    (learned,) = folder.rglob("learner.safetensors")
+    free = places[~kept_as_prompts(labels[used])]
+    assert torch.equal(load_file(learned)["seen"], free % 256)
     plain = plan_of(learner, tmp_path / "store", sets=["dataset={use: shapes}"]).experiments[0]
     assert plain.conditions._side == {} and conditions._side == {"side": 40}
 

@@ -77,6 +77,10 @@ class Shifted(Larger):
         return index.flip(0)
 
 
+class Misnamed(Larger):
+    larger_than = 16
+
+
 DATASETS = {
     "test_class_names_are_distinct_texts": (Twins, "two classes of one name"),
     "test_superclasses_are_one_for_each_class": (HalfOfTheSuperclasses, "2 entries for 3 classes"),
@@ -105,6 +109,10 @@ class TestARightDataset(DatasetSuite):
 class TestADatasetOfLargerFiles(DatasetSuite):
     def part(self, **_: object) -> Dataset:
         return Larger()
+
+
+def test_a_wrong_side_of_larger_images_is_caught(caught: Callable[..., None]) -> None:
+    caught(DatasetSuite, "test_larger_images_are_the_same_ones", Misnamed, "larger_than is 16")
 
 
 @pytest.mark.parametrize("check", DATASETS)

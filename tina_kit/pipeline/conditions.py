@@ -145,15 +145,16 @@ class Conditions:
         """The same with random images of each class, which nothing that learns from images has
         seen, as its prompt: the mean of their embeddings, as long as they are on average.
 
-        labels: int64 `(N,)` of the training images. count: images of a class; of one that has
-        fewer some are taken again.
+        labels: int64 `(N,)` of the training images. count: different images of a class, or all that
+        there are.
         """
         random = generator_for(seed, "image prompts")
         kept = kept_as_prompts(labels).nonzero().squeeze(1)
         order = kept[torch.randperm(len(kept), generator=random)]
         order = order[labels[order].argsort(stable=True)]  # by class, at random within
         counts = torch.bincount(labels[order], minlength=len(self.rows))
-        if missing := [self.source.class_names[c] for c in tasks.unique() if not counts[c]]:
+        named = tasks[tasks >= 0].unique()
+        if missing := [self.source.class_names[c] for c in named if not counts[c]]:
             raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
         first = counts.cumsum(0) - counts
         pick = (torch.rand(tasks.shape, generator=random) * counts[tasks]).long()
@@ -163,8 +164,10 @@ class Conditions:
         if count == 1:
             rows = rows.squeeze(2)
         else:
-            length = rows.norm(dim=-1).mean(2, keepdim=True)
-            rows = F.normalize(rows.mean(2), dim=-1) * length
+            there = (torch.arange(count) < several)[..., None].float()  # later ones are repeated
+            share = there / there.sum(2, keepdim=True)
+            length = (rows.norm(dim=-1, keepdim=True) * share).sum(2)
+            rows = F.normalize((rows * share).sum(2), dim=-1) * length
         return torch.where(tasks[..., None] < 0, self.padding, rows)
 
     # How they are computed.

@@ -121,6 +121,11 @@ class StudyRun:
             splits = list(experiment.tasks)
             hint = nearest(trial.split, splits)
             raise self._error(f"the task sampler draws no split '{trial.split}'; {hint}")
+        if trial.images < 1 or (trial.images != 1 and trial.prompts != "image"):
+            raise self._error(
+                f"a trial of '{trial.generator}' asks for {trial.images} images with "
+                f"{trial.prompts} prompts; give one or more, with image prompts"
+            )
         tasks = experiment.tasks[trial.split]
         if trial.classes is not None:
             tasks = experiment.tasks_of(trial.classes)
@@ -143,8 +148,8 @@ class StudyRun:
             "split": trial.split,
             "seed": experiment.seed,
         }
-        if trial.images > 1:
-            settings["images"] = trial.images
+        if trial.images != 1:
+            settings["images of a class"] = trial.images
         name = f"evaluate/{named.name} {self.named.name} {trial.x}"
         shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
         return measuring_stage(experiment, named, name, settings, tests, shards, *needed)

@@ -112,6 +112,10 @@ class DatasetSuite(PartSuite):
         if than is None:
             return
         small = self.images("train").images
+        assert small.shape[2:] == (than, than), (
+            f"larger_than is {than}, but load gives images of {tuple(small.shape[2:])}; it is the "
+            "side of those, beyond which load_larger is asked"
+        )
         index = torch.tensor([len(small) - 1, 0])
         larger = self.shared.load_larger(index, 2 * than)
         expect.tensor("larger images", larger, torch.uint8, 2, 3, 2 * than, 2 * than)
