@@ -42,7 +42,7 @@ def tina_kit_components() -> Iterable[Component]:
             name="mini-clip",
             target="tina_conditioners.mini_clip:MiniClip",
             options="tina_conditioners.options:MiniClipOptions",
-            summary="open-clip with a small model, trained here on the data set in minutes.",
+            summary="open-clip with a small model, trained here on the data set.",
             version=2,
         ),
         Component(
