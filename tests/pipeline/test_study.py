@@ -30,3 +30,15 @@ def test_prompts_of_one_width_need_no_other_training(plan) -> None:
     after = {stage.name: stage.key for stage in plan(sets=[STUDY.format(256)]).stages}
     assert after.keys() - before.keys() == {"evaluate/tina-dit sentences tina-dit"}
     assert all(after[name] == key for name, key in before.items())
+
+
+def test_classes_that_count_the_same_need_no_other_evaluation(plan, tmp_path: Path) -> None:
+    runs = [
+        Run.start(plan(sets=sets), tmp_path / "runs", [], print, [])
+        for sets in ([], ["evaluation.average=classes"])
+    ]
+    images, classes = (run.execute() for run in runs)
+    assert {stage["state"] for stage in runs[1].record["stages"]} == {"cached"}
+    assert "Each class of a task counts the same." in classes.about
+    told = [[row["p_acc"] for row in results.rows] for results in (images, classes)]
+    assert told[0] == pytest.approx(told[1])  # the classes of shapes are all of one size

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tina_kit.report.results import result_rows
+from tina_kit.report.results import accuracies, largest_class, result_rows
 from tina_kit.report.statistics import gap_closed, mean_estimate
 from tina_kit.report.table import caption, cells, markdown, plain_text
 
@@ -63,8 +63,12 @@ def test_the_gaps_interval_is_over_seeds_where_there_are_several() -> None:
     assert few.mean == pytest.approx(50) and math.isnan(few.low)
 
 
-def counts(correct: list[int]) -> dict[str, list[int]]:
-    return {"correct": correct, "total": [100] * len(correct)}
+def counts(correct: list[int]) -> dict[str, list[list[int]]]:
+    """Tasks of two classes of 50 images each."""
+    return {
+        "correct": [[right // 2, right - right // 2] for right in correct],
+        "total": [[50, 50]] * len(correct),
+    }
 
 
 def rows(seeds: int = 1) -> list[dict]:
@@ -80,7 +84,7 @@ def rows(seeds: int = 1) -> list[dict]:
         "oracle": {"ood": counts([54, 64]), "id": counts([56, 66])},
     }
     bare = {name: name for name in tests} | {"mine": "tina-dit"}
-    return result_rows({name: [test] * seeds for name, test in tests.items()}, bare, 10)
+    return result_rows({name: [test] * seeds for name, test in tests.items()}, bare, 50, "images")
 
 
 def row(name: str, split: str) -> dict:
@@ -93,7 +97,7 @@ def test_rows_hold_means_intervals_and_differences_on_the_same_tasks() -> None:
     assert mine["vs_selection"]["mean"] == 3
     assert mine["gap_closed"]["mean"] == 75
     assert row("mine", "shuffled")["vs_selection"]["mean"] == -45.5
-    assert row("chance", "ood")["p_acc"] == 10
+    assert row("chance", "ood")["p_acc"] == 50
 
 
 def test_the_gap_is_told_only_of_methods_between_its_ends() -> None:
@@ -113,6 +117,30 @@ def test_the_table_shows_every_generator_its_controls_and_chance() -> None:
         "chance",
     ]
     assert "75% [" in plain_text(rows()) and "| mine |" in markdown(rows())
+
+
+UNEQUAL = {"correct": [[80, 0, 5], [40, 10, 0]], "total": [[80, 10, 10], [50, 50, 0]]}
+
+
+def test_a_tasks_accuracy_counts_its_images_or_its_classes_alike() -> None:
+    assert accuracies(UNEQUAL, "images").tolist() == [85, 50]
+    assert accuracies(UNEQUAL, "classes").tolist() == pytest.approx([50, 50])
+    assert largest_class(UNEQUAL, "images").tolist() == [80, 50]
+    assert largest_class(UNEQUAL, "classes").tolist() == pytest.approx([100 / 3, 50])
+
+
+def test_the_table_says_what_the_largest_class_is_worth_where_that_is_more_than_chance() -> None:
+    counted = {"mine": [{"ood": UNEQUAL}]}
+    chance = 100 * (1 / 3 + 1 / 2) / 2
+    by_image, by_class = (
+        result_rows(counted, {"mine": "tina-dit"}, chance, average)
+        for average in ("images", "classes")
+    )
+    assert [(r["generator"], r["p_acc"]) for r in by_image[1:]] == [
+        ("chance", chance),
+        ("largest class", 65),
+    ]
+    assert [r["generator"] for r in by_class] == ["mine", "chance"]
 
 
 def test_the_caption_says_over_what_the_interval_is() -> None:

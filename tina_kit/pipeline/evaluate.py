@@ -23,7 +23,7 @@ RESULT = "evaluation.json"
 
 
 def evaluation_stage(experiment: Experiment, named: NamedPart) -> Stage:
-    """For each test, `correct` and `total` images of every task."""
+    """For each test, `correct` and `total` images of every task's classes."""
     generator = named.part.build()
     limit = experiment.recipe.core.evaluation.id_tasks
     tasks = {"ood": experiment.tasks["ood"], "id": experiment.tasks["id"][:limit]}
@@ -92,7 +92,7 @@ def measuring_stage(
             result[test] = {"correct": counts.correct.tolist(), "total": counts.total.tolist()}
         draft.save_json(RESULT, result)
 
-    return Stage("evaluate", name, settings, compute, tuple(after), experiment.seed, version=2)
+    return Stage("evaluate", name, settings, compute, tuple(after), experiment.seed, version=3)
 
 
 def _prompts(experiment: Experiment, generator: Any, tasks: Tensor) -> Tensor:

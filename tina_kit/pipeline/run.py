@@ -117,7 +117,7 @@ class Run:
 
     def _results(self) -> Results:
         plan = self.plan
-        evaluations = {
+        counts = {
             row.name: [
                 evaluation_stage(e, row).open(plan.store).json(RESULT) for e in plan.experiments
             ]
@@ -126,11 +126,13 @@ class Run:
         bare = {row.name: row.part.entry.component.name for row in plan.recipe.generators}
         sizes = (plan.experiments[0].tasks["ood"] >= 0).sum(1)
         chance = float((100 / sizes).mean())
-        rows = result_rows(evaluations, bare, chance)
-        recipe = plan.recipe
-        told = about(recipe.core.evaluation.on, recipe.conditioner.entry.full_name)
+        options = plan.recipe.core.evaluation
+        rows = result_rows(counts, bare, chance, options.average)
+        told = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
         studies = {
-            name: study_report(name, run.study, run.measured(plan.store), told, chance)
+            name: study_report(
+                name, run.study, run.measured(plan.store), told, chance, options.average
+            )
             for name, run in plan.studies.items()
         }
         results = Results(rows, studies, told)
@@ -139,8 +141,9 @@ class Run:
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
-        on = self.plan.recipe.core.evaluation.on
-        whole = {"on": on, "generators": results.rows, "studies": plain}
+        options = self.plan.recipe.core.evaluation
+        measured = {"on": options.on, "average": options.average}
+        whole = {**measured, "generators": results.rows, "studies": plain}
         write_json(self.folder / "results.json", whole)
         for name, report in results.studies.items():
             plot_study(report, self.folder / "plots" / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.stage import Stage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart, vary
-from tina_kit.report.results import GIBBERISH, SHUFFLED, Counts
+from tina_kit.report.results import GIBBERISH, SHUFFLED, Counted, Counts
 from tina_kit.store import Store
 
 LOSSES = "losses.json"
@@ -35,7 +35,7 @@ class Measured:
     """
 
     trial: Trial
-    counts: Sequence[Mapping[str, Sequence[int]]] = ()
+    counts: Sequence[Counted] = ()
     losses: Sequence[Sequence[tuple[int, float]]] = ()
 
 

@@ -65,6 +65,11 @@ class EvaluationOptions(Options):
         description="validation: choose options with this. A fifth of the training images stands "
         "in for the test images, which are not read, and other tasks are drawn",
     )
+    average: Literal["images", "classes"] = Field(
+        "images",
+        description="of a task's p-Acc: the share of its images that are recognised, or the mean "
+        "of its classes' shares, which does not gain from a guess at the largest class",
+    )
     id_tasks: int = Field(
         150,
         ge=0,

@@ -11,11 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from tina_kit.api import Study, Trial
-from tina_kit.report.results import accuracies, plain
+from tina_kit.report.results import CHANCE, LARGEST, UNEQUAL, accuracies, largest_class, plain
 from tina_kit.report.statistics import Array, mean_estimate
 from tina_kit.report.table import interval, markdown_lines, text_lines
-
-_TEST = "test"
 
 
 class Result(Protocol):
@@ -57,7 +55,9 @@ class StudyReport:
                 lines.append((series, *(_cell(at[x]) if x in at else "" for x in self.columns)))
         if len(lines) > 1:
             at = {row["x"]: row for row in self.rows}
-            lines.append(("chance", *(f"{self.chance_at(at[x]):.1f}" for x in self.columns)))
+            lines.append((CHANCE, *(f"{self.chance_at(at[x]):.1f}" for x in self.columns)))
+            if any(at[x]["largest_class"] > self.chance_at(at[x]) + UNEQUAL for x in self.columns):
+                lines.append((LARGEST, *(f"{at[x]['largest_class']:.1f}" for x in self.columns)))
         return lines
 
     def chance_at(self, row: dict[str, Any]) -> float:
@@ -114,27 +114,31 @@ def plot_study(report: StudyReport, stem: Path) -> None:
 
 
 def study_report(
-    name: str, study: Study, results: Sequence[Result], about: str, chance: float
+    name: str, study: Study, results: Sequence[Result], about: str, chance: float, average: str
 ) -> StudyReport:
     """name: the study's row in the recipe, its title where it has none; about: on which images and
-    with which prompts; chance: in percent, of the recipe's own tasks."""
+    with which prompts; chance: in percent, of the recipe's own tasks; average: see
+    `results.accuracies`."""
     base = {
-        result.trial.x: _values(result)
+        result.trial.x: _values(result, average)
         for result in results
         if result.trial.series == study.versus and result.counts
     }
-    rows = [_row(study, result, base) for result in results]
+    rows = [_row(study, result, base, average) for result in results]
     title = study.title or name
     return StudyReport(title, study.x_label, study.note, study.versus, rows, about, chance)
 
 
-def _row(study: Study, result: Result, base: dict[str | float, list[Array]]) -> dict[str, Any]:
+def _row(
+    study: Study, result: Result, base: dict[str | float, list[Array]], average: str
+) -> dict[str, Any]:
     trial = result.trial
     if trial.measure == "loss":
         steps = [step for step, _ in result.losses[0]]
         losses = np.mean([[loss for _, loss in values] for values in result.losses], axis=0)
         return {"series": trial.series, "steps": steps, "loss": losses.tolist()}
-    values = _values(result)
+    values = _values(result, average)
+    guess = [largest_class(counts, average).mean() for counts in result.counts]
     estimate = plain(mean_estimate(values))
     row = {
         "series": trial.series,
@@ -144,6 +148,7 @@ def _row(study: Study, result: Result, base: dict[str | float, list[Array]]) -> 
         "ci95": estimate["ci95"],
         "tasks": len(values[0]),
         "seeds": len(values),
+        "largest_class": float(np.mean(guess)),
     }
     low = base.get(trial.x)
     if low is not None and trial.series != study.versus and len(low[0]) == len(values[0]):
@@ -156,8 +161,8 @@ def _row(study: Study, result: Result, base: dict[str | float, list[Array]]) -> 
     return row
 
 
-def _values(result: Result) -> list[Array]:
-    return accuracies([{_TEST: counts} for counts in result.counts], _TEST)
+def _values(result: Result, average: str) -> list[Array]:
+    return [accuracies(counts, average) for counts in result.counts]
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -67,12 +67,15 @@ def caption(rows: Sequence[Row], about: str) -> str:
     )
 
 
-def about(on: str, conditioner: str) -> str:
-    """on: "test" or "validation"; conditioner: the full name of what embeds the prompts."""
-    prompts = f"Prompts embedded by {conditioner}."
+def about(on: str, average: str, conditioner: str) -> str:
+    """on: "test" or "validation"; average: over "images" or "classes"; conditioner: the full name
+    of what embeds the prompts."""
+    text = f"Prompts embedded by {conditioner}."
+    if average == "classes":
+        text = f"Each class of a task counts the same. {text}"
     if on == "test":
-        return prompts
-    return f"VALIDATION, for choosing options: measured on training images held out. {prompts}"
+        return text
+    return f"VALIDATION, for choosing options: measured on training images held out. {text}"
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -17,7 +17,7 @@ MODELS = 50  # p-Models evaluated side by side; more only cost memory
 
 @dataclass(frozen=True)
 class Correct:
-    """correct, total: int64 `(T,)`, test images of each task's classes."""
+    """correct, total: int64 `(T, C)`, test images of each class of each task."""
 
     correct: Tensor
     total: Tensor
@@ -55,7 +55,7 @@ def evaluate(
     rows = rows_of(architecture, vectors.shape[1])
     pools = images_of_classes(labels, classes)
     names = labels_in_tasks(tasks, classes)
-    correct = torch.zeros(len(tasks), dtype=torch.long)
+    correct = torch.zeros_like(tasks)
     chosen = [images_of_task(pools, task) for task in tasks]
     frozen = {name: tensor.to(device) for name, tensor in frozen.items()}
     with torch.inference_mode(), progress(label, len(tasks), 0) as advance:
@@ -69,9 +69,10 @@ def evaluate(
                 best, answer = without_absent(logits, tasks[part]).max(-1)
                 target = names[part].gather(1, labels[taken])
                 right = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (batch >= 0)
-                correct[part] += right.sum(1)
+                correct[part].scatter_add_(1, target.clamp(min=0), right.long())
             advance(part.stop - first)
-    return Correct(correct, torch.tensor([len(images) for images in chosen]))
+    sizes = torch.tensor([len(pool) for pool in pools])
+    return Correct(correct, torch.where(tasks < 0, 0, sizes[tasks]))
 
 
 def _padded(pools: list[Tensor]) -> Tensor:
