@@ -18,7 +18,7 @@ BELOW = {
     "store": {"api"},
     "recipe": {"api", "plugins", "store"},
     "training": {"api", "store"},
-    "report": {"api"},
+    "report": {"api", "recipe"},
     # A saved p-Model names its architecture as a recipe does.
     "zoo": {"api", "training", "plugins", "recipe", "store"},
     "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},

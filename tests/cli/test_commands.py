@@ -147,6 +147,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
         (("--set", "seeds=[2, 2]"), "a seed stands here twice"),
         (("--set", "generators=[]"), "name at least one"),
         (("--set", "generators.oracle.name=chance"), "the table has a row of this name already"),
+        (("--set", "generators.oracle.name=largest class"), "the table has a row of this name"),
         (("--set", "generic.learning_rate=.inf"), "generic.learning_rate"),
         (("--set", "tasks.classes=101"), "101 classes a task, but the data set has only 100"),
         (("--set", "dataset={use: caltech101}"), "Caltech-101 is missing"),

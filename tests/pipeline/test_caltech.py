@@ -25,9 +25,17 @@ def test_caltech_from_photographs_to_a_table(tmp_path: Path) -> None:
     from tina_kit.pipeline.run import Run
 
     sets = ["generic.epochs=2", "finetune.epochs=1", "evaluation.id_tasks=0"]
-    plan = plan_of(RECIPE, tmp_path / "store", profile="smoke", sets=sets)
-    rows = Run.start(plan, tmp_path / "runs", [], print, []).execute().rows
-    p_acc = {(row["generator"], row["split"]): row["p_acc"] for row in rows}
+    plan, alike = (
+        plan_of(RECIPE, tmp_path / "store", profile="smoke", sets=[*sets, *more])
+        for more in ([], ["evaluation.average=classes"])
+    )
+    p_acc, by_class = (
+        {
+            (row["generator"], row["split"]): row["p_acc"]
+            for row in Run.start(of, tmp_path / "runs", [], print, []).execute().rows
+        }
+        for of in (plan, alike)
+    )
 
     experiment = plan.experiments[0]
     train, test = experiment.images("train").labels, experiment.images("test").labels
@@ -36,3 +44,7 @@ def test_caltech_from_photographs_to_a_table(tmp_path: Path) -> None:
     assert len(test) / 8677 == pytest.approx(0.2, abs=0.005)
     assert p_acc["classifier-selection", "ood"] > 20
     assert p_acc["oracle", "ood"] > p_acc["generic", "ood"]
+    # Its classes are of unequal size.
+    assert p_acc["largest class", "ood"] > 15 and ("largest class", "ood") not in by_class
+    assert p_acc["chance", "ood"] == by_class["chance", "ood"] == 10
+    assert by_class["classifier-selection", "ood"] < p_acc["classifier-selection", "ood"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,16 @@ def test_prompts_of_one_width_need_no_other_training(plan) -> None:
 
 
 def test_classes_that_count_the_same_need_no_other_evaluation(plan, tmp_path: Path) -> None:
-    runs = [
-        Run.start(plan(sets=sets), tmp_path / "runs", [], print, [])
-        for sets in ([], ["evaluation.average=classes"])
-    ]
-    images, classes = (run.execute() for run in runs)
+    plans = [plan(sets=sets) for sets in ([], ["evaluation.average=classes"])]
+    runs = [Run.start(one, tmp_path / "runs", [], print, []) for one in plans]
+    told = [run.execute().about for run in runs]
     assert {stage["state"] for stage in runs[1].record["stages"]} == {"cached"}
-    assert "Each class of a task counts the same." in classes.about
-    told = [[row["p_acc"] for row in results.rows] for results in (images, classes)]
-    assert told[0] == pytest.approx(told[1])  # the classes of shapes are all of one size
+    assert ["Each class of a task counts the same." in about for about in told] == [False, True]
+    averages = [json.loads((run.folder / "results.json").read_text())["average"] for run in runs]
+    assert averages == ["images", "classes"] and plans[0].key != plans[1].key
+
+
+def test_how_p_acc_is_averaged_is_the_same_in_the_whole_run(plan) -> None:
+    varied = "{use: variants, name: both, generators: [oracle], variants: {a: {%s: classes}}}"
+    with pytest.raises(UserError, match=r"studies\.both: 'evaluation' belongs to the whole run"):
+        _ = plan(sets=[f"studies=[{varied % 'evaluation.average'}]"]).stages

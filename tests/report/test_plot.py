@@ -43,10 +43,11 @@ def legend(axes) -> list[str]:
 def test_the_same_plot_is_the_same_two_files(series, tmp_path: Path) -> None:
     # A name with a dot is no suffix, and one with a $ no formula.
     stem = tmp_path / "tina-0.5"
-    png, svg = plot(series, "p-Acc of $x", "classes", "p-Acc (%)", stem, chance=10)
+    guesses = {"chance": {points[0].x: 10 for points in series.values()}}
+    png, svg = plot(series, "p-Acc of $x", "classes", "p-Acc (%)", stem, guesses=guesses)
     assert (png.name, svg.name) == ("tina-0.5.png", "tina-0.5.svg")
     before = png.read_bytes(), svg.read_bytes()
-    plot(series, "p-Acc of $x", "classes", "p-Acc (%)", stem, chance=10)
+    plot(series, "p-Acc of $x", "classes", "p-Acc (%)", stem, guesses=guesses)
     assert (png.read_bytes(), svg.read_bytes()) == before
     assert b"<title>p-Acc of $x</title>" in before[1] and b"<dc:date>" not in before[1]
     with Image.open(png) as image:
@@ -128,12 +129,15 @@ def test_many_bars_get_the_width_of_a_page_and_slanted_names(drawn) -> None:
     assert axes.patches[0].get_hatch() != axes.patches[72].get_hatch()
 
 
-def test_chance_is_a_dashed_line_or_one_at_each_place(drawn) -> None:
-    line = drawn(CURVES, chance=10).get_lines()[-1]
-    assert list(line.get_ydata()) == [10, 10] and line.is_dashed()
-    line = drawn(CURVES, chance={10: 10, 2: 50, 5: 20}).get_lines()[-1]
-    assert line.get_xydata().tolist() == [[2, 50], [5, 20], [10, 10]]
-    axes = drawn(BARS, chance={"taper-mixer": 20})
+def test_what_guessing_reaches_is_a_dashed_line_at_each_place_named_last(drawn) -> None:
+    guesses = {"chance": {10: 10, 2: 50, 5: 20}, "largest class": {10: 15, 2: 60, 5: 25}}
+    axes = drawn(CURVES, guesses=guesses)
+    chance, largest = axes.get_lines()[-2:]
+    assert chance.get_xydata().tolist() == [[2, 50], [5, 20], [10, 10]]
+    assert largest.get_xydata().tolist() == [[2, 60], [5, 25], [10, 15]]
+    assert chance.is_dashed() and largest.is_dashed()
+    assert legend(axes)[-2:] == ["chance", "largest class"]
+    axes = drawn(BARS, guesses={"chance": {"taper-mixer": 20}})
     (segment,) = axes.collections[-1].get_segments()
     assert segment.tolist() == [[0.55, 20], [1.45, 20]]
     assert legend(axes)[-1] == "chance"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tina_kit.report.results import accuracies, largest_class, result_rows
+from tina_kit.report.results import accuracies, guesses, result_rows
 from tina_kit.report.statistics import gap_closed, mean_estimate
 from tina_kit.report.table import caption, cells, markdown, plain_text
 
@@ -84,7 +84,7 @@ def rows(seeds: int = 1) -> list[dict]:
         "oracle": {"ood": counts([54, 64]), "id": counts([56, 66])},
     }
     bare = {name: name for name in tests} | {"mine": "tina-dit"}
-    return result_rows({name: [test] * seeds for name, test in tests.items()}, bare, 50, "images")
+    return result_rows({name: [test] * seeds for name, test in tests.items()}, bare, "images")
 
 
 def row(name: str, split: str) -> dict:
@@ -125,22 +125,25 @@ UNEQUAL = {"correct": [[80, 0, 5], [40, 10, 0]], "total": [[80, 10, 10], [50, 50
 def test_a_tasks_accuracy_counts_its_images_or_its_classes_alike() -> None:
     assert accuracies(UNEQUAL, "images").tolist() == [85, 50]
     assert accuracies(UNEQUAL, "classes").tolist() == pytest.approx([50, 50])
-    assert largest_class(UNEQUAL, "images").tolist() == [80, 50]
-    assert largest_class(UNEQUAL, "classes").tolist() == pytest.approx([100 / 3, 50])
 
 
-def test_the_table_says_what_the_largest_class_is_worth_where_that_is_more_than_chance() -> None:
-    counted = {"mine": [{"ood": UNEQUAL}]}
-    chance = 100 * (1 / 3 + 1 / 2) / 2
-    by_image, by_class = (
-        result_rows(counted, {"mine": "tina-dit"}, chance, average)
-        for average in ("images", "classes")
-    )
-    assert [(r["generator"], r["p_acc"]) for r in by_image[1:]] == [
-        ("chance", chance),
-        ("largest class", 65),
+def test_guessing_the_largest_class_reaches_more_than_chance_by_images_alone() -> None:
+    by_image, by_class = (guesses([UNEQUAL], average) for average in ("images", "classes"))
+    assert by_image["chance"] == by_class["chance"]
+    assert by_image["chance"].mean == pytest.approx(100 * (1 / 3 + 1 / 2) / 2)
+    assert by_image["largest class"].mean == 65 and "largest class" not in by_class
+    equal = {"correct": [[0, 0]], "total": [[7, 7]]}
+    assert guesses([equal], "images").keys() == {"chance"}
+
+
+@pytest.mark.parametrize("split", ["ood", "id"])
+def test_the_table_tells_what_guessing_reaches_on_the_tasks_that_it_shows(split) -> None:
+    found = result_rows({"mine": [{split: UNEQUAL}]}, {"mine": "tina-dit"}, "images")
+    assert [(r["generator"], r["split"]) for r in found] == [
+        (name, split) for name in ("mine", "chance", "largest class")
     ]
-    assert [r["generator"] for r in by_class] == ["mine", "chance"]
+    assert found[2]["p_acc"] == 65 and found[2]["ci95"] is not None
+    assert f"over 2 {split.upper()} tasks" in caption(found, "On.")
 
 
 def test_the_caption_says_over_what_the_interval_is() -> None:

@@ -63,4 +63,5 @@ class Plan:
     @cached_property
     def key(self) -> str:
         """Of the whole run: another one with this key has the same results."""
-        return content_key([stage.key for stage in self.stages])
+        average = self.recipe.core.evaluation.average
+        return content_key([average, *(stage.key for stage in self.stages)])

@@ -124,15 +124,11 @@ class Run:
             for row in plan.recipe.generators
         }
         bare = {row.name: row.part.entry.component.name for row in plan.recipe.generators}
-        sizes = (plan.experiments[0].tasks["ood"] >= 0).sum(1)
-        chance = float((100 / sizes).mean())
         options = plan.recipe.core.evaluation
-        rows = result_rows(counts, bare, chance, options.average)
+        rows = result_rows(counts, bare, options.average)
         told = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
         studies = {
-            name: study_report(
-                name, run.study, run.measured(plan.store), told, chance, options.average
-            )
+            name: study_report(name, run.study, run.measured(plan.store), told, options.average)
             for name, run in plan.studies.items()
         }
         results = Results(rows, studies, told)

@@ -173,6 +173,8 @@ class StudyRun:
         key = (base.seed, json.dumps(dict(trial.overrides), sort_keys=True))
         if key not in self._variants:
             recipe = vary(base.recipe, trial.overrides, self.named.part.where)
+            if recipe.core.evaluation != base.recipe.core.evaluation:
+                raise self._error("'evaluation' belongs to the whole run and cannot vary in it")
             self._variants[key] = Experiment(
                 recipe, base.seed, base.store, base.device, base.progress
             )

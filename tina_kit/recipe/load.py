@@ -18,11 +18,10 @@ from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import NamedPart, Resolver, plain_node
-from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
+from tina_kit.recipe.schema import CHANCE, LARGEST, LISTS, REQUIRED, SLOTS, CoreOptions
 from tina_kit.recipe.yaml12 import parse
 
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
-GUESSES = ("chance", "largest class")
 KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
 
 
@@ -180,7 +179,7 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
             given = row.value.get("name")
             if given is not None and not isinstance(given.value, str):
                 resolver.report(given.where, f"{key}.{name}.name", "must be a word")
-        if name in GUESSES:
+        if name in (CHANCE, LARGEST):
             resolver.report(row.where, f"{key}.{name}", "the table has a row of this name already")
         if name in [known.name for known in rows]:
             resolver.report(row.where, f"{key}.{name}", "two rows have this name, give one `name`")

@@ -57,6 +57,11 @@ class FinetuneOptions(TrainingOptions):
     )
 
 
+Average = Literal["images", "classes"]
+CHANCE, LARGEST = "chance", "largest class"
+"""Rows of the table that tell what guessing reaches."""
+
+
 class EvaluationOptions(Options):
     """What the table is measured on. The test split is always used whole."""
 
@@ -65,7 +70,7 @@ class EvaluationOptions(Options):
         description="validation: choose options with this. A fifth of the training images stands "
         "in for the test images, which are not read, and other tasks are drawn",
     )
-    average: Literal["images", "classes"] = Field(
+    average: Average = Field(
         "images",
         description="of a task's p-Acc: the share of its images that are recognised, or the mean "
         "of its classes' shares, which does not gain from a guess at the largest class",

@@ -23,6 +23,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5
 MARKERS = "osD^vPX*"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
 HATCHES = ("", "////", "....")
+GUESSED = ((3, 2), (1, 2))  # dashes of what guessing reaches
 GREY, INK = "#666666", "#333333"
 STYLE = {
     "font.size": 8,
@@ -73,13 +74,13 @@ def plot(
     y_label: str,
     path_stem: Path,
     *,
-    chance: float | Mapping[float | str, float] | None = None,
+    guesses: Mapping[str, Mapping[float | str, float]] | None = None,
     log_y: bool = False,
 ) -> tuple[Path, Path]:
     """Write `path_stem.png` and `path_stem.svg`; the same call writes the same bytes.
 
-    Curves where all places are numbers, grouped bars where one is a text. chance: what guessing
-    reaches, everywhere or by place. Raises OSError where the files cannot be written.
+    Curves where all places are numbers, grouped bars where one is a text. guesses: what guessing
+    reaches, by the guess's name and by place. Raises OSError where the files cannot be written.
     """
     from matplotlib import style
     from matplotlib.figure import Figure
@@ -100,15 +101,15 @@ def plot(
             every = _smoothing(series)
             x_label += f" (means of {every} points)" if every > 1 else ""
             _curves(axes, {name: _means(points, every) for name, points in series.items()})
-        if chance is not None:
-            _chance(axes, chance, groups)
+        for (name, values), dashes in zip((guesses or {}).items(), GUESSED):
+            _guess(axes, name, values, groups, dashes)
         if log_y:
             axes.set_yscale("log")
             _name_decades(axes.yaxis)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         figure.suptitle(fill(title, int(17 * figure.get_figwidth())))
-        _legend(figure, axes, len(series) > 1)
+        _legend(figure, axes, len(series) > 1, ("paper", *(guesses or ())))
         return _save(figure, title, path_stem)
 
 
@@ -237,23 +238,25 @@ def _published(axes: Axes, at: Sequence[float], points: Sequence[Point], edge: s
         axes.scatter(*zip(*found), marker="d", label="paper", zorder=4, **look)
 
 
-def _chance(
-    axes: Axes, chance: float | Mapping[float | str, float], groups: list[str] | None
+def _guess(
+    axes: Axes,
+    name: str,
+    values: Mapping[float | str, float],
+    groups: list[str] | None,
+    dashes: tuple[int, int],
 ) -> None:
-    look: dict[str, Any] = {"color": GREY, "linestyle": (0, (3, 2)), "linewidth": 1}
-    if not isinstance(chance, Mapping):
-        axes.axhline(chance, label="chance", **look)
-    elif groups is None:
-        axes.plot(*zip(*sorted((float(x), y) for x, y in chance.items())), label="chance", **look)
+    look: dict[str, Any] = {"color": GREY, "linestyle": (0, dashes), "linewidth": 1}
+    if groups is None:
+        axes.plot(*zip(*sorted((float(x), y) for x, y in values.items())), label=name, **look)
     else:
-        at = np.array([groups.index(str(place)) for place in chance])
-        axes.hlines(list(chance.values()), at - 0.45, at + 0.45, label="chance", **look)
+        at = np.array([groups.index(str(place)) for place in values])
+        axes.hlines(list(values.values()), at - 0.45, at + 0.45, label=name, **look)
 
 
-def _legend(figure: Figure, axes: Axes, several: bool) -> None:
+def _legend(figure: Figure, axes: Axes, several: bool, last: Sequence[str]) -> None:
     """Below the axes, each name once, in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
-    known = dict(sorted(zip(labels, handles), key=lambda pair: ("paper", "chance").count(pair[0])))
+    known = dict(sorted(zip(labels, handles), key=lambda pair: pair[0] in last))
     if not several and len(known) < 2:
         return
     columns = max(1, int(17 * figure.get_figwidth() / (max(map(len, known)) + 5)))

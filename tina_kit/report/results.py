@@ -8,28 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from tina_kit.recipe.schema import CHANCE, LARGEST, Average
 from tina_kit.report.statistics import Array, Estimate, gap_closed, mean_estimate
 
 GENERIC, SELECTION, ORACLE = "generic", "classifier-selection", "oracle"
 SHUFFLED, GIBBERISH = "shuffled", "gibberish"  # controls of generators that read prompts
-CHANCE, LARGEST = "chance", "largest class"
 Counted = Mapping[str, Sequence[Sequence[int]]]
-"""`correct` and `total` images of every task's classes, 0 where a task has fewer."""
+"""`correct` and `total` test images of every task's classes, `(T, C)`; 0 where a task has fewer."""
 Counts = Mapping[str, Counted]
 """Of one generator and seed, by test."""
 Accuracies = Mapping[str, Array]
 """Of one generator and seed: test → p-Acc of every task, in percent."""
-UNEQUAL = 0.05
-"""What answering with the largest class gains on chance, in percent, where that is worth a row."""
+WORTH_TELLING = 0.05
+"""In points of p-Acc: what the largest class must be above chance to have a row."""
 
 
 def result_rows(
-    counts: Mapping[str, Sequence[Counts]], bare: Mapping[str, str], chance: float, average: str
+    counts: Mapping[str, Sequence[Counts]], bare: Mapping[str, str], average: Average
 ) -> list[dict[str, Any]]:
     """The rows of `results.json`.
 
     counts: generator's name → those of each seed; bare: its name → its component's, by which
-    selection and oracle are known; chance: in percent; average: see `accuracies`.
+    selection and oracle are known; average: see `accuracies`.
     """
     evaluations = {
         name: [{test: accuracies(of, average) for test, of in seed.items()} for seed in seeds]
@@ -55,16 +55,15 @@ def result_rows(
             rows.append(row)
     if rows:
         most = max(rows, key=lambda row: (row["split"] == "ood", row["tasks"]))
-        size = most["tasks"], most["seeds"]
-        rows.append(_row(CHANCE, "ood", Estimate(chance, chance, chance), *size))
         tested = [seed[most["split"]] for seed in counts[most["generator"]]]
-        largest = mean_estimate([largest_class(counted, average) for counted in tested])
-        if largest.mean > chance + UNEQUAL:
-            rows.append(_row(LARGEST, "ood", largest, *size))
+        rows += [
+            _row(name, most["split"], value, most["tasks"], most["seeds"])
+            for name, value in guesses(tested, average).items()
+        ]
     return rows
 
 
-def accuracies(counted: Counted, average: str) -> Array:
+def accuracies(counted: Counted, average: Average) -> Array:
     """float64 `(T,)`: p-Acc of every task in percent.
 
     average: "images", the share of a task's images that are recognised; "classes", the mean of the
@@ -77,12 +76,17 @@ def accuracies(counted: Counted, average: str) -> Array:
     return np.asarray(100 * shares.sum(1) / (total > 0).sum(1))
 
 
-def largest_class(counted: Counted, average: str) -> Array:
-    """float64 `(T,)`: p-Acc in percent of always answering with each task's largest class."""
-    right = np.zeros_like(counted["total"])
-    for task, sizes in enumerate(counted["total"]):
-        right[task, np.argmax(sizes)] = max(sizes)
-    return accuracies({"correct": right.tolist(), "total": counted["total"]}, average)
+def guesses(seeds: Sequence[Counted], average: Average) -> dict[str, Estimate]:
+    """What guessing reaches in percent, by name: at any class, and at each task's largest one where
+    that is more."""
+    totals = [np.array(counted["total"], dtype=float) for counted in seeds]
+    chance = float(np.mean([(100 / (total > 0).sum(1)).mean() for total in totals]))
+    found = {CHANCE: Estimate(chance, chance, chance)}
+    if average == "images":
+        largest = mean_estimate([100 * total.max(1) / total.sum(1) for total in totals])
+        if largest.mean > chance + WORTH_TELLING:
+            found[LARGEST] = largest
+    return found
 
 
 def _row(name: str, test: str, estimate: Estimate, tasks: int, seeds: int) -> dict[str, Any]:

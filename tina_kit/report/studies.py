@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from tina_kit.api import Study, Trial
-from tina_kit.report.results import CHANCE, LARGEST, UNEQUAL, accuracies, largest_class, plain
+from tina_kit.recipe.schema import Average
+from tina_kit.report.results import Counted, accuracies, guesses, plain
 from tina_kit.report.statistics import Array, mean_estimate
 from tina_kit.report.table import interval, markdown_lines, text_lines
 
@@ -22,7 +23,7 @@ class Result(Protocol):
     @property
     def trial(self) -> Trial: ...
     @property
-    def counts(self) -> Sequence[Any]: ...
+    def counts(self) -> Sequence[Counted]: ...
     @property
     def losses(self) -> Sequence[Sequence[tuple[int, float]]]: ...
 
@@ -30,7 +31,7 @@ class Result(Protocol):
 @dataclass(frozen=True)
 class StudyReport:
     """title, x_label, note, versus: the study's; rows: one for each trial, as `results.json` has
-    them; about: on which images and with which prompts; chance: in percent."""
+    them; about: on which images and with which prompts."""
 
     title: str
     x_label: str
@@ -38,7 +39,6 @@ class StudyReport:
     versus: str | None
     rows: list[dict[str, Any]]
     about: str
-    chance: float
 
     @property
     def columns(self) -> list[str | float]:
@@ -53,16 +53,15 @@ class StudyReport:
             at = {row["x"]: row for row in self.rows if row["series"] == series and "x" in row}
             if at:
                 lines.append((series, *(_cell(at[x]) if x in at else "" for x in self.columns)))
-        if len(lines) > 1:
-            at = {row["x"]: row for row in self.rows}
-            lines.append((CHANCE, *(f"{self.chance_at(at[x]):.1f}" for x in self.columns)))
-            if any(at[x]["largest_class"] > self.chance_at(at[x]) + UNEQUAL for x in self.columns):
-                lines.append((LARGEST, *(f"{at[x]['largest_class']:.1f}" for x in self.columns)))
+        for guess in dict.fromkeys(name for row in self.rows for name in row.get("guesses", ())):
+            lines.append((guess, *(self._guess(guess, x) for x in self.columns)))
         return lines
 
-    def chance_at(self, row: dict[str, Any]) -> float:
-        """What guessing reaches, in percent."""
-        return 100 / row["classes"] if row.get("classes") else self.chance
+    def _guess(self, name: str, x: str | float) -> str:
+        """Series with other tasks at one place may have other values."""
+        found = [row["guesses"] for row in self.rows if row.get("x") == x]
+        values = [guess[name] for guess in found if name in guess]
+        return ", ".join(dict.fromkeys(interval(each["mean"], each["ci95"]) for each in values))
 
     def caption(self) -> str:
         """What the numbers are."""
@@ -109,16 +108,18 @@ def plot_study(report: StudyReport, stem: Path) -> None:
         low, high = row["ci95"] or (math.nan, math.nan)
         point = Point(row["x"], row["p_acc"], low, high, row.get("published"))
         series.setdefault(row["series"], []).append(point)
-    chance = {row["x"]: report.chance_at(row) for row in report.rows}
-    plot(series, report.title, report.x_label, "p-Acc (%)", stem, chance=chance)
+    guesses: dict[str, dict[str | float, float]] = {}
+    for row in report.rows:
+        for name, guess in row["guesses"].items():
+            guesses.setdefault(name, {})[row["x"]] = guess["mean"]
+    plot(series, report.title, report.x_label, "p-Acc (%)", stem, guesses=guesses)
 
 
 def study_report(
-    name: str, study: Study, results: Sequence[Result], about: str, chance: float, average: str
+    name: str, study: Study, results: Sequence[Result], about: str, average: Average
 ) -> StudyReport:
     """name: the study's row in the recipe, its title where it has none; about: on which images and
-    with which prompts; chance: in percent, of the recipe's own tasks; average: see
-    `results.accuracies`."""
+    with which prompts; average: see `results.accuracies`."""
     base = {
         result.trial.x: _values(result, average)
         for result in results
@@ -126,11 +127,11 @@ def study_report(
     }
     rows = [_row(study, result, base, average) for result in results]
     title = study.title or name
-    return StudyReport(title, study.x_label, study.note, study.versus, rows, about, chance)
+    return StudyReport(title, study.x_label, study.note, study.versus, rows, about)
 
 
 def _row(
-    study: Study, result: Result, base: dict[str | float, list[Array]], average: str
+    study: Study, result: Result, base: dict[str | float, list[Array]], average: Average
 ) -> dict[str, Any]:
     trial = result.trial
     if trial.measure == "loss":
@@ -138,7 +139,6 @@ def _row(
         losses = np.mean([[loss for _, loss in values] for values in result.losses], axis=0)
         return {"series": trial.series, "steps": steps, "loss": losses.tolist()}
     values = _values(result, average)
-    guess = [largest_class(counts, average).mean() for counts in result.counts]
     estimate = plain(mean_estimate(values))
     row = {
         "series": trial.series,
@@ -148,7 +148,7 @@ def _row(
         "ci95": estimate["ci95"],
         "tasks": len(values[0]),
         "seeds": len(values),
-        "largest_class": float(np.mean(guess)),
+        "guesses": {name: plain(guess) for name, guess in guesses(result.counts, average).items()},
     }
     low = base.get(trial.x)
     if low is not None and trial.series != study.versus and len(low[0]) == len(values[0]):
@@ -161,7 +161,7 @@ def _row(
     return row
 
 
-def _values(result: Result, average: str) -> list[Array]:
+def _values(result: Result, average: Average) -> list[Array]:
     return [accuracies(counts, average) for counts in result.counts]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tina_kit.recipe.schema import Average
+
 HEADER = ("generator", "OOD p-Acc", "ID p-Acc", "vs selection", "gap closed")
 Row = dict[str, Any]
 
@@ -55,19 +57,21 @@ def _percent(value: dict[str, Any]) -> str:
 
 def caption(rows: Sequence[Row], about: str) -> str:
     """What the numbers are. about: on which images and with which prompts."""
-    ood = next(row for row in rows if row["split"] == "ood")
-    ids = next((row for row in rows if row["split"] == "id"), None)
-    seeds = f"{ood['seeds']} seeds" if ood["seeds"] > 1 else "one seed"
-    over = "seeds" if ood["seeds"] > 1 else "tasks"
-    id_tasks = f" and {ids['tasks']} ID" if ids else ""
+    number = rows[0]["seeds"]
+    seeds = f"{number} seeds" if number > 1 else "one seed"
+    over = "seeds" if number > 1 else "tasks"
+    found = {row["split"]: row["tasks"] for row in rows}
+    tasks = " and ".join(
+        f"{found[split]} {split.upper()}" for split in ("ood", "id") if split in found
+    )
     return (
-        f"p-Acc in percent, mean over {ood['tasks']} OOD{id_tasks} tasks, {seeds}, ± 95% "
+        f"p-Acc in percent, mean over {tasks} tasks, {seeds}, ± 95% "
         f"confidence interval over {over}. vs selection: difference on the same tasks. gap closed: "
         f"way from classifier selection to oracle [95% bootstrap interval]. {about}"
     )
 
 
-def about(on: str, average: str, conditioner: str) -> str:
+def about(on: str, average: Average, conditioner: str) -> str:
     """on: "test" or "validation"; average: over "images" or "classes"; conditioner: the full name
     of what embeds the prompts."""
     text = f"Prompts embedded by {conditioner}."

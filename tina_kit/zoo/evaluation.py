@@ -17,7 +17,8 @@ MODELS = 50  # p-Models evaluated side by side; more only cost memory
 
 @dataclass(frozen=True)
 class Correct:
-    """correct, total: int64 `(T, C)`, test images of each class of each task."""
+    """correct, total: int64 `(T, C)`, test images of each class of each task, 0 where a task
+    has fewer."""
 
     correct: Tensor
     total: Tensor
