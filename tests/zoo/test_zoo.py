@@ -184,6 +184,7 @@ def test_a_p_model_predicts_image_files(tmp_path: Path) -> None:
     model = saved(tmp_path / "p.safetensors")
     Image.new("RGB", (30, 20), (9, 99, 200)).save(tmp_path / "image.png")
     assert model.predict([tmp_path / "image.png"])[0] in model.classes
+    assert model.predict([]) == []
     assert model.predict(str(tmp_path / "image.png")) == model.predict([tmp_path / "image.png"])
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(UserError, match=r"text\.png: this image cannot be read"):

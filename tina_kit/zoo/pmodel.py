@@ -49,7 +49,10 @@ class PModel:
         if isinstance(images, (str, Path)):
             images = [images]
         if not isinstance(images, Tensor):
-            images = torch.stack([read_image(Path(path), self.image_size) for path in images])
+            read = [read_image(Path(path), self.image_size) for path in images]
+            if not read:
+                return []
+            images = torch.stack(read)
         return [self.classes[index] for index in self(images).argmax(1).tolist()]
 
     def save(self, path: Path) -> None:
