@@ -52,6 +52,12 @@ def test_no_gap_that_is_surely_there_is_no_number() -> None:
     assert math.isnan(gap_closed([low - 1], [low], [low - 2]).mean)
 
 
+def test_a_gap_that_students_interval_calls_doubtful_is_left_out() -> None:
+    way = np.array([0.0, 0.1, 0.2, 0.1, 0.1, 9.0])  # no resample is below 0, the t-interval is
+    assert mean_estimate([way]).low < 0 < way.min() + 0.01
+    assert math.isnan(gap_closed([way / 2], [way * 0], [way]).mean)
+
+
 def test_the_gaps_interval_is_over_seeds_where_there_are_several() -> None:
     gains = [1, 2, 3, 2, 2]  # seeds differ, tasks do not
     low = [np.full(50, 50.0)] * 5
