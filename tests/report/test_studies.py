@@ -9,11 +9,9 @@ import pytest
 from tina_kit.api import Study, Trial
 from tina_kit.report.studies import StudyReport, study_report
 
-FULL = {
-    "correct": [[8, 1], [6, 2]],
-    "total": [[8, 2], [6, 4]],
-}  # 90 and 80 by images, 75 by classes
-HALF = {"correct": [[4, 1], [3, 0]], "total": [[8, 2], [6, 4]]}  # 50 and 30; 50 and 25
+# By images 90 and 80, by classes 75 twice; and 50 and 30, 50 and 25.
+FULL = {"correct": [[8, 1], [6, 2]], "total": [[8, 2], [6, 4]]}
+HALF = {"correct": [[4, 1], [3, 0]], "total": [[8, 2], [6, 4]]}
 
 
 @dataclass
