@@ -31,11 +31,11 @@ class NeuronPermutation(Augmentation):
         conditions: Tensor,
         mask: Tensor,
         layout: Layout,
-        generator: torch.Generator,
+        random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
         tensors = layout.unflatten(vectors)
         for neurons, tied in hidden_layers(layout):
-            draw = torch.rand(len(vectors), neurons, generator=generator)
+            draw = torch.rand(len(vectors), neurons, generator=random)
             order = draw.argsort(1).to(vectors.device)
             for name, axis in tied:
                 tensors[name] = _reordered(tensors[name], order, axis + 1)

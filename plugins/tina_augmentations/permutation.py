@@ -22,8 +22,8 @@ class ClassifierPermutation(Augmentation):
         conditions: Tensor,
         mask: Tensor,
         layout: Layout,
-        generator: torch.Generator,
+        random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        order = torch.rand(mask.shape, generator=generator).argsort(1).to(conditions.device)
+        order = torch.rand(mask.shape, generator=random).argsort(1).to(conditions.device)
         prompts = conditions.gather(1, order[..., None].expand_as(conditions))
         return layout.take_classes(vectors, order), prompts, mask.gather(1, order)

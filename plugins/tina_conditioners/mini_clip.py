@@ -43,13 +43,13 @@ class MiniClip(OpenClip):
         model.to(memory_format=torch.channels_last)  # convolutions are faster so
         tokens = self._tokens([self._text(name) for name in class_names])
 
-        def loss(step: Step) -> Tensor:
+        def loss(step: Step, model: Any) -> Tensor:
             device = model.logit_scale.device
-            index = balanced(images.labels, options.batch_size, step.generator)
+            index = balanced(images.labels, options.batch_size, step.random)
             classes, target = images.labels[index].unique(return_inverse=True)
             pixels = self._preprocess(images.images[index].to(device))
             return contrastive_loss(
-                model.encode_image(augmented(pixels, step.generator), normalize=True),
+                model.encode_image(augmented(pixels, step.random), normalize=True),
                 model.encode_text(tokens[classes].to(device), normalize=True),
                 target.to(device),
                 model.logit_scale.exp().clamp(max=LARGEST_SCALE),

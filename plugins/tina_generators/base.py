@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tina_generators.foreign import read_foreign
 from tina_generators.frame import Frame
@@ -103,8 +103,8 @@ class Tina(Generator):
         self.network = self.network_for(frame.layout, self.context.classes, self.context.width)
         self._inherit(frame.layout)
 
-        def loss(step: Step) -> Tensor:
-            random = step.generator
+        def loss(step: Step, network: nn.Module) -> Tensor:
+            random = step.random
             pick = torch.randint(len(zoo.tasks), (self.options.batch_size,), generator=random)
             vectors, mask = zoo.vectors[pick], present[pick]
             prompts = self.condition_scale(self._told(source.draw(pick, random), mask))
@@ -112,18 +112,25 @@ class Tina(Generator):
             for augment in self.augmentations:
                 vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
             clean = self.normalisation.normalise(vectors, frame.layout) * frame.held(mask)
-            return self._loss(frame, clean, prompts, mask, random)
+            return self._loss(network, frame, clean, prompts, mask, random)
 
-        self.context.train(self.network, loss, self._training())
+        training = Training.from_options(self.options, self.options.steps)
+        self.context.train(self.network, loss, training)
 
     def _loss(
-        self, frame: Frame, clean: Tensor, prompts: Tensor, mask: Tensor, random: torch.Generator
+        self,
+        network: nn.Module,
+        frame: Frame,
+        clean: Tensor,
+        prompts: Tensor,
+        mask: Tensor,
+        random: torch.Generator,
     ) -> Tensor:
         """Of `(B, P)` normalised vectors, `(B, C, D)` scaled prompts and bool `(B, C)` classes."""
         device = self.context.device
         noise = frame.decode(frame.noise(len(clean), random))
         noisy, level, prompts = self.corrupt(clean, prompts, noise, random)
-        predicted = self.network(
+        predicted = network(
             frame.encode(noisy).to(device),
             level.to(device),
             prompts.to(device),
@@ -137,18 +144,6 @@ class Tina(Generator):
         error, weight = square.sum(-1) / entries, weights.sum(-1) / entries
         mean: Tensor = error.sum() / weight.sum()
         return mean
-
-    def _training(self) -> Training:
-        options = self.options
-        return Training(
-            steps=options.steps,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-            warmup=round(options.warmup * options.steps),
-            schedule=options.schedule,
-            clip=options.clip,
-            ema=options.ema or None,
-        )
 
     def generate(self, request: Request) -> Tensor:
         conditions, present = self._places(request)
@@ -222,7 +217,7 @@ class Tina(Generator):
         if count > len(zoo.tasks):
             raise UserError(f"tasks ({count}): the zoo has {len(zoo.tasks)} ID tasks")
         some = slice(count)
-        return Zoo(zoo.vectors[some], zoo.tasks[some], zoo.conditions[some], zoo.images)
+        return Zoo(zoo.tasks[some], zoo.conditions[some], zoo.vectors[some], zoo.images)
 
     def _inherit(self, layout: Layout) -> None:
         """Section 4.4: start from another network, and where its p-Models have the same parameters

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tina_generators.experts import MixtureLoss, mixed, train_experts
 from tina_generators.options_compared import TaperMixerOptions, TaperOptions
 from tina_generators.rows import tasks_of
-from tina_kit.api import Generator, Request, Step, Training, UserError, Zoo
+from tina_kit.api import Generator, LearnsFrom, Request, Step, Training, UserError, Zoo
 
 
 class Mixer(nn.Module):
@@ -52,6 +52,7 @@ class TaperMixer(Generator):
     """Mixing weights from the task's mean prompt: shuffled prompts change nothing, and gibberish
     leaves the task's own rows, so that neither control falls to chance here."""
 
+    learns_from: frozenset[LearnsFrom] = frozenset({"images", "conditions"})
     mixer: Mixer
     experts: Tensor
 
@@ -69,10 +70,10 @@ class TaperMixer(Generator):
         self.experts = train_experts(context, options.experts, options.expert_epochs)
         mixture_loss = MixtureLoss(context, self.experts, options.batch_size)
 
-        def loss(step: Step) -> Tensor:
+        def loss(step: Step, mixer: nn.Module) -> Tensor:
             pick = batches[step.index]
-            weights = self.mixer(embeddings[pick].to(context.device))
-            return mixture_loss(weights, zoo.tasks[pick], step.generator)
+            weights = mixer(embeddings[pick].to(context.device))
+            return mixture_loss(weights, zoo.tasks[pick], step.random)
 
         context.train(self.mixer, loss, Training(len(batches), options.learning_rate))
         self.mixer.cpu().eval()
@@ -110,6 +111,7 @@ class _MixingWeights(nn.Module):
 class Taper(Generator):
     """Mixing weights learned on each ID task's own training images; there are none for others."""
 
+    learns_from: frozenset[LearnsFrom] = frozenset({"images"})
     reads_conditions = False
     id_only = True
     experts: Tensor
@@ -132,8 +134,8 @@ class Taper(Generator):
         weights = _MixingWeights(len(tasks), options.experts)
         mixture_loss = MixtureLoss(context, self.experts, options.batch_size)
 
-        def loss(step: Step) -> Tensor:
-            return mixture_loss(weights(), tasks, step.generator) * len(tasks)
+        def loss(step: Step, weights: nn.Module) -> Tensor:
+            return mixture_loss(weights(), tasks, step.random) * len(tasks)
 
         context.train(weights, loss, Training(options.steps, options.learning_rate))
         learned: Tensor = weights().detach().cpu()

@@ -33,10 +33,8 @@ if TYPE_CHECKING:
         Generator,
         ImagePrompts,
         Learning,
+        LearnsFrom,
         Request,
-        Step,
-        Train,
-        Training,
         Zoo,
     )
     from tina_kit.api.layout import Layout, Parameter
@@ -51,8 +49,10 @@ if TYPE_CHECKING:
         parts,
         row,
     )
+    from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.tokens import TokenMap
+    from tina_kit.api.training import Step, Train, Training
 
 _HOME = {
     "checkpoints": "read_checkpoint",
@@ -61,11 +61,13 @@ _HOME = {
         "Tokenizer"
     ),
     "errors": "TinaKitError UserError",
-    "generation": "Context Generator ImagePrompts Learning Request Step Train Training Zoo",
+    "generation": "Context Generator ImagePrompts Learning LearnsFrom Request Zoo",
     "layout": "Layout Parameter",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
+    "observer": "Observer RunInfo StageInfo StepInfo",
     "study": "Study Trial",
     "tokens": "TokenMap",
+    "training": "Step Train Training",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 
@@ -83,12 +85,17 @@ __all__ = [
     "Images",
     "Layout",
     "Learning",
+    "LearnsFrom",
+    "Observer",
     "Options",
     "Parameter",
     "Part",
     "Request",
+    "RunInfo",
     "Split",
+    "StageInfo",
     "Step",
+    "StepInfo",
     "Study",
     "TaskOptions",
     "TaskSampler",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from tina_kit.api.generation import Train
+    from tina_kit.api.training import Train
     from tina_kit.api.options import TaskOptions
 
 Split = Literal["train", "test"]
@@ -238,8 +238,8 @@ class Augmentation(Fingerprinted, ABC):
         conditions: Tensor,
         mask: Tensor,
         layout: Layout,
-        generator: torch.Generator,
+        random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn afresh from `generator`
+        """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn afresh from `random`
         (on the CPU). vectors: as they are in p-Models, not normalised. mask: which places hold a
         class; the others hold the padding prompt."""

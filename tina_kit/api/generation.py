@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from tina_kit.api.contracts import Architecture, Fingerprinted
+from tina_kit.api.training import Train
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
+
+
+LearnsFrom = Literal["p-models", "images", "conditions"]
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,26 @@ class ImagePrompts:
 
 @dataclass(frozen=True)
 class Zoo:
-    """Pairs to learn from.
+    """ID tasks to learn from.
 
-    vectors: float32 `(T, P)`; tasks: int64 `(T, C)`, -1 where a task has fewer classes;
-    conditions: float32 `(T, C, D)`, the padding prompt there.
+    tasks: int64 `(T, C)`, -1 where a task has fewer classes; conditions: float32 `(T, C, D)`, the
+    padding prompt there.
+    p_models: float32 `(T, P)`, for generators that learn from them; see `vectors`.
     images: prompts for generators whose `prompts` are images.
     """
 
-    vectors: Tensor
     tasks: Tensor
     conditions: Tensor
+    p_models: Tensor | None = None
     images: ImagePrompts | None = None
+
+    @property
+    def vectors(self) -> Tensor:
+        """float32 `(T, P)`: the p-Models. Raises RuntimeError where the generator's `learns_from`
+        does not name them: then none were made."""
+        if self.p_models is None:
+            raise RuntimeError("a generator without 'p-models' in `learns_from` has no p-Models")
+        return self.p_models
 
 
 @dataclass(frozen=True)
@@ -54,61 +67,10 @@ class Request:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Step:
-    """One training step.
-
-    index: from 0.
-    generator: on the CPU, seeded by the run's seed and the step alone, so a resumed run draws what
-        an undisturbed one draws.
-    """
-
-    index: int
-    generator: torch.Generator
-
-
-@dataclass(frozen=True)
-class Training:
-    """Settings of the one training loop.
-
-    steps: of the optimizer, "adamw" or "sgd", each on one loss.
-    learning_rate: at its peak, after `warmup` steps; schedule: how it falls from there.
-    weight_decay: decoupled for adamw, L2 for sgd; momentum: of sgd; betas: of adamw.
-    clip: the largest norm of the gradient, None for any.
-    ema: the final decay of averaged weights, None for none; it warms up as
-        (1 + step) / (10 + step).
-    checkpoint_every: steps, at least, from one checkpoint to the next.
-    """
-
-    steps: int
-    learning_rate: float
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    betas: tuple[float, float] = (0.9, 0.999)
-    warmup: int = 0
-    schedule: Literal["constant", "cosine"] = "cosine"
-    clip: float | None = None
-    ema: float | None = None
-    checkpoint_every: int = 100
-
-
-class Train(Protocol):
-    """The one training loop."""
-
-    def __call__(
-        self, module: nn.Module, loss: Callable[[Step], Tensor], training: Training
-    ) -> None:
-        """Train a module in place (its EMA weights at the end, where `training.ema` is set),
-        resumably, with progress; `loss(step)` draws its own batch and returns a scalar tensor.
-        The module ends on the run's device and in eval mode. Raises TinaKitError when the loss is
-        no longer finite."""
-
-
 class Learning(Protocol):
     """What a generator may learn from beside the zoo: the training images, never test images."""
 
-    def sample(self, tasks: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """int64 `(M, C)` tasks → `size` random images of each, as `forward_many` takes them:
         inputs `(M, size, ...)` and int64 `(M, size)` targets in [0, C)."""
 
@@ -154,7 +116,9 @@ class Context:
 class Generator(Fingerprinted, ABC):
     """Maps conditions to parameter vectors.
 
-    learns: False where there is nothing to fit; then `fit`, `save` and `load` are not called.
+    learns_from: any of "p-models", "images" and "conditions"; nothing else is made for it or
+        given to it. Empty where there is nothing to fit: then `fit`, `save` and `load` are not
+        called.
     reads_conditions: False for methods that look only at class indices; the controls with
         shuffled and gibberish prompts are run for those that do read them.
     personalises: True for a control that looks at the p-Models of the very tasks it is asked for.
@@ -162,19 +126,24 @@ class Generator(Fingerprinted, ABC):
     prompts: "text" or "image", what it is trained on.
     """
 
-    learns: ClassVar[bool] = True
+    learns_from: frozenset[LearnsFrom] = frozenset({"p-models", "conditions"})
     reads_conditions: ClassVar[bool] = True
     personalises: ClassVar[bool] = False
     id_only: ClassVar[bool] = False
     prompts: str = "text"
     context: Context
 
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to fit."""
+        return bool(self.learns_from)
+
     def setup(self, context: Context) -> None:
         """Draws nothing: torch is seeded by the run only when `fit` is called."""
         self.context = context
 
     def fit(self, zoo: Zoo) -> None:
-        """Learn from the ID tasks' p-Models."""
+        """Learn from the ID tasks."""
 
     @abstractmethod
     def generate(self, request: Request) -> Tensor:

@@ -22,13 +22,16 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
     recipe = load_recipe(folder / "resolved.yaml", registry())
 
     from tina_kit.pipeline.experiment import Experiment
+    from tina_kit.pipeline.runtime import Runtime
     from tina_kit.store import Store
-    from tina_kit.training import resolve_device
+    from tina_kit.training import Observers, resolve_device
 
     seeds = recipe.core.seeds
     if seed is not None and seed not in seeds:
         raise UserError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}")
     store = Store(Path(record["store"]))
     chosen = seeds[0] if seed is None else seed
-    place = resolve_device(device)
-    return Experiment(recipe, chosen, store, place, progress(), record["precision"])
+    runtime = Runtime(
+        store, resolve_device(device), record["precision"], Observers([progress()])
+    )
+    return Experiment(recipe, chosen, runtime)

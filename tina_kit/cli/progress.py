@@ -1,25 +1,93 @@
-"""Progress of long stages: a bar on a terminal, a line now and then elsewhere."""
+"""What a terminal, or a log file, shows of a run: a bar or a line now and then."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
+from tina_kit.api.observer import Observer, StageInfo, StepInfo
 from tina_kit.cli.common import log
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 EVERY_S = 20.0  # seconds between plain lines
-Advance = Callable[[int], None]
 
 
-def progress() -> Callable[[str, int, int], AbstractContextManager[Advance]]:
+def progress() -> Observer:
     """What fits the terminal, or its absence."""
-    return _bar if sys.stderr.isatty() else _lines
+    return Bar() if sys.stderr.isatty() else Lines()
 
 
-@contextmanager
-def _bar(label: str, total: int, done: int) -> Iterator[Advance]:
+class _Console(Observer):
+    """A line for each stage that was computed."""
+
+    def stage_waiting(self, stage: StageInfo) -> None:
+        log(f"{stage.name}: another run is computing it, waiting")
+
+    def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
+        if seconds is not None:
+            log(f"{stage.name}: done in {duration(seconds)}")
+
+
+class Lines(_Console):
+    """Tells how far a stage is every 20 seconds."""
+
+    def __init__(self) -> None:
+        self._label: tuple[str, int | None] | None = None
+        self._start = self._last = 0.0
+        self._first = 0
+
+    def step(self, step: StepInfo) -> None:
+        now = time.monotonic()
+        if (step.label, step.training) != self._label:
+            self._label = step.label, step.training
+            self._start = self._last = now
+            self._first = step.done
+            if 0 < step.done < step.total:
+                log(f"{step.label}: resumes at {step.done}/{step.total}")
+        elif now - self._last >= EVERY_S and step.done < step.total:
+            self._last = now
+            rate = (step.done - self._first) / (now - self._start)
+            left = f", {duration((step.total - step.done) / rate)} left" if rate else ""
+            log(f"{step.label}: {step.done}/{step.total}, {rate:.1f}/s{left}")
+
+
+class Bar(_Console):
+    """A bar for what is counted just now."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+        self._label: tuple[str, int | None] | None = None
+
+    def step(self, step: StepInfo) -> None:
+        if self._bars is None:
+            self._bars = _bars()
+            self._bars.start()
+        if (step.label, step.training) != self._label:
+            if self._task is not None:
+                self._bars.remove_task(self._task)
+            self._label = step.label, step.training
+            self._task = self._bars.add_task(step.label, total=step.total, completed=step.done)
+        assert self._task is not None
+        self._bars.update(self._task, completed=step.done)
+
+    def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
+        self._clear()
+        super().stage_ended(stage, seconds)
+
+    def run_ended(self, status: str) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+        self._bars = self._task = self._label = None
+
+
+def _bars() -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -44,26 +112,9 @@ def _bar(label: str, total: int, done: int) -> Iterator[Advance]:
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(label, total=total, completed=done)
-        yield lambda steps: bars.advance(task, steps)
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-@contextmanager
-def _lines(label: str, total: int, done: int) -> Iterator[Advance]:
-    start = last = time.monotonic()
-    first = done
-
-    def advance(steps: int) -> None:
-        nonlocal done, last
-        done += steps
-        now = time.monotonic()
-        if now - last >= EVERY_S and done < total:
-            last = now
-            rate = (done - first) / (now - start)
-            left = (total - done) / rate if rate else 0
-            log(f"{label}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left")
-
-    if done:
-        log(f"{label}: goes on from {done}/{total}")
-    yield advance
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

@@ -47,15 +47,16 @@ def run(
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
     from tina_kit.store import Store
-    from tina_kit.training import resolve_device
+    from tina_kit.training import Observers, resolve_device
 
-    plan = Plan.of(resolved, Store.default(), resolve_device(device), progress())
+    observers = Observers([progress()], log)
+    plan = Plan.of(resolved, Store.default(), resolve_device(device), observers)
     if dry_run:
         _print_plan(plan)
         return
     plugins = sorted({f"{entry.origin}" for entry in found.registered})
     command = ["tina-kit", *sys.argv[1:]]
-    current = Run.start(plan, output, command, log, plugins)
+    current = Run.start(plan, output, command, plugins)
     log(f"{resolved.core.name}: {_summary(plan)}")
     results = current.execute()
     _print_table(results.rows, results.about)
@@ -77,7 +78,7 @@ def _seeds(text: str | None) -> list[int] | None:
 
 
 def _summary(plan: Plan) -> str:
-    cached = sum(stage.cached(plan.store) for stage in plan.stages)
+    cached = sum(stage.cached for stage in plan.stages)
     return f"{len(plan.stages)} stages, {cached} cached (store {plan.store.root})"
 
 
@@ -87,7 +88,7 @@ def _print_plan(plan: Plan) -> None:
     lines: dict[tuple[int | None, str], list[tuple[str, bool]]] = {}
     for stage in plan.stages:
         label = stage.name.split(" ")[0]
-        state = (stage.key, stage.cached(plan.store))
+        state = (stage.key, stage.cached)
         lines.setdefault((stage.seed, label), []).append(state)
     print(f"store {plan.store.root}")
     for (seed, label), states in lines.items():

@@ -40,7 +40,7 @@ def export(
     check_place(output)
     experiment = open_run(run, seed, "cpu")
 
-    from tina_kit.pipeline.exchange import exported_zoo
+    from tina_kit.pipeline.export import exported_zoo
 
     _write(exported_zoo(experiment), output)
 

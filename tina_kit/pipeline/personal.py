@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tina_kit.api import Generator, UserError
+from tina_kit.api import UserError
 from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.generate import generate
+from tina_kit.pipeline.stages.fit import GeneratorRow, generate
 from tina_kit.plugins.registry import nearest
-from tina_kit.recipe import NamedPart
 from tina_kit.zoo.pmodel import PModel, assemble, read_image
 
 
@@ -27,8 +26,9 @@ def personal_model(
     """
     kind = "image" if images else "text"
     if images:
-        _ = experiment.conditions.image_stage  # says so where the conditioner takes none
-    named, generator = _generator(experiment, name, kind)
+        _ = experiment.conditions.images  # says so where the conditioner takes none
+    row = _row(experiment, name, kind)
+    named, generator = row.named, row.ready()
     if images and not generator.reads_conditions:
         raise UserError(f"{named.name} reads no prompts, and so no images; name the classes")
     tasks = _known(experiment, classes)
@@ -39,13 +39,13 @@ def personal_model(
             "generator that reads prompts takes any name"
         )
     conditions = _conditions(experiment, classes, images)
-    vector = generate(experiment, generator, conditions, tasks)[0]
+    vector = generate(generator, conditions, tasks, experiment.runtime, experiment.seed)[0]
     if len(vector) != experiment.architecture.layout(len(classes)).size:
         raise UserError(f"{named.name} answers more classes than {', '.join(classes)}")
     module = assemble(
-        experiment.architecture, experiment.generic_module.state_dict(), vector, len(classes)
+        experiment.architecture, experiment.generic.state, vector, len(classes)
     )
-    height, width = experiment.images("test").images.shape[-2:]
+    height, width = experiment.images.size
     return PModel(
         module,
         experiment.architecture,
@@ -63,7 +63,7 @@ def personal_model(
 
 def _conditions(experiment: Experiment, classes: Sequence[str], images: Sequence[Path]) -> Tensor:
     """float32 `(1, C, D)`."""
-    conditioner = experiment.conditions.ready
+    conditioner = experiment.conditions.encoder.ready
     if not images:
         return conditioner.embed(classes)[None]
     side = conditioner.image_size
@@ -72,21 +72,20 @@ def _conditions(experiment: Experiment, classes: Sequence[str], images: Sequence
     ]
 
 
-def _generator(experiment: Experiment, name: str | None, kind: str) -> tuple[NamedPart, Generator]:
-    rows = experiment.recipe.generators
+def _row(experiment: Experiment, name: str | None, kind: str) -> GeneratorRow:
+    named = experiment.recipe.generators
     if name is not None:
-        for row in rows:
-            if row.name == name:
-                return row, experiment.fitted(row)
+        for each in named:
+            if each.name == name:
+                return experiment.row(each)
         raise UserError(
             f"--generator {name}: the run has none of this name; "
-            f"{nearest(name, [row.name for row in rows])}"
+            f"{nearest(name, [each.name for each in named])}"
         )
-    built = [(row, row.part.build()) for row in rows]
-    reading = [(row, generator) for row, generator in built if generator.reads_conditions]
+    reading = [row for row in map(experiment.row, named) if row.flags.reads_conditions]
     # Those trained on prompts of this kind first, in the recipe's order.
-    for row, _ in sorted(reading, key=lambda pair: pair[1].prompts != kind):
-        return row, experiment.fitted(row)
+    for row in sorted(reading, key=lambda row: row.flags.prompts != kind):
+        return row
     raise UserError("no generator of this run reads prompts; name one with --generator")
 
 

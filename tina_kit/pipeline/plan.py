@@ -8,13 +8,13 @@ from functools import cached_property
 
 import torch
 
-from tina_kit.pipeline.evaluate import evaluation_stage
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.pipeline.study import StudyRun
 from tina_kit.recipe import Recipe
 from tina_kit.store import Store, content_key
-from tina_kit.training import Progress, silent
+from tina_kit.training import Observers
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,20 @@ class Plan:
     """What a run of `recipe` is made of. Nothing is computed and no image is read to plan it."""
 
     recipe: Recipe
-    store: Store
+    runtime: Runtime
     experiments: Sequence[Experiment]
 
     @classmethod
     def of(
-        cls, recipe: Recipe, store: Store, device: torch.device, progress: Progress = silent
+        cls, recipe: Recipe, store: Store, device: torch.device, observer: Observers | None = None
     ) -> Plan:
-        seeds = recipe.core.seeds
-        made = [Experiment(recipe, seed, store, device, progress) for seed in seeds]
-        return cls(recipe, store, made)
+        runtime = Runtime.of(store, device, recipe.core.precision, observer)
+        made = [Experiment(recipe, seed, runtime) for seed in recipe.core.seeds]
+        return cls(recipe, runtime, made)
+
+    @property
+    def store(self) -> Store:
+        return self.runtime.store
 
     @cached_property
     def studies(self) -> dict[str, StudyRun]:
@@ -43,10 +47,10 @@ class Plan:
         """Images and prompts: what may be wrong with them is told before anything long begins."""
         goals: list[Stage] = []
         for experiment in self.experiments:
-            goals += [experiment.images_stage, experiment.conditions.text_stage]
+            goals += [experiment.images, experiment.conditions.text]
         for study in self.studies.values():
             for _, theirs, ours in study.prompts:
-                goals += [theirs.text_stage, ours.text_stage]
+                goals += [theirs.text, ours.text]
         return in_order(goals)
 
     @cached_property
@@ -55,7 +59,7 @@ class Plan:
         the conditions."""
         goals = list(self.first)
         for experiment in self.experiments:
-            goals += [evaluation_stage(experiment, row) for row in self.recipe.generators]
+            goals += [experiment.evaluation(row) for row in self.recipe.generators]
         for study in self.studies.values():
             goals += [stage for stages in study.stages for stage in stages]
         return in_order(goals)

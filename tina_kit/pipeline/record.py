@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tina_kit
 from tina_kit.api import UserError
+from tina_kit.pipeline.logs import now
 from tina_kit.store.files import read_json
 
 if TYPE_CHECKING:
@@ -32,21 +31,21 @@ PACKAGES = (
 
 
 def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:
-    experiment = plan.experiments[0]
+    runtime = plan.runtime
     return {
         "status": "running",
         "started": now(),
         "command": list(command),
         "key": plan.key,
         "seeds": list(plan.recipe.core.seeds),
-        "device": str(experiment.device),
-        "precision": experiment.precision,
+        "device": str(runtime.device),
+        "precision": runtime.precision,
         "store": str(plan.store.root),
         "tina_kit": tina_kit.__version__,
         "plugins": list(plugins),
         "versions": {"python": platform.python_version(), **_versions()},
         "git": _git(Path(tina_kit.__file__).parent),
-        "hardware": _hardware(experiment.device),
+        "hardware": _hardware(runtime.device),
         "stages": [],
     }
 
@@ -64,10 +63,6 @@ def read_record(folder: Path) -> dict[str, Any]:
     if status != "done":
         raise UserError(f"{folder}: this run is not done but {status}; run its recipe again")
     return dict(record)
-
-
-def now() -> str:
-    return datetime.fromtimestamp(time.time(), timezone.utc).isoformat(timespec="seconds")
 
 
 def _versions() -> dict[str, str]:

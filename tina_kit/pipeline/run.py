@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api import TinaKitError
-from tina_kit.pipeline.evaluate import RESULT, evaluation_stage
+from tina_kit.api import RunInfo, TinaKitError
+from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.plan import Plan
-from tina_kit.pipeline.record import new_record, now
+from tina_kit.pipeline.record import new_record
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import dump
 from tina_kit.report.page import page
@@ -23,8 +22,8 @@ from tina_kit.report.studies import StudyReport, plot_study, study_report
 from tina_kit.report.table import about
 from tina_kit.store import write_json
 from tina_kit.store.files import FULL, explaining_full_disk
+from tina_kit.training import Observers
 
-Log = Callable[[str], None]
 REMEDY = "choose another place with --output"
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # kept beside every result
 
@@ -41,29 +40,36 @@ class Results:
 
 @dataclass
 class Run:
-    """plan: what to do; folder: where to say what was done; log: one line for each stage."""
+    """plan: what to do; folder: where what was done is written; record: the content of
+    `run.json`."""
 
     plan: Plan
     folder: Path
-    command: Sequence[str] = ()
-    log: Log = lambda line: None
     record: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def start(
-        cls, plan: Plan, output: Path, command: Sequence[str], log: Log, plugins: Sequence[str]
+        cls, plan: Plan, output: Path, command: Sequence[str] = (), plugins: Sequence[str] = ()
     ) -> Run:
-        """Make the run folder `output/<name>/<time>-<key>/` and write what is known."""
+        """Make the run folder `output/<name>/<time>-<key>/` and write what is known.
+
+        command: the command line; plugins: the distributions whose components could be used.
+        """
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"
         with explaining_full_disk(output, REMEDY), _writable(output):
-            run = cls(plan, _fresh(folder), command, log)
+            run = cls(plan, _fresh(folder))
             shutil.copyfile(plan.recipe.path, run.folder / "recipe.yaml")
             text = dump(plan.recipe.plain())
             (run.folder / "resolved.yaml").write_text(text, encoding="utf-8")
+            plan.runtime.observer.add(EventLog(run.folder), MetricsLog(run.folder))
             run.record = new_record(plan, command, plugins)
             run._write("running")
         return run
+
+    @property
+    def observer(self) -> Observers:
+        return self.plan.runtime.observer
 
     def execute(self) -> Results:
         """Compute what is not cached, in order; returns and writes what was measured.
@@ -72,6 +78,7 @@ class Run:
         """
         try:
             with explaining_full_disk(self.folder, REMEDY):
+                self.observer.run_started(self._info())
                 first = len(self.plan.first)
                 for stage in self.plan.stages[:first]:
                     self._stage(stage)
@@ -81,36 +88,41 @@ class Run:
                     self._stage(stage)
                 results = self._results()
                 self._write("done")
+                self.observer.run_ended("done")
                 return results
         except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt)
-            if not interrupted:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            if status == "failed":
                 self.record["error"] = str(error)
             with suppress(OSError):  # on a full disk the first error is the one to tell
-                self._write("interrupted" if interrupted else "failed")
+                self._write(status)
+                self.observer.run_ended(status)
             raise
 
+    def _info(self) -> RunInfo:
+        stages = [stage.info() for stage in self.plan.stages]
+        recipe = self.plan.recipe
+        return RunInfo(recipe.core.name, self.folder, recipe.plain(), stages)
+
     def _stage(self, stage: Stage) -> None:
-        store = self.plan.store
-        if not stage.cached(store):
-            self._event(event="start", stage=stage.name, key=stage.key)
+        store, info = self.plan.store, stage.info()
+        if not info.cached:
+            self.observer.stage_started(info)
         seconds = stage.ensure(
-            store,
-            lambda: self.log(f"{stage.name}: another run computes it, waiting"),
+            lambda: self.observer.stage_waiting(info),
             {key: self.record[key] for key in MADE_BY},
         )
+        self.observer.stage_ended(info, seconds)
         state = "cached" if seconds is None else "computed"
-        if seconds is not None:
-            self.log(f"{stage.name}: done in {_duration(seconds)}")
-        self._event(event="end", stage=stage.name, key=stage.key, state=state)
         self.record["stages"].append(
             {
                 "name": stage.name,
-                "room": stage.room,
+                "kind": stage.kind,
                 "key": stage.key,
+                "seed": stage.seed,
                 "state": state,
                 "seconds": None if seconds is None else round(seconds, 3),
-                **({"made_by": store.made_by(stage.room, stage.key)} if seconds is None else {}),
+                **({"made_by": store.made_by(stage.kind, stage.key)} if seconds is None else {}),
             }
         )
         self._write("running")
@@ -118,9 +130,7 @@ class Run:
     def _results(self) -> Results:
         plan = self.plan
         counts = {
-            row.name: [
-                evaluation_stage(e, row).open(plan.store).json(RESULT) for e in plan.experiments
-            ]
+            row.name: [experiment.evaluation(row).read() for experiment in plan.experiments]
             for row in plan.recipe.generators
         }
         bare = {row.name: row.part.entry.component.name for row in plan.recipe.generators}
@@ -128,7 +138,7 @@ class Run:
         rows = result_rows(counts, bare, options.average)
         told = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
         studies = {
-            name: study_report(name, run.study, run.measured(plan.store), told, options.average)
+            name: study_report(name, run.study, run.measured(), told, options.average)
             for name, run in plan.studies.items()
         }
         results = Results(rows, studies, told)
@@ -141,16 +151,12 @@ class Run:
         measured = {"on": options.on, "average": options.average}
         whole = {**measured, "generators": results.rows, "studies": plain}
         write_json(self.folder / "results.json", whole)
+        self.observer.result(whole)
         for name, report in results.studies.items():
             plot_study(report, self.folder / "plots" / name)
         name = self.plan.recipe.core.name
         text = page(name, self.record, results.rows, results.studies, results.about)
         (self.folder / "report.md").write_text(text, encoding="utf-8")
-
-    def _event(self, **facts: str) -> None:
-        line = json.dumps({"time": now(), **facts})
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
 
     def _write(self, status: str) -> None:
         self.record["status"] = status
@@ -171,11 +177,6 @@ def _fresh(folder: Path) -> Path:
                 raise
             number += 1
             place = folder.with_name(f"{folder.name}-{number}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
 
 
 class _writable:

@@ -2,56 +2,79 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
-from tina_kit.store import Draft, Entry, Store, content_key
+from tina_kit.api import StageInfo
+from tina_kit.pipeline.runtime import Runtime
+from tina_kit.store import Draft, Entry, content_key
 
 
-@dataclass(frozen=True)
-class Stage:
-    """room: its folder in the store; name: what it is called in plans (`zoo/ood 2`).
+class Stage(ABC):
+    """Settings, computation and, in subclasses, readers of the result.
 
-    seed: which run of the recipe it was made for; of no account to its key.
-    version: raised when the core computes it differently.
+    kind: its folder in the store; version: raised when the core computes it differently.
+    name: what plans call it (`zoo/ood 2/3`); seed: the run's seed it was made for, None where
+    seeds share it. Neither is part of its key.
     """
 
-    room: str
-    name: str
-    settings: Mapping[str, Any]
-    compute: Callable[[Draft], None] = field(compare=False)
-    after: tuple[Stage, ...] = ()
-    seed: int | None = field(default=None, compare=False)
+    kind: ClassVar[str]
     version: int = 1
+
+    def __init__(self, runtime: Runtime, name: str, seed: int | None = None) -> None:
+        self.runtime = runtime
+        self.name = name
+        self.seed = seed
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """What its result depends on beside the stages before it."""
+
+    @property
+    @abstractmethod
+    def after(self) -> Sequence[Stage]:
+        """The stages whose results it reads."""
+
+    @abstractmethod
+    def compute(self, draft: Draft) -> None:
+        """Write the result to `draft.folder`."""
 
     @cached_property
     def key(self) -> str:
-        return content_key(
+        recorded = self.runtime.recorded.get((self.name, self.seed))
+        return recorded or content_key(
             {
-                "stage": self.room,
+                "stage": self.kind,
                 "version": self.version,
                 "settings": self.settings,
                 "after": [stage.key for stage in self.after],
             }
         )
 
-    def cached(self, store: Store) -> bool:
-        return store.has(self.room, self.key)
+    @property
+    def cached(self) -> bool:
+        return self.runtime.store.has(self.kind, self.key)
 
-    def open(self, store: Store) -> Entry:
-        return store.open(self.room, self.key)
+    @property
+    def entry(self) -> Entry:
+        """The result, verified when it is first opened."""
+        return self.runtime.store.open(self.kind, self.key)
+
+    def info(self) -> StageInfo:
+        return StageInfo(self.name, self.kind, self.key, self.seed, self.cached)
 
     def ensure(
         self,
-        store: Store,
         waiting: Callable[[], None] = lambda: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
     ) -> float | None:
-        """Seconds it took, None when it was there."""
-        return store.ensure(self.room, self.key, self.compute, self.settings, waiting, made_by)
+        """Compute the result unless it is there. Returns the seconds it took, None when cached."""
+        store = self.runtime.store
+        return store.ensure(self.kind, self.key, self.compute, self.settings, waiting, made_by)
 
 
 def in_order(goals: Sequence[Stage]) -> list[Stage]:
@@ -60,10 +83,10 @@ def in_order(goals: Sequence[Stage]) -> list[Stage]:
     found: dict[tuple[str, str], Stage] = {}
 
     def visit(stage: Stage) -> Iterator[Stage]:
-        if (stage.room, stage.key) not in found:
+        if (stage.kind, stage.key) not in found:
             for before in stage.after:
                 yield from visit(before)
-            found[stage.room, stage.key] = stage
+            found[stage.kind, stage.key] = stage
             yield stage
 
     return [stage for goal in goals for stage in visit(goal)]

@@ -8,22 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tina_kit.api import Study, Trial, UserError
-from tina_kit.pipeline.conditions import Conditions
-from tina_kit.pipeline.evaluate import (
-    RESULT,
-    Tests,
-    evaluation_stage,
-    image_prompts,
-    measuring_stage,
-)
 from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stages.conditions import Conditions
+from tina_kit.pipeline.stages.evaluate import MeasuringStage, StudyStage
+from tina_kit.pipeline.stages.fit import FitStage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart, vary
 from tina_kit.report.results import GIBBERISH, SHUFFLED, Counted, Counts
-from tina_kit.store import Store
 
-LOSSES = "losses.json"
 TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # what a generator's own evaluation holds
 
 
@@ -62,7 +54,7 @@ class StudyRun:
             raise self._error(str(error)) from error
 
     @cached_property
-    def stages(self) -> list[list[Stage]]:
+    def stages(self) -> list[list[FitStage | MeasuringStage]]:
         """For each trial its stage of each seed."""
         return [[self._stage(e, trial) for e in self.experiments] for trial in self.trials]
 
@@ -88,38 +80,38 @@ class StudyRun:
                     f"{widths[1]}; the same model must embed both"
                 )
 
-    def measured(self, store: Store) -> list[Measured]:
+    def measured(self) -> list[Measured]:
         results = []
         for trial, stages in zip(self.trials, self.stages):
-            if trial.measure == "loss":
-                files = [stage.open(store).json(LOSSES) for stage in stages]
-                losses = [file[-1] for file in files]
+            losses = [stage.losses()[-1] for stage in stages if isinstance(stage, FitStage)]
+            found: list[Counts] = [
+                stage.read() for stage in stages if isinstance(stage, MeasuringStage)
+            ]
+            if losses:
                 results.append(Measured(trial, losses=losses))
-            else:
-                found: list[Counts] = [stage.open(store).json(RESULT) for stage in stages]
-                # A method that needs a task's own data has no answer for OOD tasks.
-                if all(trial.split in counts for counts in found):
-                    counts = [counts[trial.split] for counts in found]
-                    results.append(Measured(trial, counts=counts))
+            # A method that needs a task's own data has no answer for OOD tasks.
+            elif all(trial.split in counts for counts in found):
+                counts = [counts[trial.split] for counts in found]
+                results.append(Measured(trial, counts=counts))
         return results
 
-    def _stage(self, base: Experiment, trial: Trial) -> Stage:
+    def _stage(self, base: Experiment, trial: Trial) -> FitStage | MeasuringStage:
         experiment = self._variant(base, trial)
         named = self._row(experiment, trial)
         if trial.measure == "loss":
-            if not named.part.build().learns:
+            stage = experiment.row(named).stage
+            if stage is None:
                 raise self._error(f"'{named.name}' learns nothing and has no losses")
-            return experiment.fit_stage(named)
+            return stage
         plain = trial.classes is None and trial.prompts == "text" and trial.conditioner is None
         if plain and trial.split in TESTS and (not trial.overrides or self._asks_for_more(trial)):
-            return evaluation_stage(experiment, named)
+            return experiment.evaluation(named)
         return self._special(experiment, named, trial)
 
-    def _special(self, experiment: Experiment, named: NamedPart, trial: Trial) -> Stage:
+    def _special(self, experiment: Experiment, named: NamedPart, trial: Trial) -> StudyStage:
         """A test that the main table does not hold."""
         if trial.split not in experiment.tasks:
-            splits = list(experiment.tasks)
-            hint = nearest(trial.split, splits)
+            hint = nearest(trial.split, list(experiment.tasks))
             raise self._error(f"the task sampler draws no split '{trial.split}'; {hint}")
         if trial.images < 1 or (trial.images != 1 and trial.prompts != "image"):
             raise self._error(
@@ -129,30 +121,21 @@ class StudyRun:
         tasks = experiment.tasks[trial.split]
         if trial.classes is not None:
             tasks = experiment.tasks_of(trial.classes)
-        conditions, needed = experiment.conditions, []
+        conditions = experiment.conditions
         if trial.conditioner is not None:
             conditions = experiment.conditions_by(self.named.part.child(trial.conditioner))
-            needed.append(conditions.text_stage)
-        if trial.prompts == "image":
-            needed.append(conditions.image_stage)
-
-        def tests() -> Tests:
-            if trial.prompts == "image":
-                return {trial.split: (tasks, image_prompts(experiment, tasks, trial.images))}
-            return {trial.split: (tasks, conditions.of_tasks(tasks))}
-
-        settings = {
-            "generator": named.part.settings(),
-            "tasks": tasks.tolist(),
-            "prompts": trial.prompts,
-            "split": trial.split,
-            "seed": experiment.seed,
-        }
-        if trial.images != 1:
-            settings["images of a class"] = trial.images
-        name = f"evaluate/{named.name} {self.named.name} {trial.x}"
-        shards = {trial.split: experiment.shards(tasks, f"{self.named.name} {trial.x}")}
-        return measuring_stage(experiment, named, name, settings, tests, shards, *needed)
+        label = f"{self.named.name} {trial.x}"
+        return StudyStage(
+            experiment.runtime,
+            f"evaluate/{named.name} {label}",
+            experiment.row(named),
+            experiment.recipe.core.evaluation,
+            split=trial.split,
+            tasks=tasks,
+            conditions=conditions,
+            images=trial.images if trial.prompts == "image" else None,
+            shards=experiment.zoo.shards(tasks, label),
+        )
 
     def _asks_for_more(self, trial: Trial) -> bool:
         """Whether several tests of one variant's generator are wanted, or its controls: then the
@@ -175,9 +158,8 @@ class StudyRun:
             recipe = vary(base.recipe, trial.overrides, self.named.part.where)
             if recipe.core.evaluation != base.recipe.core.evaluation:
                 raise self._error("'evaluation' belongs to the whole run and cannot vary in it")
-            self._variants[key] = Experiment(
-                recipe, base.seed, base.store, base.device, base.progress
-            )
+            runtime = base.runtime.planned().for_precision(recipe.core.precision)
+            self._variants[key] = Experiment(recipe, base.seed, runtime)
         return self._variants[key]
 
     def _row(self, experiment: Experiment, trial: Trial) -> NamedPart:

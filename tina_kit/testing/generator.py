@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, get_args
 
 import pytest
 import torch
 from torch import Tensor
 
-from tina_kit.api import Context, Generator, Request, Zoo
+from tina_kit.api import Context, Generator, LearnsFrom, Request, Zoo
 from tina_kit.testing import expect
 from tina_kit.testing.base import PartSuite
 from tina_kit.testing.world import CLASSES, TASK, Interrupted, World, killed
@@ -44,14 +44,16 @@ class GeneratorSuite(PartSuite):
 
     def zoo(self) -> Zoo:
         """ID tasks of three or four classes; with images where it learns from them."""
-        zoo = self.world.zoo(smallest=TASK - 1)
-        if self.part().prompts == "image":
-            return Zoo(zoo.vectors, zoo.tasks, zoo.conditions, self.world.images())
-        return zoo
+        part, zoo = self.part(), self.world.zoo(smallest=TASK - 1)
+        p_models = zoo.vectors if "p-models" in part.learns_from else None
+        images = self.world.images() if part.prompts == "image" else None
+        return Zoo(zoo.tasks, zoo.conditions, p_models, images)
 
     def fit(self, **options: Any) -> Generator:
         """A fresh generator that has learned, where it learns."""
         generator: Generator = self.part()
+        if "images" not in generator.learns_from:
+            options = {"learning": _NoLearning(), **options}
         generator.setup(self.context(self.world, **options))
         if generator.learns:
             with expect.global_seed(0):
@@ -93,7 +95,11 @@ class GeneratorSuite(PartSuite):
 
     def test_flags_are_plain(self) -> None:
         part = self.part()
-        for flag in ("learns", "reads_conditions", "personalises", "id_only"):
+        known = set(get_args(LearnsFrom))
+        assert set(part.learns_from) <= known, (
+            f"learns_from is {set(part.learns_from)}; it may hold {', '.join(sorted(known))}"
+        )
+        for flag in ("reads_conditions", "personalises", "id_only"):
             value = getattr(part, flag)
             assert type(value) is bool, f"{flag} is {value!r}; it must be True or False"
         assert part.prompts in ("text", "image"), (

@@ -29,7 +29,7 @@ from tina_kit.api import (
 )
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
-from tina_kit.zoo.batches import images_of_classes, images_of_task
+from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.training import finetune
 
 CLASSES = 20  # of the data set
@@ -182,7 +182,7 @@ class World:
         noise = torch.randn(tasks, size, generator=random) * 0.01
         sizes = torch.randint(smallest, classes + 1, (tasks, 1), generator=random)
         drawn = drawn.where(torch.arange(classes) < sizes, -1)
-        return Zoo(self._p_models(drawn, noise), drawn, self.conditions(drawn))
+        return Zoo(drawn, self.conditions(drawn), self._p_models(drawn, noise))
 
     def images(self, each: int = 5) -> ImagePrompts:
         """Noisy versions of each class's condition, in no order, more of some classes."""
@@ -204,7 +204,16 @@ class World:
         colours = 127 + 40 * self.rows[labels, :3]
         noise = torch.randn(len(labels), 3, SIDE, SIDE, generator=random) * 20
         pixels = (colours[..., None, None] + noise).clamp(0, 255).byte()
-        return _Learning(self, pixels, labels, train, device)
+        architecture = self.architecture
+        data = TaskData(
+            architecture=architecture,
+            inputs=lambda index: architecture.normalise(pixels[index].to(device)),
+            labels=labels,
+            class_count=CLASSES,
+            frozen=self.frozen,
+            device=device,
+        )
+        return _Learning(data, train)
 
     def _p_models(self, tasks: Tensor, noise: Tensor | None = None) -> Tensor:
         layout = self.architecture.layout(tasks.shape[1])
@@ -228,41 +237,21 @@ class World:
 class _Learning:
     """The training images of a world."""
 
-    def __init__(
-        self, world: World, pixels: Tensor, labels: Tensor, train: Train, device: torch.device
-    ) -> None:
-        self.world, self.pixels, self.labels = world, pixels, labels
-        self.train, self.device = train, device
+    def __init__(self, data: TaskData, train: Train) -> None:
+        self.data, self.train = data, train
 
-    def sample(self, tasks: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        pools = images_of_classes(self.labels, CLASSES)
+    def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         index = []
         for task in tasks:
-            pool = images_of_task(pools, task)
-            index.append(pool[torch.randint(len(pool), (size,), generator=generator)])
+            pool = self.data.images_of(task)
+            index.append(pool[torch.randint(len(pool), (size,), generator=random)])
         chosen = torch.stack(index)
-        targets = (self.labels[chosen][..., None] == tasks[:, None]).long().argmax(-1)
-        return self._inputs(chosen), targets
+        targets = (self.data.labels[chosen][..., None] == tasks[:, None]).long().argmax(-1)
+        return self.data.inputs(chosen), targets
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         options = TrainingOptions(epochs=epochs, batch_size=8)
-        world = self.world
-        return finetune(
-            world.architecture,
-            self._inputs,
-            self.labels,
-            CLASSES,
-            tasks,
-            start,
-            options,
-            0,
-            self.train,
-            self.device,
-            world.frozen,
-        )
-
-    def _inputs(self, index: Tensor) -> Tensor:
-        return self.world.architecture.normalise(self.pixels[index].to(self.device))
+        return finetune(self.data, tasks, start, options, 0, self.train)
 
 
 class Interrupted(Exception):
@@ -272,11 +261,13 @@ class Interrupted(Exception):
 def killed(train: Train) -> Train:
     """The loop, whose first training saves often and is killed half-way."""
 
-    def half(module: nn.Module, loss: Callable[[Step], Tensor], training: Training) -> None:
-        def until(step: Step) -> Tensor:
+    def half(
+        module: nn.Module, loss: Callable[[Step, nn.Module], Tensor], training: Training
+    ) -> None:
+        def until(step: Step, module: nn.Module) -> Tensor:
             if step.index >= training.steps // 2:
                 raise Interrupted
-            return loss(step)
+            return loss(step, module)
 
         train(module, until, replace(training, checkpoint_every=1))
 

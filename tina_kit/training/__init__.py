@@ -1,16 +1,16 @@
-"""The one training loop, its seeds, its precision and its progress."""
+"""The one training loop, its seeds, its precision and its observers."""
 
 from tina_kit.training.loop import Trainer
+from tina_kit.training.observers import Observers, counting
 from tina_kit.training.precision import resolve_device, resolve_precision
-from tina_kit.training.progress import Progress, silent
 from tina_kit.training.seeds import derived_seed, generator_for
 
 __all__ = [
-    "Progress",
+    "Observers",
     "Trainer",
+    "counting",
     "derived_seed",
     "generator_for",
     "resolve_device",
     "resolve_precision",
-    "silent",
 ]

@@ -5,29 +5,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Step, TinaKitError, Training
+from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint
 from tina_kit.training.precision import autocast
-from tina_kit.training.progress import Progress, silent
 from tina_kit.training.seeds import generator_for
 
-LOSSES = 100  # told of a training
-SAVING = 20  # times as long as a checkpoint takes to write passes before the next one
+LOSSES = 100  # loss points recorded per training
+SAVING = 20  # spend at most about 5% of the time on checkpoints
 
 
 @dataclass
 class Trainer:
     """Trains modules resumably. Each call takes the next checkpoint of `checkpoints`.
 
-    label: of its progress; stream: what its random draws are seeded with beside the seed.
-    checkpoints: names → Checkpoint, for instance a draft's `checkpoint`.
-    losses: of each call, (step, mean loss since the one before) about a hundred times.
+    label: what observers call it; stream: seeds its random draws, together with the seed.
+    checkpoints: name → Checkpoint, for instance a draft's `checkpoint`.
+    losses: for each call about a hundred pairs (step, mean loss since the pair before).
     """
 
     label: str
@@ -36,11 +35,14 @@ class Trainer:
     device: torch.device
     precision: str
     checkpoints: Callable[[str], Checkpoint]
-    progress: Progress = silent
+    observer: Observer = field(default_factory=Observer)
     losses: list[list[tuple[int, float]]] = field(default_factory=list)
 
     def __call__(
-        self, module: nn.Module, loss: Callable[[Step], Tensor], training: Training
+        self,
+        module: nn.Module,
+        loss: Callable[[Step, nn.Module], Tensor],
+        training: Training,
     ) -> None:
         """Train `module` in place; it ends in eval mode, with its EMA weights where they are kept.
 
@@ -49,14 +51,23 @@ class Trainer:
         number = len(self.losses)
         run = _Run(module.to(self.device).train(), training, self.checkpoints(f"train-{number}"))
         self.losses.append(run.losses)
-        with self.progress(self.label, training.steps, run.step) as advance:
-            while run.step < training.steps:
-                random = generator_for(self.seed, self.stream, number, run.step)
-                with autocast(self.precision, self.device):
-                    value = loss(Step(run.step, random))
-                run.update(value)
-                advance(1)
+        self._tell(run, number)
+        while run.step < training.steps:
+            random = generator_for(self.seed, self.stream, number, run.step)
+            with autocast(self.precision, self.device):
+                value = loss(Step(run.step, random), module)
+            recorded = run.update(value)
+            self._tell(run, number, recorded)
+            if run.save_if_due():
+                self.observer.checkpoint(self.label, run.step)
         run.finish()
+
+    def _tell(self, run: _Run, number: int, recorded: bool = False) -> None:
+        info = StepInfo(self.label, run.step, run.training.steps, number)
+        if recorded:
+            rate = learning_rate(run.training, run.step - 1)
+            info = replace(info, loss=run.losses[-1][1], learning_rate=rate)
+        self.observer.step(info)
 
 
 class _Run:
@@ -71,13 +82,13 @@ class _Run:
         self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
         self.step = 0
         self.losses: list[tuple[int, float]] = []
-        self._told = max(1, training.steps // LOSSES)
+        self._every = max(1, training.steps // LOSSES)
         self._sum = torch.zeros((), device=self.parameters[0].device)
         self._next = 0.0
         self._restore()
 
-    def update(self, loss: Tensor) -> None:
-        """One optimiser step."""
+    def update(self, loss: Tensor) -> bool:
+        """One optimiser step; whether its loss was recorded."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -90,12 +101,18 @@ class _Run:
             torch._foreach_lerp_(self.ema, [p.detach() for p in self.parameters], 1 - decay)
         self._sum += loss.detach().float()
         self.step += 1
-        last = self.step == self.training.steps
-        if self.step % self._told == 0 or last:
+        recorded = self.step % self._every == 0 or self.step == self.training.steps
+        if recorded:
             self._record()
+        return recorded
+
+    def save_if_due(self) -> bool:
+        """Save a checkpoint unless the last one is too recent; whether it was saved."""
         due = self.step % self.training.checkpoint_every == 0 and time.monotonic() >= self._next
-        if due or last:
+        if due or self.step == self.training.steps:
             self._save()
+            return True
+        return False
 
     def finish(self) -> None:
         with torch.no_grad():

@@ -33,11 +33,6 @@ def place_in_class(labels: Tensor) -> Tensor:
     return place
 
 
-def images_of_task(pools: list[Tensor], task: Tensor) -> Tensor:
-    """The indices of all images of a task `(C,)`, given those of each class."""
-    return torch.cat([pools[index] for index in task.tolist() if index >= 0])
-
-
 def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:
     """int64 `(T, K)`: what each class of the data set is called in each task, -1 where absent.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,13 +10,8 @@ from torch.nn import functional as F
 from tina_kit.api import Architecture, Images, Step, Train, Training, TrainingOptions
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.training import Trainer, derived_seed, generator_for
-from tina_kit.zoo.batches import (
-    epoch_batches,
-    images_of_classes,
-    images_of_task,
-    labels_in_tasks,
-    without_absent,
-)
+from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
+from tina_kit.zoo.data import TaskData
 
 
 def train_generic(
@@ -36,18 +29,18 @@ def train_generic(
     random = generator_for(seed, "generic")
     batches = epoch_batches(pool, steps, options.batch_size, random)
 
-    def loss(step: Step) -> Tensor:
+    def loss(step: Step, module: nn.Module) -> Tensor:
         batch = batches[step.index]
         pixels = images.images[batch]
         if options.augment == "crop-flip":
-            pixels = crop_and_flip(pixels, step.generator)
+            pixels = crop_and_flip(pixels, step.random)
         inputs = architecture.normalise(pixels.to(trainer.device))
         # Convolutions over few channels are much faster this way on CPUs and tensor cores.
         logits = module(inputs.contiguous(memory_format=torch.channels_last))
         return F.cross_entropy(logits, images.labels[batch].to(trainer.device))
 
     module = module.to(memory_format=torch.channels_last)
-    trainer(module, loss, _training(options, steps, checkpoint_every=200))
+    trainer(module, loss, Training.from_options(options, steps, checkpoint_every=200))
     plain: nn.Module = module.cpu().to(memory_format=torch.contiguous_format)
     return plain
 
@@ -80,37 +73,32 @@ class _PModels(nn.Module):
         super().__init__()
         self.vectors = nn.Parameter(vectors)
 
+    def forward(self) -> Tensor:
+        """float32 `(M, P)`."""
+        return self.vectors
+
 
 def finetune(
-    architecture: Architecture,
-    inputs: Callable[[Tensor], Tensor],
-    labels: Tensor,
-    classes: int,
+    data: TaskData,
     tasks: Tensor,
     start: Tensor,
     options: TrainingOptions,
     seed: int,
     train: Train,
-    device: torch.device,
-    frozen: Mapping[str, Tensor],
 ) -> Tensor:
     """Stage 2: M p-Models at once, each on the images of its own task.
 
-    inputs: int64 `(M, B)` indices of images → `(M, B, ...)`, on `device`.
-    labels: int64 `(N,)` in [0, classes).
     tasks: int64 `(M, C)`, -1 where a task has fewer classes; start: float32 `(M, P)`.
-    frozen: the generic model's state.
     Returns float32 `(M, P)`. The loss is a sum over p-Models, whose gradients are each one's own,
     and the images a task sees depend on the seed and the task alone: a p-Model does not know which
     others are trained beside it. All take the steps of an average task of C classes.
     """
-    pools = images_of_classes(labels, classes)
-    average = len(labels) / classes * tasks.shape[1]
+    average = len(data.labels) / data.class_count * tasks.shape[1]
     steps = math.ceil(options.epochs * math.ceil(average / options.batch_size))
     batches = torch.stack(
         [
             epoch_batches(
-                images_of_task(pools, task),
+                data.images_of(task),
                 steps,
                 options.batch_size,
                 generator_for(seed, "finetune", *task.tolist()),
@@ -119,30 +107,16 @@ def finetune(
         ],
         dim=1,
     )  # (steps, M, B)
-    names = labels_in_tasks(tasks, classes)
-    models = _PModels(start.clone())
+    names = labels_in_tasks(tasks, data.class_count)
     row = torch.arange(len(tasks))[:, None]
-    frozen = {name: tensor.to(device) for name, tensor in frozen.items()}
 
-    def loss(step: Step) -> Tensor:
+    def loss(step: Step, models: nn.Module) -> Tensor:
         batch = batches[step.index]
-        logits = architecture.forward_many(models.vectors, inputs(batch), tasks.shape[1], frozen)
+        logits = data.forward_many(models(), batch, tasks.shape[1])
         logits = without_absent(logits.float(), tasks)
-        target = names[row, labels[batch]].to(device)
+        target = names[row, data.labels[batch]].to(data.device)
         return F.cross_entropy(logits.flatten(0, 1), target.flatten()) * len(tasks)
 
-    train(models, loss, _training(options, steps, checkpoint_every=25))
+    models = _PModels(start.clone())
+    train(models, loss, Training.from_options(options, steps, checkpoint_every=25))
     return models.vectors.detach().cpu()
-
-
-def _training(options: TrainingOptions, steps: int, checkpoint_every: int) -> Training:
-    return Training(
-        steps=steps,
-        learning_rate=options.learning_rate,
-        optimizer=options.optimizer,
-        weight_decay=options.weight_decay,
-        momentum=options.momentum,
-        warmup=round(options.warmup * steps),
-        schedule=options.schedule,
-        checkpoint_every=checkpoint_every,
-    )

@@ -15,7 +15,7 @@ from tina_kit.recipe import Recipe
 VALIDATION = 2**30  # added to the seed of tasks that options are chosen on; above every seed
 
 
-class Draws:
+class TaskDraws:
     """What the recipe's task sampler draws from the data set's classes."""
 
     def __init__(self, recipe: Recipe, classes: Classes, seed: int) -> None:
@@ -48,7 +48,7 @@ class Draws:
     @cached_property
     def seen(self) -> Tensor:
         """int64 `(K',)`: the classes that anything trained may see."""
-        sampler = self.sampler  # which tells its place itself where it cannot be built
+        sampler = self.sampler  # which names its own place where it cannot be built
         with self._placed("seen"):
             seen = sampler.seen(self.classes, self.seed)
         return torch.arange(len(self.classes.names)) if seen is None else seen

@@ -1,0 +1,103 @@
+"""A zoo from elsewhere, whose tasks and p-Models stand for the ID tasks and theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tina_kit.api import Architecture, UserError
+from tina_kit.pipeline.tasks import without
+from tina_kit.zoo.archive import ZooArchive, check_layout, read
+
+
+@dataclass(frozen=True)
+class ImportedZoo:
+    """folder: where it lies; tasks: int64 `(T, C)` in the data set's classes; where: the place in
+    the recipe that names it."""
+
+    folder: Path
+    archive: ZooArchive
+    tasks: Tensor
+    where: str
+
+    def in_place_of_id(self, drawn: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What a task sampler drew, with the zoo's tasks for "id".
+
+        Tasks of the test splits whose classes are a task of the zoo's, in whatever order, are
+        dropped: generators have learned from their p-Models. The others stay as they were drawn,
+        so that generators with and without the zoo are measured on the same ones. Raises UserError
+        where a split is left with none.
+        """
+        kept = {}
+        for split, tasks in drawn.items():
+            if split != "id":
+                kept[split] = without(tasks, self.tasks)
+                if not len(kept[split]):
+                    raise UserError(
+                        f"{self.where}: zoo: it holds all tasks of the split '{split}', which "
+                        "leaves none to test on; ask for more of them (tasks.ood) or use another "
+                        "seed"
+                    )
+        return {"id": self.tasks, **kept}
+
+
+def read_imported(
+    folder: Path,
+    where: str,
+    architecture: Architecture,
+    generic_key: str,
+    class_names: Sequence[str],
+    seen: Tensor,
+) -> ImportedZoo:
+    """The zoo in `folder`, which the recipe names at `where`.
+
+    Raises UserError where it does not fit the recipe: unknown or unseen classes, another
+    architecture, or another generic model where p-Models share a frozen part of it.
+    """
+    try:
+        archive = read(folder, finite=False)
+        check_layout(archive.layout, architecture.layout(archive.tasks.shape[1]), str(folder))
+        if architecture.frozen_features:
+            _check_generic(archive, generic_key, folder)
+        tasks = _in_dataset(archive, class_names, folder)
+        _check_seen(tasks, seen, class_names, folder)
+    except UserError as error:
+        raise UserError(f"{where}: zoo: {error}") from error
+    return ImportedZoo(folder, archive, tasks, where)
+
+
+def _in_dataset(archive: ZooArchive, names: Sequence[str], folder: Path) -> Tensor:
+    """The archive's tasks in the data set's numbers."""
+    used = archive.tasks[archive.tasks >= 0].unique().tolist()
+    number = {name: index for index, name in enumerate(names)}
+    if unknown := [archive.class_names[u] for u in used if archive.class_names[u] not in number]:
+        raise UserError(
+            f"{folder}: the data set does not have {len(unknown)} of its classes: "
+            f"{', '.join(unknown)}"
+        )
+    numbers = [number.get(name, -1) for name in archive.class_names]
+    return torch.tensor([*numbers, -1])[archive.tasks]  # an absent class takes the last entry
+
+
+def _check_seen(tasks: Tensor, seen: Tensor, names: Sequence[str], folder: Path) -> None:
+    used = tasks[tasks >= 0].unique()
+    unseen = used[~torch.isin(used, seen)].tolist()
+    if unseen:
+        told = ", ".join(names[index] for index in unseen)
+        raise UserError(f"{folder}: the task sampler keeps classes of its tasks unseen: {told}")
+
+
+def _check_generic(archive: ZooArchive, mine: str, folder: Path) -> None:
+    """Generated parameters mean nothing beside another frozen part. Where a zoo does not say which
+    generic model it belongs to, it is taken at its word."""
+    key = archive.origin.get("generic")
+    if key not in (None, mine):
+        raise UserError(
+            f"{folder}: its p-Models share the frozen part of the generic model {key}, the "
+            f"recipe's is {mine}; take the data set, architecture, `generic`, seed and "
+            "precision of the run that it comes from"
+        )

@@ -1,0 +1,78 @@
+"""The observers that every run has: `events.jsonl` and `metrics.csv` in its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from tina_kit.api import Observer, RunInfo, StageInfo, StepInfo
+
+EVENTS, METRICS = "events.jsonl", "metrics.csv"
+COLUMNS = ("stage", "training", "step", "steps", "loss", "learning_rate", "seconds")
+
+
+def now() -> str:
+    return datetime.fromtimestamp(time.time(), timezone.utc).isoformat(timespec="seconds")
+
+
+class EventLog(Observer):
+    """What happened, one JSON object a line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / EVENTS
+
+    def run_started(self, run: RunInfo) -> None:
+        cached = sum(stage.cached for stage in run.stages)
+        self._write("run started", stages=len(run.stages), cached=cached)
+
+    def stage_started(self, stage: StageInfo) -> None:
+        self._write("stage started", **_named(stage))
+
+    def checkpoint(self, label: str, step: int) -> None:
+        self._write("checkpoint", stage=label, step=step)
+
+    def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
+        state = "cached" if seconds is None else "computed"
+        self._write("stage ended", **_named(stage), state=state, seconds=seconds)
+
+    def run_ended(self, status: str) -> None:
+        self._write("run ended", status=status)
+
+    def _write(self, event: str, **facts: Any) -> None:
+        line = json.dumps({"time": now(), "event": event, **facts})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+class MetricsLog(Observer):
+    """The losses of all trainings, about a hundred rows for each.
+
+    Columns: stage, training (a stage may have several), step, steps (in all), loss (mean since the
+    row before), learning_rate, seconds (since the stage began to train).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / METRICS
+        self._began: dict[tuple[str, int | None], float] = {}
+        self._add(COLUMNS)
+
+    def step(self, step: StepInfo) -> None:
+        began = self._began.setdefault((step.label, step.training), time.monotonic())
+        if step.loss is None:
+            return
+        seconds = f"{time.monotonic() - began:.3f}"
+        rate = f"{step.learning_rate:.6g}"
+        loss = f"{step.loss:.6g}"
+        self._add((step.label, step.training, step.done, step.total, loss, rate, seconds))
+
+    def _add(self, row: tuple[Any, ...]) -> None:
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerow(row)
+
+
+def _named(stage: StageInfo) -> dict[str, Any]:
+    return {"stage": stage.name, "key": stage.key, "seed": stage.seed}

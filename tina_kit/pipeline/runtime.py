@@ -1,0 +1,57 @@
+"""Where and how stages are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from tina_kit.store import Draft, Store
+from tina_kit.training import Observers, Trainer, resolve_precision
+
+Recorded = Mapping[tuple[str, int | None], str]
+"""(name of a stage, seed) → its key, as a run recorded it."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """store: where results are kept; observer: who is told.
+
+    precision: of trainings, "fp32" or "bf16"; the only one of these that is part of keys.
+    recorded: keys of a finished run, whose stages are read and not planned again: nothing that
+        goes into a key, such as the images, needs to be there.
+    """
+
+    store: Store
+    device: torch.device
+    precision: str
+    observer: Observers = field(default_factory=Observers)
+    recorded: Recorded = field(default_factory=dict)
+
+    def trainer(self, label: str, draft: Draft, stream: str, seed: int) -> Trainer:
+        return Trainer(
+            label=label,
+            stream=stream,
+            seed=seed,
+            device=self.device,
+            precision=self.precision,
+            checkpoints=draft.checkpoint,
+            observer=self.observer,
+        )
+
+    @classmethod
+    def of(
+        cls, store: Store, device: torch.device, precision: str, observer: Observers | None = None
+    ) -> Runtime:
+        """precision: as a recipe says it, "auto" included."""
+        resolved = resolve_precision(precision, device)
+        return cls(store, device, resolved, observer or Observers())
+
+    def for_precision(self, precision: str) -> Runtime:
+        """The same for a recipe that says another precision."""
+        return replace(self, precision=resolve_precision(precision, self.device))
+
+    def planned(self) -> Runtime:
+        """The same without a finished run's keys."""
+        return replace(self, recorded={})

@@ -1,0 +1,273 @@
+"""Conditions: the prompts of a recipe's classes, embedded once by one conditioner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tina_kit.api import Conditioner, Images, UserError
+from tina_kit.pipeline.pictures import Pictures, kept_as_prompts
+from tina_kit.pipeline.runtime import Runtime
+from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stages.features import through
+from tina_kit.pipeline.stages.images import ImagesStage
+from tina_kit.recipe import ResolvedPart
+from tina_kit.store import Draft
+from tina_kit.training import derived_seed, generator_for
+
+GIBBERISH = 100  # prompts that mean nothing, from which the control draws
+_TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "conditioner"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What conditions are made from. images: for a conditioner that takes or learns from them;
+    seen: the classes that anything may learn from, None for all."""
+
+    class_names: Sequence[str]
+    images: ImagesStage
+    seen: list[int] | None
+
+
+class Encoder:
+    """One conditioner of a run, built once."""
+
+    def __init__(self, runtime: Runtime, part: ResolvedPart, source: Source) -> None:
+        self.runtime, self.part, self.source = runtime, part, source
+
+    @cached_property
+    def untrained(self) -> Conditioner:
+        """As it was built: not yet trained, where it learns."""
+        conditioner: Conditioner = self.part.build()
+        conditioner.device = self.runtime.device
+        return conditioner
+
+    @cached_property
+    def stage(self) -> ConditionerStage | None:
+        """Its training, None where there is nothing to train."""
+        return ConditionerStage(self.runtime, self) if self.untrained.learns else None
+
+    @cached_property
+    def ready(self) -> Conditioner:
+        """Trained, where it learns."""
+        conditioner = self.untrained
+        if self.stage is not None:
+            conditioner.load(self.stage.entry.folder / _WEIGHTS)
+        return conditioner
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        return Pictures(self.source.images, self.untrained.image_size)
+
+    @property
+    def side(self) -> dict[str, int]:
+        """What keys hold of the size of the pictures, where it is not the p-Models'."""
+        side = self.pictures.side
+        return {} if side is None else {"side": side}
+
+
+class ConditionerStage(Stage):
+    """A conditioner that learns does so once, on the training images, whatever the run's seed: it
+    stands for a given encoder."""
+
+    kind = "conditioner"
+    version = 2
+
+    def __init__(self, runtime: Runtime, encoder: Encoder) -> None:
+        super().__init__(runtime, "conditioner")
+        self.encoder = encoder
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "conditioner": self.encoder.part.settings(),
+            "seen": self.encoder.source.seen,
+            "precision": self.runtime.precision,
+            **self.encoder.side,
+        }
+
+    @property
+    def after(self) -> Sequence[Stage]:
+        return (self.encoder.source.images,)
+
+    def compute(self, draft: Draft) -> None:
+        conditioner, source = self.encoder.untrained, self.encoder.source
+        pictures = self.encoder.pictures
+        keep = ~kept_as_prompts(pictures.labels)
+        if source.seen is not None:
+            keep &= torch.isin(pictures.labels, torch.tensor(source.seen))
+        index = keep.nonzero().squeeze(1)
+        images = Images(pictures.read(index), pictures.labels[index])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed("conditioner"))
+            # One encoder for all seeds, so none of them may be its own.
+            trainer = self.runtime.trainer(self.name, draft, "conditioner", seed=0)
+            conditioner.fit(images, source.class_names, trainer)
+        folder = draft.folder / _WEIGHTS
+        folder.mkdir()
+        conditioner.save(folder)
+
+
+class TextConditionsStage(Stage):
+    """The class names, the padding prompt and gibberish, embedded."""
+
+    kind = "conditions"
+    version = 2
+
+    def __init__(self, runtime: Runtime, encoder: Encoder) -> None:
+        super().__init__(runtime, "conditions")
+        self.encoder = encoder
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "conditioner": self.encoder.part.settings(),
+            "prompts": list(self.encoder.source.class_names),
+            "gibberish": GIBBERISH,
+        }
+
+    @property
+    def after(self) -> Sequence[Stage]:
+        return (self.encoder.stage,) if self.encoder.stage else ()
+
+    def compute(self, draft: Draft) -> None:
+        try:
+            conditioner = self.encoder.ready
+            tensors = {
+                "classes": conditioner.embed(self.encoder.source.class_names),
+                "padding": conditioner.embed([conditioner.padding_prompt]),
+                "gibberish": conditioner.gibberish(GIBBERISH, derived_seed("gibberish")),
+            }
+        except UserError as error:
+            raise UserError(f"{self.encoder.part.where}: conditioner: {error}") from error
+        draft.save_tensors(_TEXT, tensors)
+
+    def read(self, name: str) -> Tensor:
+        """ "classes", "padding" or "gibberish": float32 `(N, D)`."""
+        return self.entry.tensors(_TEXT)[name]
+
+
+class ImageConditionsStage(Stage):
+    """The training images and images of noise, embedded."""
+
+    kind = "conditions"
+
+    def __init__(self, runtime: Runtime, encoder: Encoder) -> None:
+        super().__init__(runtime, "image-conditions")
+        self.encoder = encoder
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "conditioner": self.encoder.part.settings(),
+            "gibberish": GIBBERISH,
+            **self.encoder.side,
+        }
+
+    @property
+    def after(self) -> Sequence[Stage]:
+        trained = (self.encoder.stage,) if self.encoder.stage else ()
+        return (self.encoder.source.images, *trained)
+
+    def compute(self, draft: Draft) -> None:
+        pictures, embed = self.encoder.pictures, self.encoder.ready.embed_images
+        random = generator_for("gibberish images")
+        shape = pictures.read(torch.arange(1)).shape[1:]
+        noise = torch.randint(256, (GIBBERISH, *shape), generator=random).byte()
+        rows = through(
+            lambda index: embed(pictures.read(index)),
+            torch.arange(len(pictures.labels)),
+            draft,
+            self.name,
+            self.runtime.observer,
+        )
+        draft.save_tensors(_IMAGE, {"images": rows, "gibberish": embed(noise)})
+
+    def read(self, name: str) -> Tensor:
+        """ "images" or "gibberish": float32 `(N, D)`."""
+        return self.entry.tensors(_IMAGE)[name]
+
+
+class Conditions:
+    """What one conditioner makes of the prompts of a run."""
+
+    def __init__(self, runtime: Runtime, part: ResolvedPart, source: Source) -> None:
+        self.part, self.source = part, source
+        self.encoder = Encoder(runtime, part, source)
+        self.text = TextConditionsStage(runtime, self.encoder)
+        self._images = ImageConditionsStage(runtime, self.encoder)
+
+    @property
+    def images(self) -> ImageConditionsStage:
+        """Raises UserError when the conditioner takes no images."""
+        if "image" not in self.encoder.untrained.modalities:
+            raise UserError(
+                f"{self.part.where}: the conditioner {self.part.entry.full_name} takes no image "
+                "prompts, only text; one that does is open-clip"
+            )
+        return self._images
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """float32 `(K, D)`: every class's."""
+        return self.text.read("classes")
+
+    @cached_property
+    def padding(self) -> Tensor:
+        """float32 `(D,)`."""
+        return self.text.read("padding")[0]
+
+    @property
+    def gibberish(self) -> Tensor:
+        """float32 `(GIBBERISH, D)`."""
+        return self.text.read("gibberish")
+
+    @cached_property
+    def image_rows(self) -> Tensor:
+        """float32 `(N, D)`: every training image's."""
+        return self.images.read("images")
+
+    @property
+    def image_gibberish(self) -> Tensor:
+        """float32 `(GIBBERISH, D)`: of images of noise."""
+        return self.images.read("gibberish")
+
+    def of_tasks(self, tasks: Tensor) -> Tensor:
+        """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt where a class is absent."""
+        return torch.cat([self.rows, self.padding[None]])[tasks]
+
+    def of_images(self, tasks: Tensor, labels: Tensor, seed: int, count: int = 1) -> Tensor:
+        """The same with random images of each class, which nothing that learns from images has
+        seen, as its prompt: the mean of their embeddings, as long as they are on average.
+
+        labels: int64 `(N,)` of the training images. count: different images of a class, or all that
+        there are.
+        """
+        random = generator_for(seed, "image prompts")
+        kept = kept_as_prompts(labels).nonzero().squeeze(1)
+        order = kept[torch.randperm(len(kept), generator=random)]
+        order = order[labels[order].argsort(stable=True)]  # by class, at random within
+        counts = torch.bincount(labels[order], minlength=len(self.rows))
+        named = tasks[tasks >= 0].unique()
+        if missing := [self.source.class_names[c] for c in named if not counts[c]]:
+            raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
+        first = counts.cumsum(0) - counts
+        pick = (torch.rand(tasks.shape, generator=random) * counts[tasks]).long()
+        several = counts[tasks].clamp(min=1)[..., None]  # an absent class may have none
+        place = first[tasks][..., None] + (pick[..., None] + torch.arange(count)) % several
+        rows = self.image_rows[order[place.clamp(max=len(order) - 1)]]  # (T, C, count, D)
+        if count == 1:
+            rows = rows.squeeze(2)
+        else:
+            there = (torch.arange(count) < several)[..., None].float()  # later ones are repeated
+            share = there / there.sum(2, keepdim=True)
+            length = (rows.norm(dim=-1, keepdim=True) * share).sum(2)
+            rows = F.normalize((rows * share).sum(2), dim=-1) * length
+        return torch.where(tasks[..., None] < 0, self.padding, rows)
+

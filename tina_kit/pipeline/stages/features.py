@@ -1,0 +1,135 @@
+"""Features: the images, led through the frozen part of the generic model once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tina_kit.api import Observer, Split
+from tina_kit.pipeline.runtime import Runtime
+from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stages.generic import GenericStage
+from tina_kit.pipeline.stages.images import SPLITS, ImagesStage
+from tina_kit.store import Draft
+from tina_kit.training import counting
+from tina_kit.zoo.data import TaskData
+
+AT_ONCE = 256  # images through the network side by side
+TOGETHER = 16 * AT_ONCE  # images in a checkpoint
+_FILE = "features.safetensors"
+
+
+class FeaturesStage(Stage):
+    kind = "features"
+
+    def __init__(self, runtime: Runtime, images: ImagesStage, generic: GenericStage) -> None:
+        super().__init__(runtime, "features", generic.seed)
+        self.images, self.generic = images, generic
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {}
+
+    @property
+    def after(self) -> Sequence[Stage]:
+        return (self.generic,)
+
+    def compute(self, draft: Draft) -> None:
+        device, architecture = self.runtime.device, self.generic.architecture
+        module = self.generic.module.to(device)
+
+        def network(images: Tensor) -> Tensor:
+            return architecture.inputs(module, images.to(device))
+
+        tensors: dict[str, Tensor] = {}
+        with torch.inference_mode():
+            for split in SPLITS:
+                images, label = self.images.read(split).images, f"{self.name} {split}"
+                tensors[split] = through(network, images, draft, label, self.runtime.observer)
+        module.cpu()
+        draft.save_tensors(_FILE, tensors)
+
+    def read(self, split: Split) -> Tensor:
+        """float32 `(N, ...)`, on the CPU."""
+        return self.entry.tensors(_FILE)[split]
+
+
+class Inputs:
+    """What p-Models are given: the features of images where the network has a frozen part, else
+    the images, normalised.
+
+    stage: the last one that they come from.
+    """
+
+    def __init__(self, runtime: Runtime, images: ImagesStage, generic: GenericStage) -> None:
+        self.runtime, self.images, self.generic = runtime, images, generic
+        self.stage: Stage = generic
+        if generic.architecture.frozen_features:
+            self.stage = FeaturesStage(runtime, images, generic)
+
+    def of(self, split: Split) -> TaskData:
+        """The labelled inputs of one split. Features are read when they are first asked for and
+        stay on the device only as long as what is returned: those of all networks that a study
+        varies would fill it."""
+        return TaskData(
+            architecture=self.generic.architecture,
+            inputs=self._reader(split),
+            labels=self.images.read(split).labels,
+            class_count=self.generic.class_count,
+            frozen=self.generic.state,
+            device=self.runtime.device,
+        )
+
+    def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:
+        device, stage = self.runtime.device, self.stage
+        if not isinstance(stage, FeaturesStage):
+            images, normalise = self.images.read(split).images, self.generic.architecture.normalise
+            return lambda index: normalise(images[index].to(device))
+
+        @cache
+        def features() -> Tensor:
+            return stage.read(split).to(device)
+
+        return lambda index: features()[index.to(device)]
+
+
+def through(
+    network: Callable[[Tensor], Tensor],
+    images: Tensor,
+    draft: Draft,
+    label: str,
+    observer: Observer,
+) -> Tensor:
+    """uint8 `(N, 3, H, W)`, or int64 `(N,)` that stand for such images → float32 `(N, ...)` on the
+    CPU.
+
+    network: `(B, ...)` of `images` → `(B, ...)`. Each checkpoint is written once, so that a stage
+    that is killed goes on after the last one.
+    """
+    parts = images.split(TOGETHER)
+    checkpoints = [draft.checkpoint(f"{label} {number}") for number in range(len(parts))]
+    done = sum(len(some) for some, saved in zip(parts, checkpoints) if saved.path.is_file())
+    rows = torch.empty(0)
+    with counting(observer, label, len(images), done) as advance:
+        for number, (some, checkpoint) in enumerate(zip(parts, checkpoints)):
+            if saved := checkpoint.load():
+                part = saved[0]["rows"]
+            else:
+                part = torch.cat(list(_in_batches(network, some, advance)))
+                checkpoint.save({"rows": part}, {})
+            if number == 0:  # now that the shape is known; a list of all would take twice as much
+                rows = part.new_empty(len(images), *part.shape[1:])
+            rows[number * TOGETHER :][: len(part)] = part
+    return rows
+
+
+def _in_batches(
+    network: Callable[[Tensor], Tensor], images: Tensor, advance: Callable[[int], None]
+) -> Iterator[Tensor]:
+    for batch in images.split(AT_ONCE):
+        yield network(batch).float().cpu()
+        advance(len(batch))

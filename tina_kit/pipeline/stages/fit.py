@@ -1,0 +1,240 @@
+"""Fitting: a generator learns, one stage for each row of the recipe that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tina_kit.api import (
+    Context,
+    Generator,
+    ImagePrompts,
+    Learning,
+    Request,
+    Step,
+    TinaKitError,
+    Train,
+    Training,
+    Zoo,
+)
+from tina_kit.pipeline.learning import TrainingImages
+from tina_kit.pipeline.pictures import kept_as_prompts
+from tina_kit.pipeline.runtime import Runtime
+from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stages.conditions import Conditions
+from tina_kit.pipeline.stages.features import Inputs
+from tina_kit.pipeline.stages.zoo import (
+    FineTuning,
+    ImportedStage,
+    ZooShards,
+    ZooStage,
+    p_models_of,
+)
+from tina_kit.recipe import NamedPart
+from tina_kit.store import Draft
+from tina_kit.training import counting, derived_seed
+
+TOGETHER = 64  # tasks a generator is asked for at once, so that it need not mind its memory
+_LOSSES = "losses.json"
+_MAY_NOT = (
+    "a generator may look at training images in `fit` alone, and only where `learns_from` has "
+    '"images"'
+)
+
+
+class FitStage(Stage):
+    """Depends on the ID shards alone: nothing else of the zoo is ever learned from."""
+
+    kind = "fit"
+
+    def __init__(self, row: GeneratorRow) -> None:
+        super().__init__(row.runtime, f"fit/{row.name}", row.seed)
+        self.row = row
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        row = self.row
+        settings = {
+            "generator": row.named.part.settings(fitting=True),
+            "seed": row.seed,
+            "precision": self.runtime.precision,
+        }
+        if any(isinstance(stage, ImportedStage) for stage in row.zoo.stages["id"]):
+            settings["finetune"] = row.tuning.setting  # else it is in the keys of the shards
+        return settings
+
+    @property
+    def after(self) -> Sequence[Stage]:
+        row = self.row
+        after: list[Stage] = [row.inputs.stage, row.conditions.text]
+        if "p-models" in row.flags.learns_from:
+            after += row.zoo.stages["id"]
+        if row.flags.prompts == "image":
+            after.append(row.conditions.images)
+        return [*after, *row.inherited.values()]
+
+    def compute(self, draft: Draft) -> None:
+        row = self.row
+        trainer = self.runtime.trainer(self.name, draft, "fit", row.seed)
+        generator = row.set_up(trainer)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(row.seed, "fit"))
+            generator.fit(row.training_pairs())
+        generator.save(draft.folder)
+        draft.save_json(_LOSSES, trainer.losses)
+
+    def losses(self) -> list[list[tuple[int, float]]]:
+        """For each training (step, mean loss since the one before)."""
+        found: list[list[tuple[int, float]]] = self.entry.json(_LOSSES)
+        return found
+
+
+class GeneratorRow:
+    """One generator of the recipe: how it learns, and how it is made ready to generate.
+
+    tasks: int64 `(T, C)`, the ID tasks; inherited: for each option that names another row, the
+    stage that fits that row.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        named: NamedPart,
+        inputs: Inputs,
+        conditions: Conditions,
+        zoo: ZooShards,
+        tasks: Tensor,
+        inherited: Mapping[str, FitStage],
+        seed: int,
+    ) -> None:
+        self.runtime, self.named, self.seed = runtime, named, seed
+        self.inputs, self.conditions, self.zoo = inputs, conditions, zoo
+        self.tasks, self.inherited = tasks, inherited
+
+    @property
+    def name(self) -> str:
+        return self.named.name
+
+    @property
+    def tuning(self) -> FineTuning:
+        return self.zoo.tuning
+
+    @cached_property
+    def flags(self) -> Generator:
+        """A generator that is only asked what it says of itself."""
+        generator: Generator = self.named.part.build()
+        return generator
+
+    @cached_property
+    def stage(self) -> FitStage | None:
+        """None where there is nothing to learn."""
+        return FitStage(self) if self.flags.learns else None
+
+    def set_up(
+        self, train: Train | None = None, shards: Sequence[ZooStage] | None = None
+    ) -> Generator:
+        """A generator that knows the run but has not learned.
+
+        train: only while it fits; shards: the p-Models that a control may look at, by default all.
+        """
+        generator: Generator = self.named.part.build()
+        generic, conditions = self.inputs.generic, self.conditions
+        generator.setup(
+            Context(
+                architecture=generic.architecture,
+                classes=self.tasks.shape[1],
+                class_count=generic.class_count,
+                width=conditions.rows.shape[1],
+                padding=conditions.padding,
+                generic=generic.vector,
+                generic_classes=generic.seen,
+                frozen=generic.state,
+                device=self.runtime.device,
+                train=train or _no_training,
+                learning=self._learning(train) if train and self._looks else _NoImages(),
+                personalise=self._personalise(shards) if generator.personalises else _no_look,
+                inherited={
+                    option: stage.entry.folder for option, stage in self.inherited.items()
+                },
+            )
+        )
+        return generator
+
+    def ready(self, shards: Sequence[ZooStage] | None = None) -> Generator:
+        """A generator ready to generate."""
+        generator = self.set_up(shards=shards)
+        if self.stage is not None:
+            generator.load(self.stage.entry.folder)
+        return generator
+
+    def training_pairs(self) -> Zoo:
+        """What it learns from: ID tasks with their conditions and, where it says so, p-Models and
+        the embeddings of training images."""
+        vectors = self.zoo.vectors("id") if "p-models" in self.flags.learns_from else None
+        images = None
+        if self.flags.prompts == "image":
+            labels = self.inputs.images.read("train").labels
+            free = ~kept_as_prompts(labels)
+            images = ImagePrompts(self.conditions.image_rows[free], labels[free])
+        return Zoo(self.tasks, self.conditions.of_tasks(self.tasks), vectors, images)
+
+    @property
+    def _looks(self) -> bool:
+        return "images" in self.flags.learns_from
+
+    def _learning(self, train: Train) -> Learning:
+        def tune(start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
+            return self.tuning(start, tasks, train, epochs)
+
+        return TrainingImages(self.inputs.of("train"), tune)
+
+    def _personalise(self, shards: Sequence[ZooStage] | None) -> Callable[[Tensor], Tensor]:
+        if shards is None:
+            shards = [stage for stages in self.zoo.stages.values() for stage in stages]
+        return p_models_of(shards, self.conditions.source.class_names)
+
+
+def generate(
+    generator: Generator, conditions: Tensor, tasks: Tensor | None, runtime: Runtime, seed: int,
+    label: str = "generate",
+) -> Tensor:
+    """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
+
+    generator: ready; seed: the run's. Raises TinaKitError where it gives no numbers.
+    """
+    noise = derived_seed(seed, "generate")
+    made = []
+    with counting(runtime.observer, label, len(conditions)) as advance:
+        for first in range(0, len(conditions), TOGETHER):
+            part = slice(first, first + TOGETHER)
+            some = None if tasks is None else tasks[part]
+            made.append(generator.generate(Request(conditions[part], some, noise)))
+            advance(len(made[-1]))
+    vectors = torch.cat(made)
+    if vectors.isnan().any():
+        raise TinaKitError(f"{label}: the generator gave p-Models that are not numbers (NaN)")
+    return vectors
+
+
+def _no_training(
+    module: nn.Module, loss: Callable[[Step, nn.Module], Tensor], training: Training
+) -> None:
+    raise RuntimeError("a generator may train in `fit` alone")
+
+
+def _no_look(tasks: Tensor) -> Tensor:
+    raise RuntimeError("only a generator that says `personalises` may look at p-Models")
+
+
+class _NoImages:
+    """`Context.learning` where it may not be used."""
+
+    def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        raise RuntimeError(_MAY_NOT)
+
+    def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
+        raise RuntimeError(_MAY_NOT)

@@ -1,0 +1,90 @@
+"""The generic model: one classifier over all classes that may be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor, nn
+
+from tina_kit.api import Architecture
+from tina_kit.pipeline.runtime import Runtime
+from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stages.images import ImagesStage, of_classes
+from tina_kit.recipe import ResolvedPart
+from tina_kit.recipe.schema import GenericOptions
+from tina_kit.store import Draft
+from tina_kit.zoo.training import train_generic
+
+_WEIGHTS, _LOSSES = "generic.safetensors", "losses.json"
+
+
+class GenericStage(Stage):
+    """part: the architecture; seen: int64 `(K',)`, the classes it is trained on, out of
+    `class_count`."""
+
+    kind = "generic"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        images: ImagesStage,
+        part: ResolvedPart,
+        options: GenericOptions,
+        seen: Tensor,
+        class_count: int,
+        seed: int,
+    ) -> None:
+        super().__init__(runtime, "generic", seed)
+        self.images, self.part, self.options = images, part, options
+        self.seen, self.class_count = seen, class_count
+        self._seed = seed
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        return self.part.build()  # type: ignore[no-any-return]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "architecture": self.part.settings(),
+            "training": self.options.model_dump(mode="json"),
+            "seed": self._seed,
+            "precision": self.runtime.precision,
+            "seen": seen_setting(self.seen, self.class_count),
+        }
+
+    @property
+    def after(self) -> Sequence[Stage]:
+        return (self.images,)
+
+    def compute(self, draft: Draft) -> None:
+        trainer = self.runtime.trainer(self.name, draft, "generic", self._seed)
+        images = of_classes(self.images.read("train"), self.seen, self.class_count)
+        module = train_generic(
+            self.architecture, images, len(self.seen), self.options, self._seed, trainer
+        )
+        draft.save_tensors(_WEIGHTS, module.state_dict())
+        draft.save_json(_LOSSES, trainer.losses)
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """On the CPU, in eval mode, with a row for each class of `seen`, in their order."""
+        module = self.architecture.build(len(self.seen))
+        module.load_state_dict(self.entry.tensors(_WEIGHTS))
+        return module.eval()
+
+    @cached_property
+    def state(self) -> dict[str, Tensor]:
+        return dict(self.module.state_dict())
+
+    @cached_property
+    def vector(self) -> Tensor:
+        """float32 `(P_K',)`: its generated parameters."""
+        return self.architecture.layout(len(self.seen)).flatten(self.state)
+
+
+def seen_setting(seen: Tensor, class_count: int) -> list[int] | None:
+    """What keys say of the classes that may be seen: None for all of them."""
+    return None if len(seen) == class_count else seen.tolist()

@@ -1,0 +1,79 @@
+"""Helpers for observers: counting what is done, and telling several observers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tina_kit.api import Observer, StepInfo
+
+
+@contextmanager
+def counting(
+    observer: Observer, label: str, total: int, done: int = 0
+) -> Iterator[Callable[[int], None]]:
+    """Give a function that tells the observer that so many more are done."""
+    observer.step(StepInfo(label, done, total))
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        observer.step(StepInfo(label, done, total))
+
+    yield advance
+
+
+class Observers(Observer):
+    """Tells several observers. One of `guests` that raises is reported once and then left out; an
+    error in one of `own`, which keep the run's own records, is the run's error."""
+
+    def __init__(
+        self,
+        guests: Sequence[Observer] = (),
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._own: list[Observer] = []
+        self._guests = list(guests)
+        self._report = report
+
+    def add(self, *own: Observer) -> None:
+        self._own += own
+
+    def run_started(self, *facts: Any) -> None:
+        self._tell("run_started", *facts)
+
+    def stage_waiting(self, *facts: Any) -> None:
+        self._tell("stage_waiting", *facts)
+
+    def stage_started(self, *facts: Any) -> None:
+        self._tell("stage_started", *facts)
+
+    def step(self, *facts: Any) -> None:
+        self._tell("step", *facts)
+
+    def checkpoint(self, *facts: Any) -> None:
+        self._tell("checkpoint", *facts)
+
+    def stage_ended(self, *facts: Any) -> None:
+        self._tell("stage_ended", *facts)
+
+    def result(self, *facts: Any) -> None:
+        self._tell("result", *facts)
+
+    def run_ended(self, *facts: Any) -> None:
+        self._tell("run_ended", *facts)
+
+    def _tell(self, event: str, *facts: Any) -> None:
+        for observer in tuple(self._own):
+            getattr(observer, event)(*facts)
+        for observer in tuple(self._guests):
+            try:
+                getattr(observer, event)(*facts)
+            except Exception as error:
+                self._guests.remove(observer)
+                name = f"{type(observer).__module__}.{type(observer).__qualname__}"
+                self._report(
+                    f"warning: observer {name} failed in {event} and is switched off: "
+                    f"{type(error).__name__}: {error}"
+                )
