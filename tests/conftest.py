@@ -61,7 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
     folder = tmp_path_factory.mktemp("finished")
     path = folder / "tiny.yaml"
     path.write_text(RECIPE, encoding="utf-8")
-    run = Run.start(plan_of(path, folder / "store"), folder / "runs", ["tina-kit"], print, [])
+    run = Run.start(plan_of(path, folder / "store"), folder / "runs", ["tina-kit"])
     run.execute()
     return path, folder / "store", run.folder
 

@@ -36,7 +36,7 @@ def test_a_shipped_recipe_runs_at_smoke_size(path: Path, tmp_path: Path) -> None
     if path.stem in ON_CALTECH and not (DATA / "caltech101").is_dir():
         pytest.skip("TINA_KIT_DATA names no folder with caltech101")
     plan = plan_of(path, tmp_path / "store", profile="smoke", sets=sets_for(path, path.read_text()))
-    run = Run.start(plan, tmp_path / "runs", [], print, [])
+    run = Run.start(plan, tmp_path / "runs", [])
     results = run.execute()
     assert {row["generator"] for row in results.rows} > {"classifier-selection", "chance"}
     assert len(results.studies) == len(plan.recipe.studies)

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from tina_generators.options import ClassifierSelectionOptions, GenericOptions, OracleOptions
 from tina_generators.rows import ABSENT, NO_ROW, select, tasks_of
-from tina_kit.api import Context, Generator, LearnsFrom, Request
+from tina_kit.api import Context, Generator, Request
 
 
 class _Untrained(Generator):
-    learns_from: frozenset[LearnsFrom] = frozenset()
+    learns_from = frozenset()
     reads_conditions = False
 
 

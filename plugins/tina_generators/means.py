@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tina_generators.options_compared import ClassMeansOptions
 from tina_generators.rows import NO_ROW, take_rows, tasks_of
-from tina_kit.api import Generator, Layout, LearnsFrom, Request, Zoo
+from tina_kit.api import Generator, Layout, Request, Zoo
 
 _FILE = "means.safetensors"
 
@@ -22,7 +22,7 @@ class ClassMeans(Generator):
     how they depend on the task. It has no rows for a class that no ID task holds.
     """
 
-    learns_from: frozenset[LearnsFrom] = frozenset({"p-models"})
+    learns_from = frozenset({"p-models"})
     reads_conditions = False
 
     def __init__(self, options: ClassMeansOptions) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tina_generators.experts import MixtureLoss, mixed, train_experts
 from tina_generators.options_compared import TaperMixerOptions, TaperOptions
 from tina_generators.rows import tasks_of
-from tina_kit.api import Generator, LearnsFrom, Request, Step, Training, UserError, Zoo
+from tina_kit.api import Generator, Request, Step, Training, UserError, Zoo
 
 
 class Mixer(nn.Module):
@@ -52,7 +52,7 @@ class TaperMixer(Generator):
     """Mixing weights from the task's mean prompt: shuffled prompts change nothing, and gibberish
     leaves the task's own rows, so that neither control falls to chance here."""
 
-    learns_from: frozenset[LearnsFrom] = frozenset({"images", "conditions"})
+    learns_from = frozenset({"images", "conditions"})
     mixer: Mixer
     experts: Tensor
 
@@ -111,7 +111,7 @@ class _MixingWeights(nn.Module):
 class Taper(Generator):
     """Mixing weights learned on each ID task's own training images; there are none for others."""
 
-    learns_from: frozenset[LearnsFrom] = frozenset({"images"})
+    learns_from = frozenset({"images"})
     reads_conditions = False
     id_only = True
     experts: Tensor

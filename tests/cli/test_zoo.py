@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from tests.conftest import RECIPE, plan_of
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
-from tina_kit.pipeline.evaluate import RESULT, evaluation_stage
 from tina_kit.pipeline.run import Run
+from tina_kit.pipeline.stages.evaluate import RESULT, evaluation_stage
 from tina_kit.zoo.archive import MANIFEST, read, write
 from tina_kit.zoo.pmodel import assemble
 
@@ -46,7 +46,7 @@ def test_the_whole_way_out_of_a_run_and_into_another(finished, exported, tmp_pat
     plan = plan_of(with_zoo(tmp_path, Path("zoo")), tmp_path / "store")
     names = [stage.name for stage in plan.stages if stage.name.startswith("zoo/id")]
     assert names == ["zoo/id imported"]
-    run = Run.start(plan, tmp_path / "runs", [], print, [])
+    run = Run.start(plan, tmp_path / "runs", [])
     run.execute()
     after = plan.experiments[0]
     assert torch.equal(after.tasks["id"], before.tasks["id"])
@@ -68,7 +68,7 @@ def test_the_whole_way_out_of_a_run_and_into_another(finished, exported, tmp_pat
 def test_the_key_of_a_zoo_is_its_content_wherever_it_lies(exported, tmp_path: Path) -> None:
     def key(zoo: Path) -> tuple[str, str]:
         plan = plan_of(with_zoo(tmp_path, zoo), tmp_path / "store")
-        return plan.experiments[0].zoo_stages["id"][0].key, plan.key
+        return plan.experiments[0].zoo.stages["id"][0].key, plan.key
 
     write(read(exported), tmp_path / "moved")
     assert key(exported) == key(tmp_path / "moved")
@@ -155,7 +155,7 @@ def test_p_models_on_another_frozen_backbone_are_refused(tmp_path: Path) -> None
         write(ZooArchive(names, settings, layout, tasks, vectors, origin), tmp_path / name)
         return plan_of(with_zoo(tmp_path, tmp_path / name, text), tmp_path / "s").stages
 
-    assert planned("same", {"generic": experiment.generic_stage.key})
+    assert planned("same", {"generic": experiment.generic.key})
     assert planned("unknown", {})
     with pytest.raises(UserError, match="share the frozen part of the generic model abc"):
         planned("other", {"generic": "abc"})
@@ -182,7 +182,7 @@ def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
     assert "12 p-Models of" in told and "100 classes" in told
     after = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
     assert torch.equal(after.tasks["id"], tasks)
-    after.zoo_stages["id"][0].ensure(after.store)
+    after.zoo.stages["id"][0].ensure(after.store)
     assert torch.equal(after.vectors("id"), vectors)
 
 

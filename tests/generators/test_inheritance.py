@@ -213,7 +213,7 @@ def test_statistics_of_other_parameters_or_another_kind_are_not_inherited(
     generator = world.build(inherit="a", steps=1)
     generator.setup(wider)
     layout = wider.architecture.layout(4)
-    data = replace(world.zoo(), vectors=torch.randn(40, layout.size))
+    data = replace(world.zoo(), p_models=torch.randn(40, layout.size))
     generator.fit(data)
     assert generator.inheritance["normalisation"] is False
     assert "encoders[classes].weight" in generator.inheritance["fresh"]

@@ -18,7 +18,7 @@ def test_each_class_has_the_mean_of_its_rows_whatever_the_task(world, tmp_path: 
     vectors = torch.randn(2, layout.size, generator=torch.Generator().manual_seed(0))
     generator = ClassMeans(ClassMeansOptions())
     generator.setup(context)
-    generator.fit(Zoo(vectors, tasks, torch.zeros(2, 4, 1)))
+    generator.fit(Zoo(tasks, torch.zeros(2, 4, 1), vectors))
     generator.save(tmp_path)
     again = ClassMeans(ClassMeansOptions())
     again.setup(context)

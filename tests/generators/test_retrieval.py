@@ -51,7 +51,7 @@ def fitted(tasks: Tensor) -> tuple[Retrieval, Tensor]:
     )
     random = torch.Generator().manual_seed(2)
     vectors = torch.randn(len(tasks), LAYOUT.size, generator=random)
-    generator.fit(Zoo(vectors, tasks, conditions(tasks)))
+    generator.fit(Zoo(tasks, conditions(tasks), vectors))
     return generator, vectors
 
 

@@ -64,9 +64,9 @@ class Learning:
     def __init__(self) -> None:
         self.calls: list[tuple[Tensor, Tensor, float]] = []
 
-    def sample(self, tasks: Tensor, size: int, generator: torch.Generator):
+    def sample(self, tasks: Tensor, size: int, random: torch.Generator):
         present = (tasks >= 0).sum(1, keepdim=True)
-        targets = (torch.rand(len(tasks), size, generator=generator) * present).long()
+        targets = (torch.rand(len(tasks), size, generator=random) * present).long()
         classes = tasks.gather(1, targets)
         sign = torch.where(classes < 4, 1.0, -1.0)[..., None]
         return sign * nn.functional.one_hot(classes, FEATURES), targets
@@ -78,11 +78,11 @@ class Learning:
         return tuned
 
 
-def train(module: nn.Module, loss: Callable[[Step], Tensor], training: Training) -> None:
+def train(module: nn.Module, loss: Callable[[Step, nn.Module], Tensor], training: Training) -> None:
     optimizer = torch.optim.Adam(module.parameters(), training.learning_rate)
     for index in range(training.steps):
         optimizer.zero_grad()
-        loss(Step(index, torch.Generator().manual_seed(index))).backward()
+        loss(Step(index, torch.Generator().manual_seed(index)), module).backward()
         optimizer.step()
 
 
@@ -128,7 +128,7 @@ def drawn(count: int, seed: int = 0) -> Tensor:
 
 
 def zoo(tasks: Tensor) -> Zoo:
-    return Zoo(torch.zeros(len(tasks), Gain().layout(3).size), tasks, conditions(tasks))
+    return Zoo(tasks, conditions(tasks))
 
 
 def fitted(generator: Taper | TaperMixer, tasks: Tensor, of: Context | None = None):

@@ -27,7 +27,8 @@ def losses(world, generator, zoo, steps: int = 3) -> list[float]:
 
     def train(network, loss, training) -> None:
         for index in range(steps):
-            seen.append(float(loss(Step(index, torch.Generator().manual_seed(index))).detach()))
+            step = Step(index, torch.Generator().manual_seed(index))
+            seen.append(float(loss(step, network).detach()))
 
     generator.setup(world.context(train=train))
     torch.manual_seed(0)
@@ -151,7 +152,7 @@ def test_rows_of_absent_classes_have_no_part_in_training(world, tokenizer: str) 
     absent = (data.tasks < 0)[:, layout.class_of_entries()] & (layout.class_of_entries() >= 0)
     other = replace(
         data,
-        vectors=torch.where(absent, 1e3, data.vectors),
+        p_models=torch.where(absent, 1e3, data.vectors),
         conditions=torch.where(data.tasks[..., None] < 0, 1e3, data.conditions),
     )
     assert absent.any()
@@ -242,7 +243,7 @@ def test_merged_prompts_tell_nothing_of_a_class(world) -> None:
 def test_only_the_first_tasks_can_be_used(world) -> None:
     data = world.zoo()
     few = replace(
-        data, vectors=data.vectors[:10], tasks=data.tasks[:10], conditions=data.conditions[:10]
+        data, p_models=data.vectors[:10], tasks=data.tasks[:10], conditions=data.conditions[:10]
     )
     first = losses(world, world.build(tasks=10), data)
     assert first == losses(world, world.build(), few)

@@ -32,13 +32,13 @@ def test_caltech_from_photographs_to_a_table(tmp_path: Path) -> None:
     p_acc, by_class = (
         {
             (row["generator"], row["split"]): row["p_acc"]
-            for row in Run.start(of, tmp_path / "runs", [], print, []).execute().rows
+            for row in Run.start(of, tmp_path / "runs").execute().rows
         }
         for of in (plan, alike)
     )
 
     experiment = plan.experiments[0]
-    train, test = experiment.images("train").labels, experiment.images("test").labels
+    train, test = experiment.images.read("train").labels, experiment.images.read("test").labels
     assert len(experiment.class_names) == 101 and "cougar body" in experiment.class_names
     assert len(train) + len(test) == 8677
     assert len(test) / 8677 == pytest.approx(0.2, abs=0.005)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from tests.conftest import RECIPE, plan_of
 from tina_kit.api import Images
 from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.images import held_out, kept_as_prompts
+from tina_kit.pipeline.pictures import kept_as_prompts
+from tina_kit.pipeline.stages.images import held_out
 
 LEARNER = """\
 from pathlib import Path
@@ -34,9 +35,9 @@ class Learner(Conditioner):
         self.network = torch.nn.Linear(3, 8)
         self.seen = sorted(set(images.labels.tolist()))
         pixels = images.images.float().mean((2, 3)) / 255
-        def loss(step):
-            pick = torch.randint(len(pixels), (16,), generator=step.generator)
-            return (self.network(pixels[pick]) - 1).square().mean()
+        def loss(step, network):
+            pick = torch.randint(len(pixels), (16,), generator=step.random)
+            return (network(pixels[pick]) - 1).square().mean()
         train(self.network, loss, Training(steps=5, learning_rate=1e-2))
 
     def save(self, folder):
@@ -74,10 +75,10 @@ def learner(tmp_path: Path) -> Path:
 def embedded(path: Path, store: Path, **options) -> tuple[str, torch.Tensor]:
     """The key of a run's conditions, and the conditions."""
     experiment = plan_of(path, store, **options).experiments[0]
-    for stage in (experiment.images_stage, experiment.conditions.fit_stage):
-        stage.ensure(experiment.store)
-    experiment.conditions.text_stage.ensure(experiment.store)
-    return experiment.conditions.text_stage.key, experiment.conditions.rows
+    for stage in (experiment.images, experiment.conditions.encoder.stage):
+        stage.ensure()
+    experiment.conditions.text.ensure()
+    return experiment.conditions.text.key, experiment.conditions.rows
 
 
 def test_an_encoder_that_learns_is_the_same_whichever_seed_needs_it_first(learner, tmp_path):
@@ -95,10 +96,10 @@ def test_a_tenth_of_each_class_is_kept_as_prompts_that_nothing_learns_from(learn
     assert torch.bincount(labels[kept]).tolist() == [3, 3, 3]
     experiment = plan_of(learner, tmp_path / "store").experiments[0]
     conditions = experiment.conditions
-    for stage in (experiment.images_stage, conditions.fit_stage, conditions.image_stage):
-        stage.ensure(experiment.store)
-    conditions.text_stage.ensure(experiment.store)
-    labels = experiment.images("train").labels
+    for stage in (experiment.images, conditions.encoder.stage, conditions.images):
+        stage.ensure()
+    conditions.text.ensure()
+    labels = experiment.images.read("train").labels
     prompts = conditions.of_images(experiment.tasks["ood"], labels, seed=0)
     rows = conditions.image_rows[kept_as_prompts(labels)]
     found = (prompts.flatten(0, 1)[:, None] == rows).all(-1).any(1)
@@ -108,10 +109,10 @@ def test_a_tenth_of_each_class_is_kept_as_prompts_that_nothing_learns_from(learn
 def test_several_images_of_a_class_prompt_with_their_mean(learner, tmp_path):
     experiment = plan_of(learner, tmp_path / "store", sets=["dataset.train=40"]).experiments[0]
     conditions = experiment.conditions
-    for stage in (experiment.images_stage, conditions.fit_stage, conditions.image_stage):
-        stage.ensure(experiment.store)
-    conditions.text_stage.ensure(experiment.store)
-    labels, tasks = experiment.images("train").labels, experiment.tasks["ood"]
+    for stage in (experiment.images, conditions.encoder.stage, conditions.images):
+        stage.ensure()
+    conditions.text.ensure()
+    labels, tasks = experiment.images.read("train").labels, experiment.tasks["ood"]
     kept = kept_as_prompts(labels)
     one, all_four = (conditions.of_images(tasks, labels, 0, count) for count in (1, 4))
     for class_ in tasks.unique().tolist():
@@ -171,31 +172,35 @@ def test_a_conditioner_that_takes_larger_images_gets_them_from_the_files(
     plan = plan_of(learner, tmp_path / "store", sets=[f"evaluation.on={on}"])
     experiment = plan.experiments[0]
     conditions = experiment.conditions
-    for stage in (experiment.images_stage, conditions.fit_stage, conditions.image_stage):
-        stage.ensure(experiment.store)
+    for stage in (experiment.images, conditions.encoder.stage, conditions.images):
+        stage.ensure()
     codes = conditions.image_rows[:, 0].long()
-    labels = experiment.dataset.load("train").labels
+    labels = experiment.images.dataset.load("train").labels
     used = torch.ones_like(labels).bool() if on == "test" else ~held_out(labels)
     places = used.nonzero().squeeze(1)
     assert torch.equal(codes, places % 256)
-    folder = conditions.fit_stage.open(experiment.store).folder
+    folder = conditions.encoder.stage.entry.folder
     (learned,) = folder.rglob("learner.safetensors")
     free = places[~kept_as_prompts(labels[used])]
     assert torch.equal(load_file(learned)["seen"], free % 256)
     plain = plan_of(learner, tmp_path / "store", sets=["dataset={use: shapes}"]).experiments[0]
-    assert plain.conditions._side == {} and conditions._side == {"side": 40}
+    assert plain.conditions.encoder.side == {}
+    assert conditions.encoder.side == {"side": 40}
 
 
-class Blinded(Experiment):
-    """The same run on images that are noise wherever nothing trained may look."""
+def blind(experiment: Experiment) -> None:
+    """Images become noise wherever nothing trained may look."""
+    read = experiment.images.read
 
-    def images(self, split):
-        images = super().images(split)
+    def blinded(split):
+        images = read(split)
         noise = torch.randint(0, 256, images.images.shape, dtype=torch.uint8)
-        hidden = ~torch.isin(images.labels, self.seen)
+        hidden = ~torch.isin(images.labels, experiment.seen)
         hidden = torch.ones_like(hidden) if split == "test" else hidden
         pixels = torch.where(hidden[:, None, None, None], noise, images.images)
         return Images(pixels, images.labels)
+
+    experiment.images.read = blinded
 
 
 @pytest.mark.parametrize("architecture", ["{use: cnn, widths: [4, 6]}", "{use: resnet20}"])
@@ -208,21 +213,21 @@ def test_nothing_trained_sees_an_unseen_class_or_a_test_image(
         "generators=[{use: taper-mixer, epochs: 1, expert_epochs: 1}, {use: class-means}]",
     ]
     fitted = []
-    for kind in (Experiment, Blinded):
-        plan = plan_of(recipe, tmp_path / kind.__name__, sets=sets)
-        experiment = kind(
-            plan.recipe, 0, plan.experiments[0].store, torch.device("cpu"), precision="fp32"
-        )
-        stages = [experiment.images_stage, experiment.generic_stage, experiment.features_stage]
-        stages += [experiment.conditions.text_stage, *experiment.zoo_stages["id"]]
-        stages += [experiment.fit_stage(row) for row in plan.recipe.generators]
+    for name in ("plain", "blinded"):
+        plan = plan_of(recipe, tmp_path / name, sets=[*sets, "precision=fp32"])
+        experiment = plan.experiments[0]
+        if name == "blinded":
+            blind(experiment)
+        stages = [experiment.images, experiment.generic, experiment.inputs.stage]
+        stages += [experiment.conditions.text, *experiment.zoo.stages["id"]]
+        stages += [experiment.row(row).stage for row in plan.recipe.generators]
         for stage in stages:
-            stage.ensure(experiment.store)
+            stage.ensure()
         files = [
             file
             for stage in stages
-            if stage.room in ("generic", "zoo", "fit")
-            for file in sorted(stage.open(experiment.store).folder.rglob("*.safetensors"))
+            if stage.kind in ("generic", "zoo", "fit")
+            for file in sorted(stage.entry.folder.rglob("*.safetensors"))
         ]
         fitted.append({(f.parent.name, f.name): load_file(f) for f in files})
     assert fitted[0].keys() == fitted[1].keys() and len(fitted[0]) >= 4

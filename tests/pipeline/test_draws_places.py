@@ -44,7 +44,7 @@ def test_the_place_of_a_part_that_cannot_be_built_is_told_once(
         raise UserError("these do not go together")
 
     archive = SimpleNamespace(tasks=torch.zeros(1, 4))
-    monkeypatch.setattr("tina_kit.pipeline.exchange.read", lambda *_, **__: archive)
+    monkeypatch.setattr("tina_kit.pipeline.imported.read", lambda *_, **__: archive)
     monkeypatch.setattr(f"{part}.__init__", refuse)
     made = plan(sets=[setting] if setting else [])
     with pytest.raises(UserError) as caught:

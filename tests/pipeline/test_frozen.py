@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tina_kit.pipeline import frozen
-from tina_kit.pipeline.frozen import through
+from tina_kit.api import Observer, StepInfo
+from tina_kit.pipeline.stages import features as frozen
+from tina_kit.pipeline.stages.features import through
 from tina_kit.store import Draft
 from tina_kit.store.checkpoint import Checkpoint
-from tina_kit.training import silent
 
 IMAGES = torch.arange(11, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
 
@@ -39,7 +39,7 @@ class Network:
 
 def test_every_image_has_its_row(tmp_path: Path) -> None:
     network = Network()
-    rows = through(network, IMAGES, Draft(tmp_path, tmp_path), "rows", silent)
+    rows = through(network, IMAGES, Draft(tmp_path, tmp_path), "rows", Observer())
     assert rows.dtype == torch.float32
     assert rows.tolist() == [[2.0 * index] * 3 for index in range(11)]
     assert network.seen == [2, 2, 2, 2, 2, 1]
@@ -48,22 +48,22 @@ def test_every_image_has_its_row(tmp_path: Path) -> None:
 def test_a_killed_pass_goes_on_after_its_last_whole_part(tmp_path: Path) -> None:
     draft, network, told = Draft(tmp_path, tmp_path), Network(), []
     with pytest.raises(KeyboardInterrupt):
-        through(Network(life=5), IMAGES, draft, "rows", silent)
+        through(Network(life=5), IMAGES, draft, "rows", Observer())
 
-    def progress(label: str, total: int, done: int):
-        told.append((label, total, done))
-        return silent(label, total, done)
+    class Watch(Observer):
+        def step(self, step: StepInfo) -> None:
+            told.append((step.label, step.total, step.done))
 
-    rows = through(network, IMAGES, draft, "rows", progress)
-    assert network.seen == [2, 1] and told == [("rows", 11, 8)]
+    rows = through(network, IMAGES, draft, "rows", Watch())
+    assert network.seen == [2, 1] and told[0] == ("rows", 11, 8)
     assert torch.equal(
-        rows, through(Network(), IMAGES, Draft(tmp_path, tmp_path / "new"), "", silent)
+        rows, through(Network(), IMAGES, Draft(tmp_path, tmp_path / "new"), "", Observer())
     )
 
 
 def test_saved_parts_are_held_one_after_another(tmp_path: Path, monkeypatch) -> None:
     draft, held, load = Draft(tmp_path, tmp_path), [], Checkpoint.load
-    before = through(Network(), IMAGES, draft, "rows", silent)
+    before = through(Network(), IMAGES, draft, "rows", Observer())
     loaded: list[weakref.ref[torch.Tensor]] = []
 
     def counted(checkpoint: Checkpoint):
@@ -73,5 +73,5 @@ def test_saved_parts_are_held_one_after_another(tmp_path: Path, monkeypatch) -> 
         return found
 
     monkeypatch.setattr(Checkpoint, "load", counted)
-    assert torch.equal(through(Network(life=0), IMAGES, draft, "rows", silent), before)
+    assert torch.equal(through(Network(life=0), IMAGES, draft, "rows", Observer()), before)
     assert len(held) == 3 and max(held) <= 1

@@ -55,7 +55,7 @@ def test_killed_once_in_each_stage_the_results_are_the_same(recipe, tmp_path: Pa
 def test_a_killed_training_goes_on_inside_its_stage(recipe, tmp_path: Path) -> None:
     start(recipe, tmp_path, kill="generic").communicate()
     run = start(recipe, tmp_path, kill="zoo")
-    assert "generic: goes on from 200/208" in run.communicate()[1]
+    assert "generic: resumes at 200/208" in run.communicate()[1]
 
 
 def test_ctrl_c_ends_with_one_line_and_130(recipe, tmp_path: Path) -> None:

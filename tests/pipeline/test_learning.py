@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from tina_kit.api import Images
-from tina_kit.pipeline.images import hold_out
 from tina_kit.pipeline.learning import TrainingImages
+from tina_kit.pipeline.stages.images import hold_out
 from tina_kit.store import Entry
+from tina_kit.zoo.data import TaskData
 
 
 def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
     labels = torch.tensor([2, 0, 1, 1, 2, 1, 0, 1])
-    images = TrainingImages(lambda index: index, labels, 3, lambda *_: pytest.fail("not asked"))
+    data = TaskData(None, lambda index: index, labels, 3, {}, torch.device("cpu"))
+    images = TrainingImages(data, lambda *_: pytest.fail("not asked"))
     tasks = torch.tensor([[1, 2, -1], [0, 1, 2]])
     index, targets = images.sample(tasks, 4000, torch.Generator().manual_seed(0))
     assert torch.equal(tasks.gather(1, targets), labels[index])
@@ -39,27 +41,28 @@ def test_a_validation_run_draws_other_tasks_and_reads_no_test_image(plan, monkey
     tested = {frozenset(task) for task in plain.tasks["ood"].tolist()}
     assert not tested & {frozenset(task) for task in validating.tasks["ood"].tolist()}
     loaded = []
-    load = validating.dataset.load
-    monkeypatch.setattr(validating.dataset, "load", lambda s: loaded.append(s) or load(s))
-    validating.images_stage.ensure(validating.store)
+    load = validating.images.dataset.load
+    monkeypatch.setattr(validating.images.dataset, "load", lambda s: loaded.append(s) or load(s))
+    validating.images.ensure()
     assert loaded == ["train"]
-    assert len(validating.images("test").labels) == 200
-    assert validating.images_stage.key != plain.images_stage.key
+    assert len(validating.images.read("test").labels) == 200
+    assert validating.images.key != plain.images.key
 
 
 def test_features_are_read_when_asked_for_and_given_up_with_their_reader(plan, monkeypatch) -> None:
     experiment = plan(sets=["architecture={use: resnet20}"]).experiments[0]
-    for stage in (experiment.images_stage, experiment.generic_stage, experiment.features_stage):
-        stage.ensure(experiment.store)
+    for stage in (experiment.images, experiment.generic, experiment.inputs.stage):
+        stage.ensure()
     read, tensors = [], Entry.tensors
 
     def watched(entry: Entry, name: str) -> dict[str, torch.Tensor]:
         found = tensors(entry, name)
-        read.append(weakref.ref(found["train"]))
+        if name == "features.safetensors":
+            read.append(weakref.ref(found["train"]))
         return found
 
     monkeypatch.setattr(Entry, "tensors", watched)
-    inputs = experiment.inputs("train")
+    inputs = experiment.inputs.of("train").inputs
     assert not read
     assert torch.equal(inputs(torch.tensor([[3], [5]]))[1], inputs(torch.tensor([5])))
     assert len(read) == 1 and read[0]() is not None

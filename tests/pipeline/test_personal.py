@@ -29,15 +29,15 @@ def test_names_become_a_p_model_that_is_loaded_back(experiment, tmp_path: Path) 
     again = tina_kit.load(tmp_path / "mine.safetensors")
     assert again.classes == ("red circle", "a blue whale", "grey star")
     assert again.metadata["generator"]["name"] == "tina-dit"
-    images = experiment.images("test").images[:5]
+    images = experiment.images.read("test").images[:5]
     assert torch.equal(again(images), model(images))
 
 
 def test_the_oracles_and_selections_know_only_the_data_sets_classes(experiment) -> None:
     names = experiment.class_names[:3]
     model = personal_model(experiment, "classifier-selection", names)
-    generic = experiment.generic_module
-    pixels = experiment.architecture.normalise(experiment.images("test").images[:5])
+    generic = experiment.generic.module
+    pixels = experiment.architecture.normalise(experiment.images.read("test").images[:5])
     torch.testing.assert_close(model.module(pixels), generic(pixels)[:, :3], atol=1e-5, rtol=1e-5)
     with pytest.raises(UserError, match="knows only the classes of the data set, and not "):
         personal_model(experiment, "classifier-selection", ["red circle", "a blue whale"])
@@ -94,7 +94,7 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     text = RECIPE.replace("use: hashed-ngrams", "use: seeing").replace(tina, tina + shown)
     (folder / "seeing.yaml").write_text(f"{text}plugins: [seeing.py]\n")
     plan = plan_of(folder / "seeing.yaml", folder / "store")
-    Run.start(plan, folder / "runs", [], print, []).execute()
+    Run.start(plan, folder / "runs").execute()
     return plan.experiments[0]
 
 
@@ -125,7 +125,7 @@ def test_images_become_a_p_model_by_the_tina_that_was_trained_on_images(seeing, 
 def test_a_p_model_depends_on_its_images(seeing, pictures) -> None:
     """Another order of images is the same p-Model with its rows in that order."""
     names = ["x", "y", "z"]
-    images = seeing.images("test").images[:4]
+    images = seeing.images.read("test").images[:4]
     logits = personal_model(seeing, None, names, pictures)(images)
     turned = personal_model(seeing, None, names, pictures[::-1])(images)
     torch.testing.assert_close(logits, turned.flip(1), atol=1e-5, rtol=1e-5)

@@ -12,11 +12,11 @@ import yaml
 
 from tests.conftest import plan_of
 from tina_kit.api import TinaKitError
-from tina_kit.pipeline.compute import Compute
-from tina_kit.pipeline.evaluate import gibberish, shuffled
 from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.generate import generate
 from tina_kit.pipeline.run import Run
+from tina_kit.pipeline.stages.evaluate import gibberish, shuffled
+from tina_kit.pipeline.stages.fit import generate
+from tina_kit.pipeline.stages.generic import GenericStage
 from tina_kit.store import Entry
 
 
@@ -50,13 +50,13 @@ def test_the_run_folder_explains_the_run(finished) -> None:
     assert {"torch", "python"} <= set(record["versions"])
     assert {stage["state"] for stage in record["stages"]} == {"computed"}
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    assert [e["event"] for e in events[:2]] == ["start", "end"]
+    assert [e["event"] for e in events[:3]] == ["run started", "stage started", "stage ended"]
     assert "| tina-dit |" in (folder / "report.md").read_text()
 
 
 def test_a_second_run_finds_everything_and_says_the_same(finished, tmp_path: Path) -> None:
     path, store, folder = finished
-    run = Run.start(plan_of(path, store), tmp_path, [], print, [])
+    run = Run.start(plan_of(path, store), tmp_path, [])
     assert run.execute().rows == read(folder, "results.json")["generators"]
     assert {s["state"] for s in read(run.folder, "run.json")["stages"]} == {"cached"}
 
@@ -72,21 +72,23 @@ def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
     experiment: Experiment = plan_of(path, store).experiments[0]
     tasks = experiment.tasks["ood"][[4, 1]]
     oracle = next(row for row in experiment.recipe.generators if row.name == "oracle")
-    made = generate(experiment, experiment.fitted(oracle), torch.zeros(2, 10, 1), tasks)
-    assert torch.equal(made, experiment.vectors("ood")[[4, 1]])
+    made = generate(
+        experiment.row(oracle).ready(), torch.zeros(2, 10, 1), tasks, experiment.runtime, 0
+    )
+    assert torch.equal(made, experiment.zoo.vectors("ood")[[4, 1]])
 
 
 def test_the_oracle_is_asked_in_groups_and_reads_each_shard_once(finished, monkeypatch) -> None:
     path, store, _ = finished
     experiment: Experiment = plan_of(path, store).experiments[0]
-    oracle = experiment.fitted(experiment.recipe.generators[-1])
+    oracle = experiment.row(experiment.recipe.generators[-1]).ready()
     tasks, asked, read = experiment.tasks["ood"], [], []
     answer, tensors = oracle.generate, Entry.tensors
     monkeypatch.setattr(oracle, "generate", lambda r: asked.append(len(r.tasks)) or answer(r))
     monkeypatch.setattr(Entry, "tensors", lambda e, name: read.append(e) or tensors(e, name))
-    monkeypatch.setattr("tina_kit.pipeline.generate.TASKS", 4)
-    generate(experiment, oracle, torch.zeros(6, 10, 1), tasks)
-    shards = [stage for stages in experiment.zoo_stages.values() for stage in stages]
+    monkeypatch.setattr("tina_kit.pipeline.stages.fit.TOGETHER", 4)
+    generate(oracle, torch.zeros(6, 10, 1), tasks, experiment.runtime, 0)
+    shards = [stage for stages in experiment.zoo.stages.values() for stage in stages]
     assert asked == [4, 2]
     assert len(read) == len(shards) == 3
 
@@ -98,8 +100,8 @@ def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, statu
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Compute, "generic", fail)
-    run = Run.start(plan(), tmp_path / "runs", [], print, [])
+    monkeypatch.setattr(GenericStage, "compute", fail)
+    run = Run.start(plan(), tmp_path / "runs", [])
     with pytest.raises(error if isinstance(error, type) else type(error)):
         run.execute()
     record = read(run.folder, "run.json")
@@ -111,7 +113,7 @@ def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, statu
 def test_a_folder_that_cannot_be_written_is_told(plan, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TinaKitError, match="the run folder cannot be made here"):
-        Run.start(plan(), tmp_path / "file", [], print, [])
+        Run.start(plan(), tmp_path / "file", [])
 
 
 def test_a_disk_that_may_only_be_read_is_told(plan, tmp_path: Path, monkeypatch) -> None:
@@ -121,7 +123,7 @@ def test_a_disk_that_may_only_be_read_is_told(plan, tmp_path: Path, monkeypatch)
     made = plan()
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(TinaKitError, match=r"cannot be made here \(Read-only file system\)"):
-        Run.start(made, tmp_path / "runs", (), print, ())
+        Run.start(made, tmp_path / "runs")
 
 
 def test_shuffled_prompts_are_the_right_ones_in_another_order() -> None:
@@ -152,5 +154,5 @@ def test_gibberish_prompts_differ_within_a_task() -> None:
 
 def test_seeds_give_an_interval_over_seeds(plan, tmp_path: Path) -> None:
     sets = ["generators=[{use: classifier-selection}]", "evaluation.id_tasks=0"]
-    rows = Run.start(plan(sets=sets, seeds=[0, 1]), tmp_path / "runs", [], print, []).execute().rows
+    rows = Run.start(plan(sets=sets, seeds=[0, 1]), tmp_path / "runs").execute().rows
     assert rows[0]["seeds"] == 2 and rows[0]["ci95"] is not None

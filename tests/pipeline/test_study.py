@@ -19,10 +19,10 @@ STUDY = (
 def test_prompts_of_another_width_are_told_before_anything_is_trained(plan, tmp_path: Path) -> None:
     told = "studies.sentences: sentences gives vectors of 16 numbers, the recipe's .* of 256; the"
     for state in ("computed", "cached"):
-        run = Run.start(plan(sets=[STUDY.format(16)]), tmp_path / "runs", [], print, [])
+        run = Run.start(plan(sets=[STUDY.format(16)]), tmp_path / "runs", [])
         with pytest.raises(UserError, match=told):
             run.execute()
-        stages = [(stage["room"], stage["state"]) for stage in run.record["stages"]]
+        stages = [(stage["kind"], stage["state"]) for stage in run.record["stages"]]
         assert stages == [("images", state), ("conditions", state), ("conditions", state)]
 
 
@@ -35,7 +35,7 @@ def test_prompts_of_one_width_need_no_other_training(plan) -> None:
 
 def test_classes_that_count_the_same_need_no_other_evaluation(plan, tmp_path: Path) -> None:
     plans = [plan(sets=sets) for sets in ([], ["evaluation.average=classes"])]
-    runs = [Run.start(one, tmp_path / "runs", [], print, []) for one in plans]
+    runs = [Run.start(one, tmp_path / "runs", []) for one in plans]
     told = [run.execute().about for run in runs]
     assert {stage["state"] for stage in runs[1].record["stages"]} == {"cached"}
     assert ["Each class of a task counts the same." in about for about in told] == [False, True]

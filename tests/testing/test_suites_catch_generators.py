@@ -37,7 +37,7 @@ class Linear(Generator):
         device = self.context.device
 
         def loss(step: Step) -> Tensor:
-            pick = torch.randint(len(zoo.tasks), (8,), generator=step.generator)
+            pick = torch.randint(len(zoo.tasks), (8,), generator=step.random)
             made = self.module(zoo.conditions[pick].flatten(1).to(device))
             return (made - zoo.vectors[pick].to(device)).square().mean()
 

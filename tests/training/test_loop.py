@@ -42,12 +42,12 @@ def train(folder: Path, training: Training = TRAINING, kill_at: int | None = Non
     trained, run = module(), trainer(folder, seed)
     seen: list[int] = []
 
-    def loss(step: Step) -> Tensor:
+    def loss(step: Step, module: nn.Module) -> Tensor:
         if step.index == kill_at:
             raise Killed
         seen.append(step.index)
-        x = torch.randn(16, 4, generator=step.generator)
-        return (trained(x) - x.sum(1, keepdim=True)).square().mean()
+        x = torch.randn(16, 4, generator=step.random)
+        return (module(x) - x.sum(1, keepdim=True)).square().mean()
 
     if kill_at is None:
         run(trained, loss, training)
@@ -84,8 +84,8 @@ def test_the_seed_decides_what_is_drawn(tmp_path: Path) -> None:
 def test_calls_of_one_stage_have_their_own_checkpoints_and_draws(tmp_path: Path) -> None:
     run, drawn = trainer(tmp_path), []
 
-    def loss(step: Step) -> Tensor:
-        drawn.append(float(torch.rand((), generator=step.generator)))
+    def loss(step: Step, model: nn.Module) -> Tensor:
+        drawn.append(float(torch.rand((), generator=step.random)))
         return model.weight.sum()
 
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_the_result_is_the_average_of_the_weights_where_one_is_kept(tmp_path: Pa
     model = nn.Linear(1, 1, bias=False)
     weights = [model.weight.detach().clone()]
 
-    def loss(step: Step) -> Tensor:
+    def loss(step: Step, model: nn.Module) -> Tensor:
         if step.index:
             weights.append(model.weight.detach().clone())
         return model.weight.sum()
@@ -131,7 +131,7 @@ def test_the_rate_warms_up_and_falls_to_0_by_a_half_cosine() -> None:
 def test_divergence_is_told_and_leaves_no_checkpoint(tmp_path: Path) -> None:
     model = nn.Linear(1, 1)
     with pytest.raises(TinaKitError, match=r"training diverged\. Lower learning_rate"):
-        trainer(tmp_path)(model, lambda step: model.weight.sum() * float("nan"), TRAINING)
+        trainer(tmp_path)(model, lambda step, model: model.weight.sum() * float("nan"), TRAINING)
     assert not list(tmp_path.iterdir())
 
 

@@ -13,6 +13,7 @@ from tina_kit.api import TrainingOptions, UserError
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
 from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
+from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.evaluation import evaluate, rows_of
 from tina_kit.zoo.pmodel import PModel, assemble, load
 from tina_kit.zoo.training import finetune, initial_seeded
@@ -30,6 +31,10 @@ def data(uneven: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(0)
     images = torch.randn(len(labels), 3, 8, 8, generator=random) * 0.1
     return images + labels.view(-1, 1, 1, 1) / 3, labels
+
+
+def task_data(images: torch.Tensor, labels: torch.Tensor) -> TaskData:
+    return TaskData(ARCHITECTURE, images.__getitem__, labels, CLASSES, {}, CPU)
 
 
 def start(tasks: torch.Tensor) -> torch.Tensor:
@@ -50,19 +55,7 @@ def finetuned(folder: Path, tasks: torch.Tensor, epochs: int = 6, seed: int = 0)
         checkpoints=lambda name: Checkpoint(folder / f"{name}.safetensors"),
     )
     options = TrainingOptions(epochs=epochs, batch_size=8, learning_rate=0.01)
-    return finetune(
-        ARCHITECTURE,
-        images.__getitem__,
-        labels,
-        CLASSES,
-        tasks,
-        start(tasks),
-        options,
-        seed,
-        trainer,
-        CPU,
-        {},
-    )
+    return finetune(task_data(images, labels), tasks, start(tasks), options, seed, trainer)
 
 
 def test_a_p_model_does_not_know_which_others_are_trained_beside_it(tmp_path: Path) -> None:
@@ -76,9 +69,7 @@ def test_fine_tuning_personalises(tmp_path: Path) -> None:
     images, labels = data(uneven=True)
 
     def accuracy(vectors: torch.Tensor) -> float:
-        counts = evaluate(
-            ARCHITECTURE, vectors, TASKS, images.__getitem__, labels, CLASSES, 16, CPU, {}
-        )
+        counts = evaluate(task_data(images, labels), vectors, TASKS, 16)
         return float(counts.correct.sum() / counts.total.sum())
 
     assert accuracy(finetuned(tmp_path, TASKS, epochs=60)) > accuracy(start(TASKS)) + 0.2
@@ -87,7 +78,7 @@ def test_fine_tuning_personalises(tmp_path: Path) -> None:
 def test_evaluation_counts_what_one_model_after_another_would() -> None:
     images, labels = data(uneven=True)
     vectors = start(TASKS) + 0.1 * torch.randn(3, ARCHITECTURE.layout(3).size)
-    counts = evaluate(ARCHITECTURE, vectors, TASKS, images.__getitem__, labels, CLASSES, 4, CPU, {})
+    counts = evaluate(task_data(images, labels), vectors, TASKS, 4)
     generic = initial_seeded(ARCHITECTURE, CLASSES, 0).state_dict()
     for model, task in enumerate(TASKS.tolist()):
         module = assemble(ARCHITECTURE, generic, vectors[model], 3)
@@ -102,9 +93,7 @@ def test_an_answer_outside_the_task_is_wrong() -> None:
     layout = ARCHITECTURE.layout(4)
     vector = torch.zeros(1, layout.size)
     vector[0, layout.slices["6.bias"]] = torch.tensor([0.0, 0, 0, 1])  # always a row beyond
-    counts = evaluate(
-        ARCHITECTURE, vector, TASKS[:1], images.__getitem__, labels, CLASSES, 64, CPU, {}
-    )
+    counts = evaluate(task_data(images, labels), vector, TASKS[:1], 64)
     assert (counts.correct.tolist(), counts.total.tolist()) == ([[0, 0, 0]], [[10, 10, 10]])
 
 
@@ -115,7 +104,7 @@ def test_a_task_of_fewer_classes_is_fine_tuned_and_evaluated_like_an_unpadded_on
     alone = layout.take_classes(vectors, torch.tensor([[0, 1]]))
     images, labels = data()
     counted = [
-        evaluate(ARCHITECTURE, v, t, images.__getitem__, labels, CLASSES, 16, CPU, {})
+        evaluate(task_data(images, labels), v, t, 16)
         for v, t in ((vectors, padded), (alone, short))
     ]
     for longer, shorter in zip(
@@ -133,9 +122,7 @@ def test_no_row_is_no_answer() -> None:
     images, labels = data()
     vector = torch.zeros(1, ARCHITECTURE.layout(3).size)
     vector[0, ARCHITECTURE.layout(3).slices["6.bias"]] = -torch.inf
-    counts = evaluate(
-        ARCHITECTURE, vector, TASKS[:1], images.__getitem__, labels, CLASSES, 64, CPU, {}
-    )
+    counts = evaluate(task_data(images, labels), vector, TASKS[:1], 64)
     assert counts.correct.sum() == 0
 
 

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
         Generator,
         ImagePrompts,
         Learning,
-        LearnsFrom,
         Request,
         Zoo,
     )
     from tina_kit.api.layout import Layout, Parameter
+    from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
     from tina_kit.api.options import (
         Options,
         Part,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
         parts,
         row,
     )
-    from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.tokens import TokenMap
     from tina_kit.api.training import Step, Train, Training
@@ -61,7 +60,7 @@ _HOME = {
         "Tokenizer"
     ),
     "errors": "TinaKitError UserError",
-    "generation": "Context Generator ImagePrompts Learning LearnsFrom Request Zoo",
+    "generation": "Context Generator ImagePrompts Learning Request Zoo",
     "layout": "Layout Parameter",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "observer": "Observer RunInfo StageInfo StepInfo",
@@ -85,7 +84,6 @@ __all__ = [
     "Images",
     "Layout",
     "Learning",
-    "LearnsFrom",
     "Observer",
     "Options",
     "Parameter",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from tina_kit.api.training import Train
     from tina_kit.api.options import TaskOptions
+    from tina_kit.api.training import Train
 
 Split = Literal["train", "test"]
 

@@ -13,6 +13,7 @@ class StageInfo:
     """One stage of a run.
 
     name: as in plans and logs (`zoo/ood 2/3`); kind: the kind of stage (`zoo`); key: its cache key.
+    seed: the run's seed that it belongs to, None where seeds share it.
     cached: whether its result was in the store when the run began.
     """
 
@@ -27,8 +28,8 @@ class StageInfo:
 class RunInfo:
     """A run that begins.
 
-    folder: the run folder; recipe: with every default written out; stages: in the order in which
-    they run.
+    name: the recipe's; folder: the run folder; recipe: with every default written out; stages: in
+    the order in which they run.
     """
 
     name: str

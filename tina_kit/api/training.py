@@ -29,7 +29,8 @@ class Step:
     ranks: int = 1
 
     def share(self, batch: Tensor, dim: int = 0) -> Tensor:
-        """The part of a batch that this rank computes; all of it where there is one rank."""
+        """`(B, ...)` of any dtype → the part of the batch that this rank computes; all of it where
+        there is one rank."""
         return batch.tensor_split(self.ranks, dim)[self.rank]
 
 
@@ -39,7 +40,8 @@ class Training:
 
     steps: optimiser steps, each on one loss.
     learning_rate: peak rate, reached after `warmup` steps; schedule: how it falls from there.
-    weight_decay: decoupled for adamw, L2 for sgd; momentum: for sgd; betas: for adamw.
+    optimizer: which one; weight_decay: decoupled for adamw, L2 for sgd; momentum: for sgd; betas:
+        for adamw.
     clip: the largest norm of the gradient, None for no limit.
     ema: the final decay of averaged weights, None or 0 for none; it warms up as
         (1 + step) / (10 + step).

@@ -31,7 +31,5 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
         raise UserError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}")
     store = Store(Path(record["store"]))
     chosen = seeds[0] if seed is None else seed
-    runtime = Runtime(
-        store, resolve_device(device), record["precision"], Observers([progress()])
-    )
+    runtime = Runtime(store, resolve_device(device), record["precision"], Observers([progress()]))
     return Experiment(recipe, chosen, runtime)

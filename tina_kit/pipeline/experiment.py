@@ -112,7 +112,9 @@ class Experiment:
     @cached_property
     def zoo(self) -> ZooShards:
         imported = self.imported
-        stage = imported and ImportedStage(self.runtime, imported.folder, imported.tasks)
+        stage = None
+        if imported is not None:
+            stage = ImportedStage(self.runtime, imported.folder, imported.tasks)
         tuning = FineTuning(self.inputs, self.recipe.core.finetune, self.seed)
         return ZooShards(self.runtime, self.inputs, tuning, self.tasks, stage)
 
@@ -147,7 +149,5 @@ class Experiment:
     def _inherited(self, named: NamedPart) -> dict[str, FitStage]:
         """For each option that names another row, the stage that fits that row."""
         rows = {row.name: row for row in self.recipe.generators}
-        stages = {
-            option: self.row(rows[name]).stage for option, name in named.part.rows().items()
-        }
+        stages = {option: self.row(rows[name]).stage for option, name in named.part.rows().items()}
         return {option: stage for option, stage in stages.items() if stage is not None}

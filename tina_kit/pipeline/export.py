@@ -13,9 +13,9 @@ def exported_zoo(experiment: Experiment) -> ZooArchive:
     tasks = experiment.tasks["id"]
     if not all(stage.cached for stage in experiment.zoo.stages["id"]):
         raise UserError(
-            f"the p-Models of this run's ID tasks are not in the store {experiment.runtime.store.root}: "
-            "none of its generators asked for them, or they were removed. Run the recipe with a "
-            "generator that learns from them"
+            "the p-Models of this run's ID tasks are not in the store "
+            f"{experiment.runtime.store.root}: none of its generators asked for them, or they were "
+            "removed. Run the recipe with a generator that learns from them"
         )
     recipe, core = experiment.recipe, experiment.recipe.core
     origin = {
@@ -38,5 +38,3 @@ def exported_zoo(experiment: Experiment) -> ZooArchive:
         experiment.zoo.vectors("id"),
         origin,
     )
-
-

@@ -42,9 +42,7 @@ def personal_model(
     vector = generate(generator, conditions, tasks, experiment.runtime, experiment.seed)[0]
     if len(vector) != experiment.architecture.layout(len(classes)).size:
         raise UserError(f"{named.name} answers more classes than {', '.join(classes)}")
-    module = assemble(
-        experiment.architecture, experiment.generic.state, vector, len(classes)
-    )
+    module = assemble(experiment.architecture, experiment.generic.state, vector, len(classes))
     height, width = experiment.images.size
     return PModel(
         module,

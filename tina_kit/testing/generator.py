@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tina_kit.api import Context, Generator, LearnsFrom, Request, Zoo
+from tina_kit.api import Context, Generator, Request, Zoo
+from tina_kit.api.generation import LearnsFrom
 from tina_kit.testing import expect
 from tina_kit.testing.base import PartSuite
 from tina_kit.testing.world import CLASSES, TASK, Interrupted, World, killed

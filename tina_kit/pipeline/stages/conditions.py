@@ -270,4 +270,3 @@ class Conditions:
             length = (rows.norm(dim=-1, keepdim=True) * share).sum(2)
             rows = F.normalize((rows * share).sum(2), dim=-1) * length
         return torch.where(tasks[..., None] < 0, self.padding, rows)
-

@@ -150,7 +150,9 @@ class StudyStage(MeasuringStage):
             "split": self.split,
             "seed": self.row.seed,
         }
-        return settings if self.images in (None, 1) else settings | {"images of a class": self.images}
+        return (
+            settings if self.images in (None, 1) else settings | {"images of a class": self.images}
+        )
 
     @property
     def shards(self) -> Sequence[ZooStage]:

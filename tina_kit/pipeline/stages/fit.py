@@ -157,9 +157,7 @@ class GeneratorRow:
                 train=train or _no_training,
                 learning=self._learning(train) if train and self._looks else _NoImages(),
                 personalise=self._personalise(shards) if generator.personalises else _no_look,
-                inherited={
-                    option: stage.entry.folder for option, stage in self.inherited.items()
-                },
+                inherited={option: stage.entry.folder for option, stage in self.inherited.items()},
             )
         )
         return generator
@@ -199,7 +197,11 @@ class GeneratorRow:
 
 
 def generate(
-    generator: Generator, conditions: Tensor, tasks: Tensor | None, runtime: Runtime, seed: int,
+    generator: Generator,
+    conditions: Tensor,
+    tasks: Tensor | None,
+    runtime: Runtime,
+    seed: int,
     label: str = "generate",
 ) -> Tensor:
     """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
