@@ -76,7 +76,14 @@ def _default(own: Any, name: str) -> str:
     fields = own.get("__pydantic_fields__", {})
     if name in fields:
         return "" if fields[name].is_required() else f" = {fields[name].default!r}"
-    return f" = {own[name]!r}" if name in own else ""
+    if name not in own:
+        return ""
+    value = own[name]  # a set has no order of its own
+    return (
+        f" = {{{', '.join(map(repr, sorted(value)))}}}"
+        if isinstance(value, frozenset)
+        else f" = {value!r}"
+    )
 
 
 if __name__ == "__main__":
