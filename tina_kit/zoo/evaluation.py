@@ -11,8 +11,9 @@ from tina_kit.api import Architecture, Observer
 from tina_kit.training import counting
 from tina_kit.zoo.batches import labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.forms import each
 
-MODELS = 50  # p-Models evaluated side by side; more only cost memory
+MODELS = 50  # p-Models evaluated side by side where they are; more only cost memory
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,27 @@ def evaluate(
     """
     rows = rows_of(data.architecture, vectors.shape[1])
     names = labels_in_tasks(tasks, data.class_count)
-    correct = torch.zeros_like(tasks)
-    chosen = [data.images_of(task) for task in tasks]
+    vectors, chosen = vectors.to(data.device), [data.images_of(task) for task in tasks]
+
+    def count(part: slice) -> Tensor:
+        """int64 `(m, C)`: right answers of some p-Models."""
+        right = torch.zeros_like(tasks[part])
+        for batch in _padded(chosen[part]).split(batch_size, dim=1):  # (m, B), -1 where padded
+            taken = batch.clamp(min=0)
+            logits = data.forward_many(vectors[part], taken, rows)
+            best, answer = without_absent(logits, tasks[part]).max(-1)
+            target = names[part].gather(1, data.labels[taken])
+            correct = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (batch >= 0)
+            right.scatter_add_(1, target.clamp(min=0), correct.long())
+        return right
+
+    counts = []
     with torch.inference_mode(), counting(observer or Observer(), label, len(tasks)) as advance:
-        for first in range(0, len(tasks), MODELS):
-            part = slice(first, min(first + MODELS, len(tasks)))
-            images = _padded(chosen[part])
-            models = vectors[part].to(data.device)
-            for batch in images.split(batch_size, dim=1):  # (M, B), -1 where padded
-                taken = batch.clamp(min=0)
-                logits = data.forward_many(models, taken, rows)
-                best, answer = without_absent(logits, tasks[part]).max(-1)
-                target = names[part].gather(1, data.labels[taken])
-                right = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (batch >= 0)
-                correct[part].scatter_add_(1, target.clamp(min=0), right.long())
-            advance(part.stop - first)
+        for right in each(data, len(tasks), MODELS, count):
+            counts.append(right)
+            advance(len(right))
     sizes = torch.tensor([len(pool) for pool in data.pools])
-    return Correct(correct, torch.where(tasks < 0, 0, sizes[tasks]))
+    return Correct(torch.cat(counts), torch.where(tasks < 0, 0, sizes[tasks]))
 
 
 def _padded(pools: list[Tensor]) -> Tensor:

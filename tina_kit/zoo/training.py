@@ -13,6 +13,7 @@ from tina_kit.recipe.schema import GenericOptions
 from tina_kit.training import Trainer, derived_seed, generator_for
 from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.forms import sum_of_losses
 
 
 def train_generic(
@@ -113,10 +114,13 @@ def finetune(
 
     def loss(step: Step, models: nn.Module) -> Tensor:
         batch = batches[step.index]
-        logits = data.forward_many(models(), batch, tasks.shape[1])
-        logits = without_absent(logits.float(), tasks)
-        target = names[row, data.labels[batch]].to(data.device)
-        return F.cross_entropy(logits.flatten(0, 1), target.flatten()) * len(tasks)
+
+        def of_some(logits: Tensor, part: slice) -> Tensor:
+            logits = without_absent(logits.float(), tasks[part])
+            target = names[row[part], data.labels[batch[part]]].to(data.device)
+            return F.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+        return sum_of_losses(data, models(), batch, tasks.shape[1], of_some)
 
     models = _PModels(start.clone())
     train(models, loss, Training.from_options(options, steps, checkpoint_every=25))

@@ -1,0 +1,111 @@
+"""How many p-Models run: side by side in one call, or one by one with a core for each.
+
+Which is faster depends on the device and on what is generated (`tests/benchmarks/p_models.py`).
+On a CPU convolutions of many p-Models are slow as one grouped call, while one p-Model's weights
+and activations stay in the cache; on an accelerator, and where only linear maps of features are
+generated, one call for all is faster. The choice depends on nothing else, so that the same run
+gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from tina_kit.zoo.data import TaskData
+
+T = TypeVar("T")
+Loss = Callable[[Tensor, slice], Tensor]
+"""(logits `(m, B, C)` of some p-Models, which of them they are) → their mean loss, a scalar."""
+
+
+def one_by_one(data: TaskData) -> bool:
+    return data.device.type == "cpu" and not data.architecture.frozen_features
+
+
+def described(data: TaskData) -> str:
+    """For the log."""
+    if one_by_one(data):
+        return f"p-Models run one by one on {torch.get_num_threads()} threads"
+    return "p-Models run side by side"
+
+
+def sum_of_losses(
+    data: TaskData, vectors: Tensor, index: Tensor, classes: int, loss: Loss
+) -> Tensor:
+    """The sum of the losses of M p-Models, differentiable in their vectors.
+
+    vectors: float32 `(M, P)`; index: int64 `(M, B)`, the images that each sees.
+    """
+    if one_by_one(data):
+        total: Tensor = _OneByOne.apply(vectors, data, index, classes, loss)
+        return total
+    every = slice(0, len(vectors))
+    return loss(data.forward_many(vectors, index, classes), every) * len(vectors)
+
+
+def each(data: TaskData, count: int, at_once: int, work: Callable[[slice], T]) -> Iterator[T]:
+    """`work` for p-Models in order: for each by itself on a thread of its own, or for `at_once` of
+    them together."""
+    if one_by_one(data):
+        parts = [slice(place, place + 1) for place in range(count)]
+        yield from _pool(torch.get_num_threads()).map(_as_here(work), parts)
+    else:
+        for first in range(0, count, at_once):
+            yield work(slice(first, min(first + at_once, count)))
+
+
+class _OneByOne(torch.autograd.Function):
+    """Each p-Model's loss and gradient, computed while its activations are in the cache."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, vectors: Tensor, data: TaskData, index: Tensor, classes: int, loss: Loss
+    ) -> Tensor:
+        gradients = torch.empty_like(vectors)
+
+        def work(part: slice) -> Tensor:
+            with torch.enable_grad():
+                own = vectors[part].detach().requires_grad_()
+                value = loss(data.forward_many(own, index[part], classes), part)
+                (gradients[part],) = torch.autograd.grad(value, own)
+            return value.detach()
+
+        losses = torch.stack(list(each(data, len(vectors), 1, work)))
+        ctx.save_for_backward(gradients)
+        return losses.sum()
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+        (gradients,) = ctx.saved_tensors
+        return gradients * grad[0], None, None, None, None
+
+
+def _as_here(work: Callable[[slice], T]) -> Callable[[slice], T]:
+    """With this thread's precision and inference mode, which others do not inherit."""
+    enabled, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+    inference = torch.is_inference_mode_enabled()
+
+    def there(part: slice) -> T:
+        mode: AbstractContextManager[Any] = torch.inference_mode(inference)
+        with mode, torch.autocast("cpu", dtype, enabled=enabled):
+            return work(part)
+
+    return there
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that compute on one core each: what one of them computes does not depend on how many
+    there are."""
+    pool = ThreadPoolExecutor(threads, "p-models", initializer=lambda: torch.set_num_threads(1))
+    # Started at once: the number that a new thread sets is also the default of later ones.
+    list(pool.map(lambda _: torch.ones(1) + 1, range(threads)))
+    torch.set_num_threads(threads)
+    return pool
