@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Zoo,
     )
     from tina_kit.api.layout import Layout, Parameter
+    from tina_kit.api.names import as_words, name_index, name_key
     from tina_kit.api.options import (
         Options,
         Part,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         row,
     )
     from tina_kit.api.study import Study, Trial
+    from tina_kit.api.text import read_text
     from tina_kit.api.tokens import TokenMap
 
 _HOME = {
@@ -63,8 +65,10 @@ _HOME = {
     "errors": "TinaKitError UserError",
     "generation": "Context Generator ImagePrompts Learning Request Step Train Training Zoo",
     "layout": "Layout Parameter",
+    "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "study": "Study Trial",
+    "text": "read_text",
     "tokens": "TokenMap",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -102,12 +106,16 @@ __all__ = [
     "Trial",
     "UserError",
     "Zoo",
+    "as_words",
     "aside",
     "at_generation",
     "hookimpl",
+    "name_index",
+    "name_key",
     "part",
     "parts",
     "read_checkpoint",
+    "read_text",
     "row",
 ]
 

@@ -35,6 +35,14 @@ class Source:
     precision: str
 
 
+def check_padding(conditioner: Conditioner, prompts: Sequence[str]) -> None:
+    """Raise UserError where a class is called like the prompt of an absent one."""
+    if conditioner.padding_prompt in prompts:
+        raise UserError(
+            f"'{conditioner.padding_prompt}' stands for an absent class and cannot name one"
+        )
+
+
 class Conditions:
     """The stages of one conditioner, and their results.
 
@@ -137,6 +145,16 @@ class Conditions:
         """float32 `(GIBBERISH, D)`: of images of noise."""
         return self._image("gibberish")
 
+    def image_of_each(self, classes: Tensor) -> Tensor:
+        """int64 `(S,)` → float32 `(S, D)`: the first training image of each class, from which
+        nothing learns (see `kept_as_prompts`). Embeds them where no stage has embedded all."""
+        labels = self._pictures.labels
+        order = labels.argsort(stable=True)
+        places = order[torch.searchsorted(labels[order], classes)]
+        if self.image_stage.cached(self.store):
+            return self.image_rows[places]
+        return self.ready.embed_images(self._pictures.read(places))
+
     def of_tasks(self, tasks: Tensor) -> Tensor:
         """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt where a class is absent."""
         return torch.cat([self.rows, self.padding[None]])[tasks]
@@ -193,6 +211,7 @@ class Conditions:
     def _embed_text(self, draft: Draft) -> None:
         try:
             conditioner = self.ready
+            check_padding(conditioner, self.source.class_names)
             tensors = {
                 "classes": conditioner.embed(self.source.class_names),
                 "padding": conditioner.embed([conditioner.padding_prompt]),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import tina_kit
-from tina_kit.api import UserError
+from tina_kit.api import UserError, name_index, name_key
 from tina_kit.pipeline.draws import without
 from tina_kit.pipeline.stage import Stage
 from tina_kit.store import Draft, content_of
@@ -123,13 +123,14 @@ def imported_zoo(experiment: Experiment) -> ImportedZoo | None:
 def _in_dataset(archive: ZooArchive, names: Sequence[str], folder: Path) -> Tensor:
     """The archive's tasks in the data set's numbers."""
     used = archive.tasks[archive.tasks >= 0].unique().tolist()
-    number = {name: index for index, name in enumerate(names)}
-    if unknown := [archive.class_names[u] for u in used if archive.class_names[u] not in number]:
+    number = name_index(names)
+    keys = [name_key(name) for name in archive.class_names]
+    if unknown := [archive.class_names[u] for u in used if keys[u] not in number]:
         raise UserError(
             f"{folder}: the data set does not have {len(unknown)} of its classes: "
             f"{', '.join(unknown)}"
         )
-    numbers = [number.get(name, -1) for name in archive.class_names]
+    numbers = [number.get(key, -1) for key in keys]
     return torch.tensor([*numbers, -1])[archive.tasks]  # an absent class takes the last entry
 
 
