@@ -231,7 +231,9 @@ class Cifar100(_Cifar):
     def superclasses(self) -> Sequence[int] | None:  # type: ignore[override]
         """As published, so that no file of images is read for them; of other classes what the
         training file says, None where it says nothing."""
-        known = {name_key(name): label for label, names in enumerate(SUPERCLASSES) for name in names}
+        known = {
+            name_key(name): label for label, names in enumerate(SUPERCLASSES) for name in names
+        }
         keys = [name_key(name) for name in self.class_names]
         if known.keys() >= set(keys):
             return [known[key] for key in keys]

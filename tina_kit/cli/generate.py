@@ -96,7 +96,9 @@ def _named(lists: Sequence[str], single: Sequence[str]) -> list[str]:
     """The names of all `--classes` and then of all `--class`."""
     split = [name for text in lists for name in text.split(",")]
     if quoted := [name.strip() for name in split if name.count('"') % 2]:
-        raise UserError(f"--classes: {quoted[0]}: give a name that holds a comma or a quote with --class")
+        raise UserError(
+            f"--classes: {quoted[0]}: give a name that holds a comma or a quote with --class"
+        )
     names = [tidy(name) for name in (*split, *single)]
     places = [f"--classes, name {number}" for number in range(1, len(split) + 1)]
     places += [f"--class, number {number}" for number in range(1, len(single) + 1)]

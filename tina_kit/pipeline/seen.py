@@ -77,7 +77,9 @@ class Familiarity:
     @property
     def warning(self) -> str:
         """Which classes are less similar to every seen class than the limit; "" for none."""
-        far = [asked for asked in self.classes if asked.nearest and asked.nearest[0][1] < self.limit]
+        far = [
+            asked for asked in self.classes if asked.nearest and asked.nearest[0][1] < self.limit
+        ]
         if not far:
             return ""
         names = ", ".join(f"{asked} ({asked.nearest[0][1]:.2f})" for asked in far)

@@ -214,7 +214,9 @@ def _stacked(models: Sequence[_PModel], architecture: Architecture) -> Gathered:
     for count in counts.unique().tolist():
         some = (counts == count).nonzero().squeeze(1)
         alike = [models[index] for index in some.tolist()]
-        tasks[some, :count] = torch.tensor([[numbers[name_key(n)] for n in m.classes] for m in alike])
+        tasks[some, :count] = torch.tensor(
+            [[numbers[name_key(n)] for n in m.classes] for m in alike]
+        )
         vectors[some] = _with_absent(
             torch.stack([model.vector for model in alike]), architecture.layout(count), whole
         )
