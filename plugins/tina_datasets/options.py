@@ -63,8 +63,8 @@ class ImageFolderOptions(ImageFilesOptions):
     )
     names: Path | None = Field(
         None,
-        description="a .tsv of folder and class name, when folder names are not class names; a name "
-        "with a comma stands in double quotes",
+        description="a .tsv of folder and class name, when folder names are not class names; a "
+        "name with a comma stands in double quotes",
     )
 
 

@@ -97,7 +97,7 @@ def _problem(name: object) -> str:
     """What is wrong with a name by itself, "" for nothing."""
     if not isinstance(name, str):
         return f"is not text but {type(name).__name__}"
-    categories = {unicodedata.category(c) for c in name if not c.isspace()}
+    categories = {unicodedata.category(c) for c in name.strip()}
     if "Cs" in categories:
         return "is not UTF-8"
     if "Cc" in categories:
