@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tina_kit
-from tina_kit.cli.inspect import OWN
+from tina_kit.api.component import OWN
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -158,5 +158,5 @@ def _plugins(found: Registry) -> Iterator[Finding]:
         yield Finding("plugins", "broken", str(own), f"pip install --force-reinstall {OWN}")
     others = [failure for failure in found.failures if failure.owner != OWN]
     if others:
-        text = f"{len(others)} plugins of others are not as they should be, see below"
-        yield Finding("plugins", "note", text)
+        names = dict.fromkeys(failure.plugin for failure in others)
+        yield Finding("plugins", "note", f"problems with {', '.join(names)}; see below")

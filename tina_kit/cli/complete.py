@@ -104,7 +104,8 @@ def _options(found: Registry, kind: str, node: Node | None, key: str) -> Iterato
     fallback = "balanced-permutations" if kind == "task-sampler" else None
     use = settings.get("use", fallback) if isinstance(settings, dict) else settings
     for entry in found.of_kind(kind):
-        if use in (entry.component.name, entry.full_name) and entry.load is None:
+        if use in (entry.component.name, entry.full_name):
+            found.get(kind, entry.full_name)  # imports its options
             yield from _fields(f"{key}.", import_attribute(entry.component.options))
 
 
@@ -126,7 +127,7 @@ def _fields(prefix: str, model: Any) -> Iterator[tuple[str, str]]:
 def _registry() -> Registry:
     from tina_kit.plugins import discover
 
-    return discover(patience=0)
+    return discover()
 
 
 def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Pairs:
