@@ -32,7 +32,8 @@ OPTION = {
     *("row", "at_generation"),
 }
 BROKEN = {
-    *("owner", "version", "entry_point", "stage", "reason", "traceback", "left_out", "remedy", "file"),
+    *("owner", "version", "entry_point", "stage", "reason", "traceback", "left_out", "remedy"),
+    "file",
 }
 ENTRIES = discover().registered
 

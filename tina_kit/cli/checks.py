@@ -152,8 +152,14 @@ def _data() -> Iterator[Finding]:
 
 
 def _plugins(found: Registry) -> Iterator[Finding]:
+    from tina_kit.plugins.discovery import installed
+    from tina_kit.plugins.failure import DISABLE
+
     owners = dict.fromkeys(entry.origin for entry in found.registered)
     yield Finding("plugins", "ok", f"{len(found.registered)} components of {', '.join(owners)}")
+    off = [f"{plugin.name} of {plugin.owner}" for plugin, _ in installed(switched_off=True)]
+    if off:
+        yield Finding("plugins", "note", f"{DISABLE} switches off {', '.join(off)}")
     for own in [failure for failure in found.failures if failure.owner == OWN]:
         yield Finding("plugins", "broken", str(own), f"pip install --force-reinstall {OWN}")
     others = [failure for failure in found.failures if failure.owner != OWN]

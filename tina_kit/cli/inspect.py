@@ -26,6 +26,7 @@ from tina_kit.cli.common import (
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registered
 
+
 def list_(
     ctx: typer.Context,
     kind: Annotated[

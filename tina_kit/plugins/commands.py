@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from tina_kit.plugins.failure import Failure, Refused
 from tina_kit.plugins.guard import Guard
 from tina_kit.plugins.plugin import Loaded, Plugin
 
-if TYPE_CHECKING:
-    from click import Command
-
 HOOK = "tina_kit_commands"
 T = TypeVar("T")
 
 
-def commands_of(loaded: Loaded) -> tuple[dict[str, Command], list[Failure]]:
+def commands_of(loaded: Loaded) -> tuple[dict[str, Any], list[Failure]]:
     """The commands of one plugin by their names, and why there are none where its hook fails."""
-    commands: dict[str, Command] = {}
+    commands: dict[str, Any] = {}
     if not loaded.has(HOOK):
         return commands, []
     with Guard() as guard:

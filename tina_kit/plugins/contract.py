@@ -4,7 +4,7 @@ before anything is built."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,19 +31,23 @@ def _missing(target: type) -> Iterator[tuple[str, str]]:
         wanted = inspect.getattr_static(target, name)
         what = f"the property {name}"
         if inspect.isfunction(wanted):
-            what = f"the method {name}{_written(inspect.signature(wanted))}"
+            what = f"the method {name}{_written(inspect.signature(wanted).parameters.values())}"
         yield f"{target.__name__} lacks {what}", _class_place(target)
 
 
 def _construction(target: type) -> Iterator[tuple[str, str]]:
     init = inspect.getattr_static(target, "__init__")
-    if init is object.__init__ and target.__new__ is object.__new__:
+    new = inspect.getattr_static(target, "__new__")
+    if init is object.__init__ and new is object.__new__:
         yield f"{target.__name__} lacks the method __init__(self, options)", _class_place(target)
     elif inspect.isfunction(init):
         given = inspect.signature(init)
         if not _takes(given.bind_partial, 2):
-            what = f"{target.__name__}.__init__ must take (self, options), not {_written(given)}"
-            yield what, defined_at(init)
+            not_so = f"not {_written(given.parameters.values())}"
+            yield (
+                f"{target.__name__}.__init__ must take (self, options), {not_so}",
+                defined_at(init),
+            )
 
 
 def _different(contract: type, target: type) -> Iterator[tuple[str, str]]:
@@ -60,10 +64,11 @@ def _different(contract: type, target: type) -> Iterator[tuple[str, str]]:
             yield f"{target.__name__}.{name} must be marked with @property", place
         elif inspect.isfunction(wanted):
             theirs, ours = inspect.signature(wanted), inspect.signature(getattr(target, name))
-            placed = [p.name for p in theirs.parameters.values() if p.kind in _PLACED]
-            named = [p for p in theirs.parameters if p not in placed]
-            if not _takes(ours.bind, len(placed) - bound, named):
-                must = f"must take {_written(theirs)}, not {_written(ours)}"
+            wants = list(theirs.parameters.values())[bound:]  # without self
+            placed = [p.name for p in wants if p.kind in _PLACED]
+            named = [p.name for p in wants if p.name not in placed]
+            if not _takes(ours.bind, len(placed), named):
+                must = f"must take {_written(wants)}, not {_written(ours.parameters.values())}"
                 yield f"{target.__name__}.{name} {must}", place
 
 
@@ -76,10 +81,9 @@ def _takes(bind: Callable[..., object], count: int, named: Sequence[str] = ()) -
     return True
 
 
-def _written(signature: inspect.Signature) -> str:
-    """Its parameters without their types."""
-    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-    return str(inspect.Signature(plain))
+def _written(parameters: Iterable[inspect.Parameter]) -> str:
+    """Without their types."""
+    return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters]))
 
 
 def _class_place(target: type) -> str:

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import EntryPoint, distributions, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from tina_kit.plugins.failure import DISABLE, Failure, Refused
 from tina_kit.plugins.loading import load
 from tina_kit.plugins.plugin import LOCAL, Plugin
 from tina_kit.plugins.registry import Registry
+
+FILE = "entry_points.txt"
 
 
 def discover() -> Registry:
@@ -39,10 +41,10 @@ def discover() -> Registry:
     return registry
 
 
-def installed() -> list[tuple[Plugin, EntryPoint]]:
-    """The plugins that are not switched off, in the order in which they are imported."""
+def installed(switched_off: bool = False) -> list[tuple[Plugin, EntryPoint]]:
+    """The plugins in the order in which they are imported; or those that are switched off."""
     found = [(_plugin(point), point) for point in _points()]
-    found = [(plugin, point) for plugin, point in found if not _disabled(plugin)]
+    found = [(plugin, point) for plugin, point in found if _disabled(plugin) == switched_off]
     return sorted(found, key=lambda pair: (pair[0].owner != OWN, pair[0].owner, pair[0].name))
 
 
@@ -50,8 +52,11 @@ def importing(plugin: Plugin, point: EntryPoint) -> Callable[[], Any]:
     """What imports an installed plugin."""
 
     def get() -> Any:
+        if not point.value:
+            raise Refused(f"its {FILE} is malformed")
         if not plugin.module:
-            raise Refused(f"its entry point must be 'module' or 'module:object', not {point.value!r}")
+            wanted = "'module' or 'module:object'"
+            raise Refused(f"its entry point must be {wanted}, not {point.value!r}")
         return point.load()
 
     return get
@@ -102,11 +107,21 @@ def _points() -> list[EntryPoint]:
     try:
         return list(entry_points(group=ENTRY_POINTS))
     except Exception:  # of one distribution whose metadata are broken
-        found = []
-        for distribution in distributions():
+        found: dict[str, Distribution] = {}
+        for each in distributions():
             with suppress(Exception):
-                found += distribution.entry_points.select(group=ENTRY_POINTS)
-        return found
+                if ENTRY_POINTS in (each.read_text(FILE) or ""):
+                    found.setdefault(normalised(each.name), each)
+        return [point for each in found.values() for point in _points_of(each)]
+
+
+def _points_of(distribution: Distribution) -> list[EntryPoint]:
+    try:
+        return list(distribution.entry_points.select(group=ENTRY_POINTS))
+    except Exception:
+        point = EntryPoint(FILE, "", ENTRY_POINTS)
+        vars(point).update(dist=distribution)
+        return [point]
 
 
 def _plugin(point: EntryPoint) -> Plugin:
