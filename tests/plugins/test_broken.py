@@ -32,6 +32,11 @@ def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=90)
 
 
+def told(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Its stderr, without what a busy machine adds."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("slow: ")]
+
+
 def unique(folder: Path, name: str) -> str:
     """A module's name that no other test has imported."""
     return f"{name}_{folder.parent.name}".replace("-", "_")
@@ -96,16 +101,17 @@ def test_ten_broken_plugins_leave_list_as_fast_and_doctor_names_them_all(site: P
 
     listed = call("list", "--json")
     assert {row["owner"] for row in json.loads(listed.stdout)} == {"tina-kit"}
-    assert len(listed.stderr.splitlines()) == 1 and "10 plugins were skipped" in listed.stderr
+    [line] = told(listed)
+    assert "10 plugins were skipped" in line
     strict = call("list", "--strict-plugins")
     assert (strict.returncode, strict.stdout) == (1, "")
     assert "raises was skipped" in strict.stderr and "Traceback" not in strict.stderr
 
     doctor = call("doctor", "--json")
-    told = {row["owner"]: row for row in json.loads(doctor.stdout)["plugins"]}
-    assert doctor.returncode == 0 and told.keys() == AT_ONCE.keys()
+    rows = {row["owner"]: row for row in json.loads(doctor.stdout)["plugins"]}
+    assert doctor.returncode == 0 and rows.keys() == AT_ONCE.keys()
     for name, (_, stage, reason, line) in AT_ONCE.items():
-        row = told[name]
+        row = rows[name]
         assert (row["stage"], row["version"], row["left_out"]) == (stage, "1.0", True)
         assert reason in row["reason"] and row["file"].endswith(f"{name}.py:{line}")
         assert f"TINA_KIT_DISABLE_PLUGINS={name}" in row["remedy"]
@@ -118,7 +124,7 @@ def test_what_a_plugin_prints_is_not_seen(site: Path, words: tuple[str, ...]) ->
     assert "print" not in call(*words).stdout
     install(site, "loud", PRINTS + PART)
     loud = call(*words)
-    assert loud.stderr == bare.stderr
+    assert told(loud) == told(bare)
     assert [line for line in loud.stdout.splitlines() if "loud" not in line] == (
         bare.stdout.splitlines()
     )
@@ -156,8 +162,9 @@ def test_ctrl_c_names_the_plugin_that_was_being_imported(site: Path) -> None:
     install(site, "hangs", "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n" + PART)
     stopped = call("list")
     assert stopped.returncode == 130
-    told = "stopped importing plugin hangs of hangs; TINA_KIT_DISABLE_PLUGINS=hangs switches it off"
-    assert stopped.stderr.splitlines()[0] == told
+    assert stopped.stderr.splitlines()[0] == (
+        "stopped importing plugin hangs of hangs; TINA_KIT_DISABLE_PLUGINS=hangs switches it off"
+    )
 
 
 def test_ctrl_c_inside_another_error_is_ctrl_c(site: Path) -> None:
@@ -188,4 +195,4 @@ def test_a_plugin_that_needs_a_broken_package_is_listed(site: Path) -> None:
     install(site, "needy", PART.replace('"Dots.")', '"Dots.", needs=("torn_package.part",))'))
     listed = call("list", "dataset")
     assert "needs torn_package.part: pip install torn_package.part" in listed.stdout
-    assert "hello" not in listed.stdout and not listed.stderr
+    assert "hello" not in listed.stdout and not told(listed)

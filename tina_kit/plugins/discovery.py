@@ -80,7 +80,7 @@ def load_file(registry: Registry, path: Path) -> Failure | None:
         try:
             spec.loader.exec_module(module)
         except BaseException:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
             raise
         return module
 

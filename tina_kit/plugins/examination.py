@@ -27,7 +27,7 @@ from tina_kit.plugins.failure import Failure, Refused
 from tina_kit.plugins.plugin import Loaded, Plugin
 from tina_kit.plugins.registry import Registry
 
-LIMIT_S = 30.0
+LIMIT_S = 20.0
 """Seconds that one step may take, such as the import of a plugin or of one component's code."""
 _AT_ONCE = 4
 _CODE = "import sys; sys.path[:] = sys.argv[2:]; from tina_kit.plugins import checkup; "

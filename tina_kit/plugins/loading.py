@@ -60,8 +60,9 @@ def _registered(module: Any, name: str) -> pluggy.PluginManager:
         if not set(found.argnames) <= set(takes):
             written = ", ".join(found.argnames)
             raise Refused(f"{caller.name} must take ({', '.join(takes)}), not ({written})", place)
-    for hook in _TAKES.keys() - {caller.name for caller in callers}:
-        if callable(function := getattr(module, hook, None)):
+    marked = [caller.name for caller in callers]
+    for hook in _TAKES:
+        if hook not in marked and callable(function := getattr(module, hook, None)):
             raise Refused(f"{hook} is not marked with @hookimpl", defined_at(function))
     if not callers:
         raise Refused(f"it has none of the hooks {', '.join(_TAKES)}")
