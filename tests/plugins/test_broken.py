@@ -155,7 +155,7 @@ def test_a_plugin_s_import_of_torch_is_what_makes_it_slow(site: Path) -> None:
     install(
         site, "torchy", "import sys, time\ntime.sleep(0.4)\nsys.modules['torch'] = sys\n" + PART
     )
-    assert "to import, since it imports torch" in call("list").stderr
+    assert "to import because it imports torch" in call("list").stderr
 
 
 def test_ctrl_c_names_the_plugin_that_was_being_imported(site: Path) -> None:
@@ -163,7 +163,8 @@ def test_ctrl_c_names_the_plugin_that_was_being_imported(site: Path) -> None:
     stopped = call("list")
     assert stopped.returncode == 130
     assert stopped.stderr.splitlines()[0] == (
-        "stopped importing plugin hangs of hangs; TINA_KIT_DISABLE_PLUGINS=hangs switches it off"
+        "interrupted while importing plugin hangs of hangs; TINA_KIT_DISABLE_PLUGINS=hangs switches "
+        "it off"
     )
 
 

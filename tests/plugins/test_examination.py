@@ -109,7 +109,7 @@ def test_commands_are_asked_for(site: Path) -> None:
     assert told.keys() == {"fails", "hides"}
     assert told["fails"]["stage"] == told["hides"]["stage"] == "commands"
     assert "its commands were skipped: ZeroDivisionError" in str(told["fails"]["reason"])
-    assert told["hides"]["reason"] == "its command 'list' is refused: tina-kit has one of this name"
+    assert told["hides"]["reason"] == "its command 'list' was refused: tina-kit already has it"
 
 
 def test_two_plugins_of_one_distribution_with_one_name_are_told(site: Path) -> None:

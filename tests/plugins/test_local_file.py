@@ -26,7 +26,7 @@ def test_a_broken_file_is_one_message(
     assert invoke(["list", "--plugin", str(file)]) == 2
     out, error = capfd.readouterr()
     assert out == "" and len(error.splitlines()) == 1 and reason in error
-    assert error.startswith(f"error: --plugin {file}: local plugin mine.py was skipped, since it")
+    assert error.startswith(f"error: --plugin {file}: local plugin mine.py was skipped because it")
     assert line is None or f"({file}:{line + 1})" in error
     assert not [module for module in sys.modules if str(tmp_path) in module]
 

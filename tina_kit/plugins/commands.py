@@ -27,7 +27,7 @@ def commands_of(loaded: Loaded) -> tuple[dict[str, Any], list[Failure]]:
         loaded.hooks.tina_kit_commands(app=app)
         commands = dict(get_group(app).commands)
         if not commands:
-            raise Refused(f"{HOOK} added none; write @app.command() with its brackets")
+            raise Refused(f"{HOOK} added no command; write @app.command() with parentheses")
     if guard.error is None:
         return commands, []
     failure = loaded.plugin.failure("commands", guard.error, left_out=False)
@@ -45,7 +45,7 @@ def accepted(
     for plugin, named in brought:
         for name, command in named.items():
             if name in owners:
-                reason = f"its command '{name}' is refused: {owners[name]} has one of this name"
+                reason = f"its command '{name}' was refused: {owners[name]} already has it"
                 refused.append(plugin.flaw("commands", reason))
             else:
                 owners[name] = f"plugin {plugin.name} of {plugin.owner}"

@@ -36,7 +36,7 @@ def discover() -> Registry:
             add(registry, plugin, importing(plugin, point))
         except KeyboardInterrupt as interrupt:
             which = f"plugin {plugin.name} of {plugin.owner}"
-            text = f"stopped importing {which}; {DISABLE}={plugin.name} switches it off"
+            text = f"interrupted while importing {which}; {DISABLE}={plugin.name} switches it off"
             raise KeyboardInterrupt(text) from interrupt
     return registry
 

@@ -43,7 +43,7 @@ class Failure:
     def __str__(self) -> str:
         place = f" ({self.file})" if self.file else ""
         if self.left_out:
-            return f"{self.plugin} was skipped, since {_WHY[self.stage]}: {self.reason}{place}"
+            return f"{self.plugin} was skipped because {_WHY[self.stage]}: {self.reason}{place}"
         return f"{self.plugin}: {self.reason}{place}"
 
     @property
@@ -67,8 +67,8 @@ class Failure:
         if self.stage == "api" and "newer" in self.reason:
             return f"pip install -U tina-kit; {switch_off}"
         if not self.left_out:
-            return f"tell its authors; {switch_off}"
-        return f"{upgrade}, or tell its authors; {switch_off}"
+            return f"report it to its authors; {switch_off}"
+        return f"{upgrade}, or report it to its authors; {switch_off}"
 
     def facts(self) -> dict[str, Any]:
         """For programs: its fields and the remedy."""

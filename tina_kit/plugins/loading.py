@@ -42,7 +42,7 @@ def load(
         loaded = Loaded(plugin, _components(manager, plugin.owner), manager.hook)
     wrong = [] if guard.error is None else [plugin.failure(stage, guard.error)]
     if guard.seconds > SLOW_S and plugin.owner not in (OWN, LOCAL):
-        why = ", since it imports torch" if "torch" in sys.modules and not had_torch else ""
+        why = " because it imports torch" if "torch" in sys.modules and not had_torch else ""
         wrong.append(plugin.flaw("import", f"it takes {guard.seconds:.1f} s to import{why}"))
     return loaded, wrong
 
