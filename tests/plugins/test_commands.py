@@ -109,3 +109,11 @@ def test_a_command_that_is_missing_since_its_plugin_fails_is_explained(
     assert invoke(["dots"]) == 2
     told = capsys.readouterr().err
     assert "plugin brings of brings was skipped" in told and "No such command 'dots'" in told
+
+
+def test_the_shell_completes_keys_beside_options_that_cannot_be_imported(
+    site: Path, recipe: Path
+) -> None:
+    install(site, "torn", PART.replace(":DotsOptions", ":Nothing"))
+    recipe.write_text(recipe.read_text().replace("{use: shapes, train: 10, test: 5}", "dots"))
+    assert completed("run", str(recipe), "--set", "generic.ep") == ["generic.epochs="]
