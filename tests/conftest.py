@@ -82,3 +82,11 @@ def plan_of(path: Path, store: Path, **options: object):  # type: ignore[no-unty
 def plan(recipe: Path, tmp_path: Path) -> Callable[..., object]:
     """`plan(sets=[...])`: the plan of the tiny recipe on this test's own store."""
     return lambda **options: plan_of(recipe, tmp_path / "store", **options)
+
+
+def personal_model(experiment, name, classes, images=(), strict=False):  # type: ignore[no-untyped-def]
+    """The p-Model that a generator of the run makes; name: None for the default."""
+    from tina_kit.pipeline.personal import ReadyGenerator
+
+    generator = ReadyGenerator(experiment, name, "image" if images else "text")
+    return generator.generate(classes, images, strict)

@@ -11,14 +11,14 @@ import yaml
 from tina_conditioners.described import Described
 from tina_conditioners.names import listed
 from tina_conditioners.options import DescriptionsOptions
-from tina_kit.api import Conditioner, UserError
+from tina_kit.api import Conditioner, UserError, name_index, name_key, read_text
 
 DATA = Path(__file__).with_name("data")
 PREFIX = "descriptions_"
 
 
 class Descriptions(Described):
-    """A YAML file tells a sentence for every class; names are looked up in lower case.
+    """A YAML file tells a sentence for every class; names are looked up by their `name_key`.
 
     Every value is read as text, so that a class may be called `no` or `1`. A prompt that is no
     class of the file is an error: nothing falls back on its name.
@@ -33,12 +33,12 @@ class Descriptions(Described):
 
     def sentences(self, names: Sequence[str]) -> Mapping[str, str]:
         table = self._table
-        if missing := [name for name in names if name.lower() not in table]:
+        if missing := [name for name in names if name_key(name) not in table]:
             raise UserError(
                 f"{self._path}: no description of {len(set(missing))} of {len(set(names))} "
                 f"classes: {listed(missing, table)}. Add a line `name: sentence` for each"
             )
-        return {name: table[name.lower()] for name in names}
+        return {name: table[name_key(name)] for name in names}
 
     @cached_property
     def _path(self) -> Path:
@@ -46,24 +46,26 @@ class Descriptions(Described):
 
     @cached_property
     def _table(self) -> dict[str, str]:
-        """Lower-case class names → sentences."""
+        """The `name_key` of each class → its sentence."""
+        text = read_text(self._path)
         try:
-            text = self._path.read_text(encoding="utf-8")
-            pairs = list(_pairs(yaml.compose(text, Loader=yaml.BaseLoader)))
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            entries = list(_entries(yaml.compose(text, Loader=yaml.BaseLoader)))
+        except (ValueError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
                 f"{self._path}: is no YAML of `class name: sentence` ({reason})"
             ) from None
-        names = [name for name, _ in pairs]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise UserError(f"{self._path}: described more than once: {', '.join(twice)}")
-        return dict(pairs)
+        places = [f"line {line}" for line, _, _ in entries]
+        try:
+            index = name_index([name for _, name, _ in entries], places)
+        except UserError as error:
+            raise UserError(f"{self._path}: {error}") from None
+        return {key: entries[position][2] for key, position in index.items()}
 
 
-def _pairs(root: yaml.Node | None) -> Iterator[tuple[str, str]]:
-    """The entries of a mapping of texts, read from its nodes: YAML itself would let the last of
-    two equal keys win."""
+def _entries(root: yaml.Node | None) -> Iterator[tuple[int, str, str]]:
+    """Line, key and value of the entries of a mapping of texts, read from its nodes: YAML itself
+    would let the last of two equal keys win."""
     if not isinstance(root, yaml.MappingNode):
         raise ValueError("it is no mapping")
     for key, value in root.value:
@@ -72,7 +74,7 @@ def _pairs(root: yaml.Node | None) -> Iterator[tuple[str, str]]:
             raise ValueError(f"line {line}: a class name and one sentence are expected")
         if not value.value.strip():
             raise ValueError(f"line {line}: '{key.value}' has no sentence")
-        yield key.value.lower(), " ".join(value.value.split())
+        yield line, key.value, " ".join(value.value.split())
 
 
 def _shipped(name: str) -> Path:

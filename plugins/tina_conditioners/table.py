@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from tina_conditioners.names import listed
 from tina_conditioners.options import EmbeddingTableOptions
-from tina_kit.api import Conditioner, UserError
+from tina_kit.api import Conditioner, UserError, name_index, name_key
 
 
 class EmbeddingTable(Conditioner):
-    """A prompt is looked up by its lower-case name; there is no vector for anything else but the
-    padding prompt, which is zero."""
+    """A prompt is looked up by its `name_key`; there is no vector for anything else but the padding
+    prompt, which is zero."""
 
     def __init__(self, options: EmbeddingTableOptions) -> None:
         self.options = options
@@ -42,7 +42,14 @@ class EmbeddingTable(Conditioner):
                 f"{embeddings.shape} and type {embeddings.dtype}; (N,) and numbers (N, D) would"
             )
         rows = torch.from_numpy(embeddings.astype(np.float32))
-        index = {str(name).lower(): row for row, name in enumerate(names)}
+        texts = [
+            name.decode(errors="surrogateescape") if isinstance(name, bytes) else str(name)
+            for name in names
+        ]
+        try:
+            index = name_index(texts, [f"row {row}" for row in range(len(texts))])
+        except UserError as error:
+            raise UserError(f"{path}: names: {error}") from None
         return index, F.normalize(rows, dim=1) if self.options.normalise else rows
 
     @property
@@ -61,7 +68,7 @@ class EmbeddingTable(Conditioner):
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         index, rows = self._table
-        missing = [p for p in prompts if p.lower() not in index and p != self.padding_prompt]
+        missing = [p for p in prompts if name_key(p) not in index and p != self.padding_prompt]
         if missing:
             raise UserError(
                 f"{self.options.path}: no embedding for {len(missing)} of {len(prompts)} prompts: "
@@ -70,7 +77,7 @@ class EmbeddingTable(Conditioner):
             )
         return torch.stack(
             [
-                torch.zeros(self.width) if p == self.padding_prompt else rows[index[p.lower()]]
+                torch.zeros(self.width) if p == self.padding_prompt else rows[index[name_key(p)]]
                 for p in prompts
             ]
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from tina_datasets.files import data_root
-from tina_datasets.layouts import FolderLayout, ImageFilesDataset
+from tina_datasets.layouts import FolderLayout, ImageFilesDataset, folder_names
 from tina_datasets.options import Caltech101Options
 from tina_kit.api import UserError
 
@@ -37,4 +37,4 @@ class Caltech101(ImageFilesDataset):
     @cached_property
     def class_names(self) -> Sequence[str]:
         """The categories as words: `cougar_body` is "cougar body"."""
-        return [folder.replace("_", " ").lower() for folder in self.layout.classes]
+        return [name.lower() for name in folder_names(self.layout)]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tina_datasets.archive import BrokenArchive, as_text, read_archive
 from tina_datasets.files import data_root
 from tina_datasets.options import CifarOptions
-from tina_kit.api import Dataset, Images, Split, UserError
+from tina_kit.api import Dataset, Images, Split, UserError, as_words, name_index, name_key
 
 SIZE = 32
 CHANNELS = 3
@@ -144,8 +144,10 @@ class _Cifar(Dataset):
         try:
             if not isinstance(names, list) or len(names) < 2:
                 raise BrokenArchive(f"{key} is no list of names")
-            return [as_text(name).replace("_", " ") for name in names]
-        except BrokenArchive as error:
+            words = [as_words(as_text(name)) for name in names]
+            name_index(words, [f"entry {number} of {key}" for number in range(len(words))])
+            return words
+        except (BrokenArchive, UserError) as error:
             raise self._broken(self._folder / self.archive.meta, error) from None
 
     def _labels(self, name: str, labels: object, classes: int) -> NDArray[np.int64]:
@@ -229,9 +231,12 @@ class Cifar100(_Cifar):
     def superclasses(self) -> Sequence[int] | None:  # type: ignore[override]
         """As published, so that no file of images is read for them; of other classes what the
         training file says, None where it says nothing."""
-        known = {name: label for label, names in enumerate(SUPERCLASSES) for name in names}
-        if known.keys() >= set(self.class_names):
-            return [known[name] for name in self.class_names]
+        known = {
+            name_key(name): label for label, names in enumerate(SUPERCLASSES) for name in names
+        }
+        keys = [name_key(name) for name in self.class_names]
+        if known.keys() >= set(keys):
+            return [known[key] for key in keys]
         return self._own_superclasses()
 
     def _own_superclasses(self) -> Sequence[int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tina_datasets.layouts import FolderLayout, ImageFilesDataset, names_of
+from tina_datasets.layouts import FolderLayout, ImageFilesDataset, folder_names, names_of
 from tina_datasets.options import ImageFolderOptions
 
 
@@ -24,5 +24,5 @@ class ImageFolder(ImageFilesDataset):
     def class_names(self) -> Sequence[str]:
         """The folders' names as words, or what `names` calls them."""
         if self.options.names is None:
-            return [folder.replace("_", " ") for folder in self.layout.classes]
+            return folder_names(self.layout)
         return names_of(self.layout.classes, self.options.names)

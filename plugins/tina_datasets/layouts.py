@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +25,7 @@ from tina_datasets.files import (
     split_class,
 )
 from tina_datasets.options import ImageFilesOptions
-from tina_kit.api import Dataset, Images, Split, UserError
+from tina_kit.api import Dataset, Images, Split, UserError, as_words, name_index, read_text
 
 TABLES = ("train.csv", "val.csv", "test.csv")
 
@@ -193,8 +195,8 @@ def split_folders(root: Path) -> tuple[Path, Path] | None:
 
 def read_table(path: Path) -> Iterator[tuple[str, str]]:
     """The filename and label of each row. Raises UserError naming table and line."""
-    with _as_text(path), path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
+    rows = csv.reader(StringIO(read_text(path), newline=""))
+    try:
         header = [column.strip() for column in next(rows, [])]
         if not {"filename", "label"} <= set(header):
             raise UserError(f"{path}: needs the columns filename and label, has {header}")
@@ -203,36 +205,54 @@ def read_table(path: Path) -> Iterator[tuple[str, str]]:
             if len(row) <= max(name, label):
                 raise UserError(f"{path}:{rows.line_num}: the row is too short: {','.join(row)}")
             yield row[name].strip(), row[label].strip()
+    except csv.Error as error:
+        raise UserError(f"{path}:{rows.line_num}: not a CSV table ({error})") from None
 
 
-@contextmanager
-def _as_text(path: Path) -> Iterator[None]:
-    """Names the table that is none."""
-    try:
-        yield
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is no table in UTF-8 ({error}). Save it as UTF-8") from None
-
-
-def read_names(path: Path) -> dict[str, str]:
-    """Class → the first of its names, from lines of class, tab (or a space), names and commas."""
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such table of class names")
-    named = {}
-    with _as_text(path):
-        lines = path.read_text(encoding="utf-8").splitlines()
-    for line in lines:
-        class_, _, words = line.partition("\t" if "\t" in line else " ")
-        named[class_.strip()] = words.split(",")[0].strip()
-    return named
+def folder_names(layout: FolderLayout) -> list[str]:
+    """The names of the class folders as words. Raises UserError naming folders of one name."""
+    names = [as_words(folder) for folder in layout.classes]
+    name_index(names, [f"folder {layout.root / folder}" for folder in layout.classes])
+    return names
 
 
 def names_of(classes: Sequence[str], table: Path) -> list[str]:
-    """What `table` calls the classes. Raises UserError listing all that it does not name."""
-    named = read_names(table)
-    missing = [class_ for class_ in classes if not named.get(class_)]
+    """What a table calls the classes: lines of class, tab (or a space), names with commas between
+    them, of which the first counts. A name that holds a comma stands in double quotes.
+
+    Raises UserError for a table with a class twice, without a name for a class, or with the same
+    name for two of the classes.
+    """
+    named: dict[str, tuple[str, int]] = {}
+    for number, line in enumerate(read_text(table).split("\n"), 1):
+        class_, _, words = line.partition("\t" if "\t" in line else " ")
+        class_ = _folder_key(class_.strip())
+        if not class_:
+            continue
+        if class_ in named:
+            raise UserError(
+                f"{table}:{number}: {class_} is named twice, first in line {named[class_][1]}; "
+                "remove one of the lines"
+            )
+        named[class_] = _first_name(words), number
+    found = [named.get(_folder_key(class_), ("", 0)) for class_ in classes]
+    missing = [class_ for class_, (name, _) in zip(classes, found) if not name]
     if missing:
         raise UserError(
             f"{table}: no name for {', '.join(missing)}. Add a line for each: class, tab, name"
         )
-    return [named[class_] for class_ in classes]
+    names = [name for name, _ in found]
+    name_index(names, [f"{table}:{number}" for _, number in found])
+    return names
+
+
+def _first_name(words: str) -> str:
+    """`green apple, apple` → green apple; `"salt, pepper", spices` → salt, pepper."""
+    quoted = re.match(r'\s*"([^"]*)"', words)
+    return as_words(quoted[1] if quoted else words.split(",")[0])
+
+
+def _folder_key(name: str) -> str:
+    """Classes of a table are those of folders to the letter, except that file systems and editors
+    differ in the Unicode form of a letter."""
+    return unicodedata.normalize("NFC", name)

@@ -62,7 +62,9 @@ class ImageFolderOptions(ImageFilesOptions):
         description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/"
     )
     names: Path | None = Field(
-        None, description="a .tsv of folder and class names, where folders are no names"
+        None,
+        description="a .tsv of folder and class name, when folder names are not class names; a "
+        "name with a comma stands in double quotes",
     )
 
 

@@ -127,7 +127,10 @@ def refusal(capsys, *words: object) -> str:
         (("run", "x.yaml", "--speed", "3"), "No such option"),
         (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "this is no run folder"),
         (("generate", ".", "--classes", "a", "-o", "p.safetensors"), "at least two classes"),
-        (("generate", ".", "--classes", "a, a", "-o", "p.safetensors"), "a stands there twice"),
+        (
+            ("generate", ".", "--classes", "a, a", "-o", "p.safetensors"),
+            "'a' (--classes, name 1) and 'a' (--classes, name 2)",
+        ),
         (("generate", ".", "--classes", "a, b", "-o", "p.pt"), "must end in .safetensors"),
     ],
 )

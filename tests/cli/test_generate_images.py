@@ -66,8 +66,11 @@ def test_exactly_one_kind_of_prompt_is_given(capsys, tmp_path: Path) -> None:
     [
         ((), "and holds 0"),
         (("a.png",), "and holds 1"),
-        (("red_circle.png", "red circle.jpg"), "red circle.jpg and red_circle.png are both of"),
-        (("a.gif", "a.png", "b.png"), "a.gif and a.png are both of 'a'"),
+        (
+            ("red_circle.png", "red circle.jpg"),
+            "'red circle' (red circle.jpg) and 'red circle' (red_circle.png) are the",
+        ),
+        (("a.gif", "a.png", "b.png"), "'a' (a.gif) and 'a' (a.png) are the same"),
     ],
 )
 def test_folders_that_do_not_name_classes_are_told(capsys, tmp_path, names, told) -> None:

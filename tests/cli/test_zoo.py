@@ -104,6 +104,14 @@ def test_classes_are_mapped_by_name(exported, tmp_path: Path) -> None:
     assert torch.equal(experiment.tasks["id"], archive.tasks)
 
 
+def test_classes_are_mapped_in_any_spelling(exported, tmp_path: Path) -> None:
+    archive = read(exported)
+    names = tuple(name.title().replace(" ", "_") for name in archive.class_names)
+    write(replace(archive, class_names=names), tmp_path / "zoo")
+    experiment = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
+    assert torch.equal(experiment.tasks["id"], archive.tasks)
+
+
 UNSEEN = RECIPE.replace(
     "tasks: {id: 12, ood: 6}",
     "tasks: {use: unseen-classes, id: 2, ood: 2, tests: 2, classes: 4, seen: 60}",

@@ -50,13 +50,29 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_table_is_looked_up_by_lower_case_name(table: Path) -> None:
+def test_a_table_is_looked_up_by_name_in_any_spelling(table: Path) -> None:
     conditioner = EmbeddingTable(EmbeddingTableOptions(path=table))
     assert conditioner.width == 2
     rows = conditioner.embed(["pear", "apple", "<->"])
     torch.testing.assert_close(rows, torch.tensor([[0.0, 1], [0.6, 0.8], [0, 0]]))
     plain = EmbeddingTable(EmbeddingTableOptions(path=table, normalise=False))
     assert plain.embed(["apple"]).tolist() == [[3, 4]]
+
+
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_names_of_a_table_may_be_bytes_and_bear_marks(tmp_path: Path, kind: type) -> None:
+    names = ["\ufeffsea_horse", "caf\u00e9"]
+    stored = names if kind is str else [name.encode() for name in names]
+    np.savez(tmp_path / "t.npz", names=np.array(stored), embeddings=np.eye(2))
+    conditioner = EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz"))
+    assert conditioner.embed(["Cafe\u0301", "Sea  Horse"]).tolist() == [[0, 1], [1, 0]]
+
+
+def test_a_table_with_a_name_twice_is_refused_with_both_rows(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", names=["Sea_horse", "fig", "sea horse"], embeddings=np.eye(3))
+    told = r"t\.npz: names: 'Sea_horse' \(row 0\) and 'sea horse' \(row 2\) are the same"
+    with pytest.raises(UserError, match=told):
+        EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz")).embed(["fig"])
 
 
 def test_a_name_that_is_not_in_the_table_is_told_with_the_nearest(table: Path) -> None:

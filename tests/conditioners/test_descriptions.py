@@ -42,6 +42,21 @@ def test_a_class_is_embedded_by_its_sentence(file: Path) -> None:
     assert torch.equal(rows, TEXT.embed(["A round fruit.", "<->", "A round fruit."]))
 
 
+@pytest.mark.parametrize("name", ["café au lait", "Cafe\u0301_au  lait"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_class_is_found_in_another_spelling(tmp_path: Path, name: str, mark: str) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text(f"{mark}café_au lait: A drink.\r\nfig: A fruit.\r\n", encoding="utf-8")
+    assert torch.equal(made(path).embed([name]), TEXT.embed(["A drink."]))
+
+
+def test_a_file_in_utf_16_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text("fig: A fruit.\n", encoding="utf-16")
+    with pytest.raises(UserError, match=r"words\.yaml: not UTF-8 text \(it is UTF-16\)"):
+        made(path).embed(["fig"])
+
+
 def test_every_name_and_sentence_is_a_text(tmp_path: Path) -> None:
     path = tmp_path / "words.yaml"
     path.write_text("no: yes\n1: 2.50\non: off\nnull: ~\n", encoding="utf-8")
@@ -65,7 +80,11 @@ def test_all_missing_classes_are_told_at_once(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: x\nA: y\nb: z\nb: z\n", "described more than once: a, b"),
+        (
+            "a: x\nA: y\nb: z\nb: z\n",
+            r"'a' \(line 1\) and 'A' \(line 2\) are the same .*'b' \(line 4",
+        ),
+        ("sea horse: x\n\nSea_Horse: y\n", r"'sea horse' \(line 1\) and 'Sea_Horse' \(line 3\)"),
         ("- a\n- b\n", "it is no mapping"),
         ("", "it is no mapping"),
         ("a: x\nb: [x]\n", "line 2: a class name and one sentence"),

@@ -141,6 +141,22 @@ def test_superclasses_are_known_without_reading_images(tmp_path: Path) -> None:
     assert cifar100(tmp_path).superclasses == [4, 1, 14, 8]
 
 
+def test_superclasses_are_known_however_the_classes_are_spelled(tmp_path: Path) -> None:
+    folder = write_cifar100(tmp_path)
+    (folder / "train").write_bytes(b"no pickle")
+    names = [b"Apple", b"Aquarium Fish", b"baby", b"bear"]
+    (folder / "meta").write_bytes(python_2({b"fine_label_names": names}))
+    assert cifar100(tmp_path).superclasses == [4, 1, 14, 8]
+
+
+def test_two_classes_of_one_name_are_told_with_their_places(tmp_path: Path) -> None:
+    folder = write_cifar100(tmp_path)
+    names = [b"apple", b"oak_tree", b"Oak tree", b"bear"]
+    (folder / "meta").write_bytes(python_2({b"fine_label_names": names}))
+    with pytest.raises(UserError, match=r"meta: .*'oak tree' \(entry 1 of fine_label_names\) and"):
+        cifar100(tmp_path).class_names  # noqa: B018
+
+
 def write_sky(root: Path, coarse: list[int] | None) -> None:
     """An archive of other classes, with coarse labels or without."""
     folder = write_cifar100(root)

@@ -132,7 +132,7 @@ def test_all_classes_without_a_name_are_told_at_once(
 
 def test_a_table_of_names_in_another_encoding_is_told(folders: Path) -> None:
     (folders / "mini_imagenet" / "classes.tsv").write_bytes("n01\tcaf\u00e9\n".encode("latin1"))
-    with pytest.raises(UserError, match=r"classes\.tsv: is no table in UTF-8 .* Save it as UTF-8"):
+    with pytest.raises(UserError, match=r"classes\.tsv: not UTF-8 text .* Save it as UTF-8"):
         mini(folders).class_names  # noqa: B018
 
 
@@ -166,7 +166,7 @@ def test_mistakes_in_the_tables_are_told(tables: Path) -> None:
     for change, reason in (
         ("file,label\na.jpg,n02\n", "needs the columns filename and label"),
         (good + "short\n", r"train\.csv:12: the row is too short"),
-        (good + "\udcff\n", r"train\.csv: is no table in UTF-8"),
+        (good + "\udcff\n", r"train\.csv: not UTF-8 text"),
         (good + "n0100000.jpg,n02\n", r"n0100000\.jpg is listed twice"),
         (good + "gone.jpg,n02\nlost.jpg,n02\n", r"2 images .* missing: gone\.jpg, lost\.jpg"),
     ):

@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 
 import tina_kit
-from tests.conftest import RECIPE, plan_of
+from tests.conftest import RECIPE, personal_model, plan_of
 from tina_kit.api import UserError
 from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.personal import personal_model
 from tina_kit.pipeline.run import Run
 from tina_kit.zoo.pmodel import read_image
 

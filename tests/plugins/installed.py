@@ -18,19 +18,82 @@ class Dots:
 def tina_kit_components():
     return [Component("dataset", "dots", f"{__name__}:Dots", f"{__name__}:DotsOptions", "Dots.")]
 """
-TORN = {
-    "raises": "raise RuntimeError('no GPU')",
-    "exits": "import sys; sys.exit(3)",
-    "crashes": "import os; os.abort()",
-    "lacks": "import a_package_that_is_nowhere",
-    "unhooked": PART + "\n@hookimpl\ndef tina_kit_unheard_of(): pass\n",
-    "misnamed": PART.replace(':Dots"', '.Dots"', 1),
-    "untargeted": PART.replace('f"{__name__}:Dots"', '"nowhere_at_all:Dots"'),
-    "newer": PART.replace('"Dots.")', '"Dots.", api=2)'),
-    "prints": "print('hello')\n" + PART,
-    "sleeps": "import time; time.sleep(3)\n" + PART,
+HOOK = "def tina_kit_components():"
+LISTED = PART.replace("return [", "return ").replace('"Dots.")]', '"Dots.")')
+COMMAND = """
+@hookimpl
+def tina_kit_commands(app):
+    @app.command()
+    def dots(n: int = 3):
+        "Print dots."
+        print("." * n)
+"""
+
+AT_ONCE = {
+    "raises": ("raise RuntimeError('no GPU\\nat all')", "import", "RuntimeError: no GPU", 1),
+    "exits": ("import sys\nsys.exit(3)", "import", "SystemExit: 3", 2),
+    "bases": ("class E(BaseException): pass\nraise E", "import", "E", 2),
+    "lacks": ("import nowhere_at_all", "import", "No module named 'nowhere_at_all'", 1),
+    "garbled": ("def f(:", "import", "SyntaxError: invalid syntax", 1),
+    "unhooked": (
+        PART + "@hookimpl\ndef tina_kit_component(): pass\n",
+        *("register", "unknown hook tina_kit_component; did you mean 'tina_kit_components'?", 13),
+    ),
+    "misnamed": (
+        PART.replace(':Dots"', '.Dots"', 1),
+        *("components", "target must be 'module:attribute'", 12),
+    ),
+    "forgetful": (
+        PART.replace("return [", "parts = ["),
+        *("components", "tina_kit_components returned None, not a list of Components", 10),
+    ),
+    "untargeted": (
+        PART.replace('f"{__name__}:Dots"', '"nowhere_at_all:Dots"'),
+        *("target", "dataset dots: there is no module nowhere_at_all", 10),
+    ),
+    "newer": (
+        PART.replace('"Dots.")', '"Dots.", api=2)'),
+        *("api", "version 2 of tina_kit.api, which is newer", 10),
+    ),
 }
-"""Ten broken plugins."""
+"""Ten plugins that fail at once: code, stage, reason and line."""
+MORE_AT_ONCE = {
+    "talks": ("input('Which one? ')\n" + PART, "import", "EOFError", 1),
+    "generates": ("raise GeneratorExit", "import", "GeneratorExit", 1),
+    "mumbles": (
+        "class E(Exception):\n    def __str__(self): raise ValueError\nraise E",
+        *("import", "E", 3),
+    ),
+    "empty": ("", "register", "none of the hooks tina_kit_components, tina_kit_commands", None),
+    "unmarked": (
+        PART + "def tina_kit_commands(app): pass\n",
+        *("register", "tina_kit_commands is not marked with @hookimpl", 13),
+    ),
+    "greedy": (
+        PART.replace(HOOK, "def tina_kit_components(kind, name):"),
+        *("register", "tina_kit_components must take (), not (kind, name)", 10),
+    ),
+    "single": (
+        LISTED,
+        *("components", "returned a Component, not a list of Components", 10),
+    ),
+    "mixed": (
+        PART.replace("return [", "return ['dots', "),
+        *("components", "tina_kit_components returned 'dots', not a Component", 10),
+    ),
+    "kindless": (
+        PART.replace('"dataset"', '"datset"'),
+        *("components", "component 'dots': kind 'datset' is not one of", 12),
+    ),
+    "needy": (
+        PART.replace('"Dots.")', '"Dots.", needs="torch")'),
+        *("components", "component 'dots': needs must be a tuple of texts", 12),
+    ),
+    "older": (
+        PART.replace('"Dots.")', '"Dots.", api=0)'),
+        *("api", "version 0 of tina_kit.api, which is older", 10),
+    ),
+}
 
 
 def install(folder: Path, name: str, code: str, version: str = "1.0") -> Path:

@@ -114,3 +114,27 @@ def test_the_shortest_name_is_bare_while_it_is_unique() -> None:
 def test_a_component_of_an_unknown_kind_cannot_be_declared() -> None:
     with pytest.raises(ValueError, match="kind 'optimiser' is not one of"):
         Component("optimiser", "x", "m:A", "m:O", "X.")
+
+
+def test_a_plugin_may_have_any_of_the_hooks(install) -> None:
+    install("commands", HOOK.format(hook="tina_kit_commands(app)", gives="app.append('dots')"))
+    install("observers", HOOK.format(hook="tina_kit_observers(run)", gives="return [run]"))
+    install("neither", HOOK.format(hook="tina_kit_observers()", gives="return []"))
+    registry = discover()
+    assert not registry.failures and not registry.registered
+    commands, neither, observers = registry.plugins
+    assert [one.has("tina_kit_commands") for one in registry.plugins] == [True, False, False]
+    app: list[str] = []
+    commands.hooks.tina_kit_commands(app=app)
+    assert app == ["dots"]
+    assert observers.hooks.tina_kit_observers(run="run") == [["run"]]
+    assert neither.hooks.tina_kit_observers(run="run") == [[]]
+
+
+HOOK = """
+from tina_kit.api import hookimpl
+
+@hookimpl
+def {hook}:
+    {gives}
+"""

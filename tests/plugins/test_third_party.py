@@ -22,7 +22,7 @@ RECIPE = SOURCE / "recipes" / "neighbours.yaml"
 FILES = sorted(SOURCE.rglob("*.py"))
 KIT = {"tina_kit.api", "tina_kit.testing"}
 OTHERS = {"PIL", "pictures", "pyarrow", "pydantic", "pytest", "safetensors", "tina_neighbours"}
-OTHERS |= {"torch"}
+OTHERS |= {"torch", "typer"}
 PARTS = {("generator", "nearest-average"), ("dataset", "parquet")}
 OWNER = "tina-neighbours"
 
@@ -105,6 +105,13 @@ def test_the_schema_of_recipes_holds_its_options(site: Site) -> None:
     for key, name, wrong in [("dataset", "file", 3), ("dataset", "labels", "label")]:
         assert not schema.is_valid({**recipe, key: {**recipe[key], name: wrong}})
     assert not schema.is_valid({**recipe, "generators": [{"use": "nearest-average", "k": 0}]})
+
+
+@installs
+def test_its_command_is_one_of_tina_kit_s(site: Site) -> None:
+    assert "Show the columns of a Parquet file" in site("tina-kit", "--help")
+    site("python", "tests/pictures.py", "pictures.parquet")
+    assert "split  string" in site("tina-kit", "parquet", "pictures.parquet")
 
 
 @installs

@@ -39,7 +39,7 @@ def changed(
 
 
 class Twins(Right):
-    class_names = ("ash", "beech", "ash")
+    class_names = ("ash tree", "beech", "Ash_tree")
 
 
 class HalfOfTheSuperclasses(Right):

@@ -102,7 +102,10 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Pa
         (manifest(lambda m: m["layout"].pop(0)), "but counts.parameters is"),
         (manifest(lambda m: m["layout"].append(m["layout"][0])), "is no parameter of its own"),
         (manifest(lambda m: m["layout"][0].update(shape=[-1])), "is no parameter of its own"),
-        (manifest(lambda m: m.update(classes=["a", "b", "b", "c"])), "b stands there twice"),
+        (
+            manifest(lambda m: m.update(classes=["a", "b c", "B_c", "d"])),
+            "classes: 'b c' (name 2) and 'B_c' (name 3) are the same class name",
+        ),
         (manifest(lambda m: m.update(classes=["a", "b"])), "one of the 2 classes' indices"),
         (tensors(lambda t: t.pop("tasks")), "it must hold vectors and tasks, not vectors"),
         (tensors(lambda t: t.update(vectors=t["vectors"].half())), "must be torch.float32"),
@@ -193,8 +196,8 @@ def test_class_lists_may_be_text_or_stand_together(tmp_path: Path) -> None:
     for name in ("a", "b"):
         p_model(tmp_path / f"{name}.pth", ["x", "y"])
         (tmp_path / f"{name}.json").unlink()
-    (tmp_path / "a.txt").write_text("fig\n\n pear \n", encoding="utf-8")
-    (tmp_path / "classes.json").write_text('{"b": ["plum", "fig"]}', encoding="utf-8")
+    (tmp_path / "a.txt").write_text("\ufefffig\r\n\r\n pear \r\n", encoding="utf-8")
+    (tmp_path / "classes.json").write_text('\ufeff{"b": ["plum", "Fig"]}', encoding="utf-8")
     found = gather(tmp_path, ARCHITECTURE)
     assert [[found.class_names[i] for i in task] for task in found.tasks.tolist()] == [
         ["fig", "pear"],
@@ -229,7 +232,7 @@ def test_all_that_does_not_fit_is_told_at_once_file_by_file(tmp_path: Path) -> N
     p_model(tmp_path / "b.pth", ["fig", "pear", "plum"])
     (tmp_path / "b.json").write_text(json.dumps(two))
     p_model(tmp_path / "c.pth", two, lambda s: {**s, "6.bias": s["6.bias"] * torch.nan})
-    p_model(tmp_path / "d.pth", ["fig", "fig"])
+    p_model(tmp_path / "d.pth", ["fig", "Fig"])
     p_model(tmp_path / "e.pth", two, lambda s: [1, 2])
     p_model(tmp_path / "f.pth", two)
     (tmp_path / "f.pth").write_bytes(b"")
@@ -245,13 +248,15 @@ def test_all_that_does_not_fit_is_told_at_once_file_by_file(tmp_path: Path) -> N
         "  c.pth: 2 of its 284 parameters are not finite numbers".replace(
             "284", str(ARCHITECTURE.layout(2).size)
         ),
-        "  d.pth: its classes in d.json must be at least two, each named once",
+        "  d.pth: its classes in d.json: 'fig' (name 1) and 'Fig' (name 2) are the same class "
+        "name. Case, spaces, underscores and Unicode forms make no difference; rename or remove "
+        "one",
         "  e.pth: it holds no state dict",
         "  and 1 more",
     ]
 
 
-@pytest.mark.parametrize("listed", ["{", "[1, 2]", '"fig"', None])
+@pytest.mark.parametrize("listed", ["{", "[1, 2]", '"fig"', '["fig", ""]', '["fig"]', None])
 def test_a_class_list_that_is_none_is_told(tmp_path: Path, listed: str | None) -> None:
     p_model(tmp_path / "a.pth", ["fig", "pear"])
     if listed is None:
@@ -259,6 +264,18 @@ def test_a_class_list_that_is_none_is_told(tmp_path: Path, listed: str | None) -
     else:
         (tmp_path / "a.json").write_text(listed)
     with pytest.raises(UserError, match=r"a\.pth: (no class list|its class)"):
+        gather(tmp_path, ARCHITECTURE)
+
+
+def test_a_name_twice_in_a_list_is_told_with_its_lines(tmp_path: Path) -> None:
+    p_model(tmp_path / "a.pth", ["x", "y"])
+    (tmp_path / "a.json").unlink()
+    (tmp_path / "a.txt").write_text("sea horse\n\nSea_Horse\n")
+    with pytest.raises(UserError, match=r"a\.txt: 'sea horse' \(line 1\) and .* \(line 3\) are"):
+        gather(tmp_path, ARCHITECTURE)
+    (tmp_path / "a.txt").unlink()
+    (tmp_path / "classes.json").write_text('{"a": ["x", "y"], "a": ["y", "x"]}')
+    with pytest.raises(UserError, match=r"classes\.json: cannot be read: a is listed twice"):
         gather(tmp_path, ARCHITECTURE)
 
 

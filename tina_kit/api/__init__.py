@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Zoo,
     )
     from tina_kit.api.layout import Layout, Parameter
+    from tina_kit.api.names import as_words, name_index, name_key
     from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
     from tina_kit.api.options import (
         Options,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         row,
     )
     from tina_kit.api.study import Study, Trial
+    from tina_kit.api.text import read_text
     from tina_kit.api.tokens import TokenMap
     from tina_kit.api.training import Step, Train, Training
 
@@ -62,9 +64,11 @@ _HOME = {
     "errors": "TinaKitError UserError",
     "generation": "Context Generator ImagePrompts Learning Request Zoo",
     "layout": "Layout Parameter",
+    "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "observer": "Observer RunInfo StageInfo StepInfo",
     "study": "Study Trial",
+    "text": "read_text",
     "tokens": "TokenMap",
     "training": "Step Train Training",
 }
@@ -107,12 +111,16 @@ __all__ = [
     "Trial",
     "UserError",
     "Zoo",
+    "as_words",
     "aside",
     "at_generation",
     "hookimpl",
+    "name_index",
+    "name_key",
     "part",
     "parts",
     "read_checkpoint",
+    "read_text",
     "row",
 ]
 

@@ -29,6 +29,7 @@ import pluggy
 
 API_VERSION = 1
 PROJECT = "tina_kit"
+OWN = "tina-kit"  # the distribution of the first-party plugins
 ENTRY_POINTS = "tina_kit.plugins"
 KINDS = (
     "dataset",
@@ -40,6 +41,12 @@ KINDS = (
     "augmentation",
     "study",
 )
+
+_TYPES = {
+    "str": (str, "text"),
+    "int": (int, "a whole number"),
+    "tuple[str, ...]": (tuple, "a tuple of texts, like ('pyarrow',)"),
+}
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -70,6 +77,12 @@ class Component:
     api: int = 1
 
     def __post_init__(self) -> None:
+        for field, kind in Component.__annotations__.items():
+            value = getattr(self, field)
+            if not isinstance(value, _TYPES[kind][0]):
+                raise TypeError(
+                    f"component {self.name!r}: {field} must be {_TYPES[kind][1]}, got {value!r}"
+                )
         if self.kind not in KINDS:
             raise ValueError(f"component {self.name!r}: kind {self.kind!r} is not one of {KINDS}")
         for field in ("target", "options"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.layout import Layout
+from tina_kit.api.names import name_index
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,11 @@ class Dataset(Fingerprinted, ABC):
     @property
     @abstractmethod
     def class_names(self) -> Sequence[str]:
-        """The K class names, in label order. Raises UserError when the data is missing."""
+        """The K class names, in label order, each with a `name_key` of its own: they are prompts.
+
+        Raises UserError when the data is missing, and where names are the same; `name_index` checks
+        them, and says where each comes from.
+        """
 
     @abstractmethod
     def load(self, split: Split) -> Images:
@@ -79,10 +84,21 @@ class Dataset(Fingerprinted, ABC):
 
 @dataclass(frozen=True)
 class Classes:
-    """What a task sampler knows of a dataset: names in label order, and their superclasses."""
+    """What a task sampler knows of a dataset: names in label order, and their superclasses.
+
+    Raises UserError where names are empty or the same, or superclasses are not one for each.
+    """
 
     names: Sequence[str]
     superclasses: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        name_index(self.names, [f"label {label}" for label in range(len(self.names))])
+        if self.superclasses is not None and len(self.superclasses) != len(self.names):
+            raise UserError(
+                f"there are {len(self.superclasses)} superclasses for {len(self.names)} classes; "
+                "give each class one"
+            )
 
 
 class TaskSampler(Fingerprinted, ABC):

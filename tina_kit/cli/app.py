@@ -11,10 +11,12 @@ import typer
 
 import tina_kit
 from tina_kit.api.errors import TinaKitError
+from tina_kit.cli.commands import Commands
 from tina_kit.cli.interrupt import INTERRUPTED, interrupted, is_interrupt
 
 app = typer.Typer(
     name="tina-kit",
+    cls=Commands,
     help="Recipes and plugins for text-to-model research.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

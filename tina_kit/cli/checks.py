@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tina_kit
-from tina_kit.cli.inspect import OWN
+from tina_kit.api.component import OWN
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -152,11 +152,17 @@ def _data() -> Iterator[Finding]:
 
 
 def _plugins(found: Registry) -> Iterator[Finding]:
+    from tina_kit.plugins.discovery import installed
+    from tina_kit.plugins.failure import DISABLE
+
     owners = dict.fromkeys(entry.origin for entry in found.registered)
     yield Finding("plugins", "ok", f"{len(found.registered)} components of {', '.join(owners)}")
+    off = [f"{plugin.name} of {plugin.owner}" for plugin, _ in installed(switched_off=True)]
+    if off:
+        yield Finding("plugins", "note", f"{DISABLE} switches off {', '.join(off)}")
     for own in [failure for failure in found.failures if failure.owner == OWN]:
         yield Finding("plugins", "broken", str(own), f"pip install --force-reinstall {OWN}")
     others = [failure for failure in found.failures if failure.owner != OWN]
     if others:
-        text = f"{len(others)} plugins of others are not as they should be, see below"
-        yield Finding("plugins", "note", text)
+        names = dict.fromkeys(failure.plugin for failure in others)
+        yield Finding("plugins", "note", f"problems with {', '.join(names)}; see below")

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
-PATIENCE = 0.07
-"""Seconds to wait for the import of plugins that are seen for the first time."""
 
 RecipeFile = Annotated[
     Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)
@@ -59,11 +57,9 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
 
     strict: with TINA_KIT_STRICT_PLUGINS set too, a failure raises TinaKitError.
     """
-    from tina_kit.plugins import discover
     from tina_kit.plugins.discovery import load_file
 
-    strict = is_strict(strict)
-    found = discover(None if strict else PATIENCE)
+    found = discovered()
     for file in files:
         if not file.is_file():
             raise UserError(f"--plugin {file}: there is no such file")
@@ -71,16 +67,29 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
         if failure is not None:
             explain([failure])
             raise UserError(f"--plugin {file}: {failure}")
-    failures = [failure for failure in found.failures if failure.left_out]
-    explain(failures)
-    if strict and failures:
-        raise TinaKitError("\n".join(f"{failure}; {failure.remedy}" for failure in failures))
-    if failures:
-        log(f"warning: {_summary(failures)}; see tina-kit doctor")
-    if found.pending:
-        names = ", ".join(f"{plugin.name} of {plugin.owner}" for plugin in found.pending)
-        log(f"new here and still being imported, their parts are there next time: {names}")
+    warn(found.failures, is_strict(strict))
     return found
+
+
+def discovered() -> Registry:
+    """All installed plugins. Names the one that is being imported when Ctrl-C comes."""
+    from tina_kit.plugins import discover
+
+    try:
+        return discover()
+    except KeyboardInterrupt as interrupt:
+        log(str(interrupt))
+        raise
+
+
+def warn(failures: Sequence[Failure], strict: bool = False) -> None:
+    """Name those plugins that cannot be used, in one line. strict: raises TinaKitError instead."""
+    skipped = [failure for failure in failures if failure.left_out]
+    explain(skipped)
+    if strict and skipped:
+        raise TinaKitError("\n".join(f"{failure}; {failure.remedy}" for failure in skipped))
+    if skipped:
+        log(f"warning: {_summary(skipped)}; see tina-kit doctor")
 
 
 def is_strict(strict: bool) -> bool:
@@ -92,7 +101,7 @@ def _summary(failures: Sequence[Failure]) -> str:
     if len(failures) == 1:
         return str(failures[0])
     names = ", ".join(f"{failure.entry_point} of {failure.owner}" for failure in failures)
-    return f"{len(failures)} plugins are left out: {names}"
+    return f"{len(failures)} plugins were skipped: {names}"
 
 
 def explain(failures: Sequence[Failure]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,13 +100,16 @@ def _keys(source: Node) -> Iterator[tuple[str, str]]:
 
 def _options(found: Registry, kind: str, node: Node | None, key: str) -> Iterator[tuple[str, str]]:
     from tina_kit.api.component import import_attribute
+    from tina_kit.plugins.registry import UnknownComponent
 
     settings = node.plain() if node is not None else {}
     fallback = "balanced-permutations" if kind == "task-sampler" else None
     use = settings.get("use", fallback) if isinstance(settings, dict) else settings
     for entry in found.of_kind(kind):
-        if use in (entry.component.name, entry.full_name) and entry.load is None:
-            yield from _fields(f"{key}.", import_attribute(entry.component.options))
+        if use in (entry.component.name, entry.full_name):
+            with suppress(UnknownComponent):  # its options cannot be imported
+                found.get(kind, entry.full_name)
+                yield from _fields(f"{key}.", import_attribute(entry.component.options))
 
 
 def _fields(prefix: str, model: Any) -> Iterator[tuple[str, str]]:
@@ -126,7 +130,7 @@ def _fields(prefix: str, model: Any) -> Iterator[tuple[str, str]]:
 def _registry() -> Registry:
     from tina_kit.plugins import discover
 
-    return discover(patience=0)
+    return discover()
 
 
 def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Pairs:

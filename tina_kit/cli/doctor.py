@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
+    ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     strict: Strict = False,
 ) -> None:
@@ -24,9 +25,9 @@ def doctor(
     from dataclasses import asdict
 
     from tina_kit.cli.checks import findings_of
-    from tina_kit.plugins import discover
+    from tina_kit.cli.commands import examined
 
-    found = discover(deep=True)
+    found = examined(ctx)
     findings = findings_of(found)
     if as_json:
         facts = {

@@ -5,31 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tina_kit.api.errors import UserError
 from tina_kit.cli.common import registry
 from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
-    from tina_kit.pipeline.experiment import Experiment
+    from tina_kit.pipeline.finished import FinishedRun
 
 
-def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
-    """The experiment of one seed, by default the run's first one."""
-    from tina_kit.pipeline.record import read_record
-    from tina_kit.recipe import load_recipe
+def open_run(folder: Path, device: str = "auto") -> FinishedRun:
+    from tina_kit.pipeline.finished import FinishedRun
 
-    record = read_record(folder)
-    recipe = load_recipe(folder / "resolved.yaml", registry())
-
-    from tina_kit.pipeline.experiment import Experiment
-    from tina_kit.pipeline.runtime import Runtime
-    from tina_kit.store import Store
-    from tina_kit.training import Observers, resolve_device
-
-    seeds = recipe.core.seeds
-    if seed is not None and seed not in seeds:
-        raise UserError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}")
-    store = Store(Path(record["store"]))
-    chosen = seeds[0] if seed is None else seed
-    runtime = Runtime(store, resolve_device(device), record["precision"], Observers([progress()]))
-    return Experiment(recipe, chosen, runtime)
+    return FinishedRun(folder, registry(), device, [progress()])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.names import as_words, name_index, tidy
 from tina_kit.cli.common import log
 from tina_kit.cli.finished import open_run
 
@@ -18,47 +20,91 @@ def generate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
     classes: Annotated[
-        str | None, typer.Option(help='Class names with commas: "apple, pear".')
+        list[str] | None,
+        typer.Option(
+            help='The classes to distinguish, separated by commas: "apple, pear".',
+            metavar="<str>",
+        ),
+    ] = None,
+    class_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            help='One class to distinguish, commas and all: --class "salt, pepper" --class dog. '
+            "Follows those of --classes.",
+            metavar="<str>",
+        ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(help="In place of names, a folder with one image a class: red_circle.png."),
+        typer.Option(
+            help="Instead of names, a folder with one image per class, named after it: "
+            "red_circle.png."
+        ),
     ] = None,
     generator: Annotated[
         str | None,
-        typer.Option(help="A generator of the run; by default the first for such prompts."),
+        typer.Option(
+            help="The generator to use (default: the run's first for this kind of prompt)."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="A seed of the run; its first one.")] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Refuse classes too dissimilar to those that the run was trained on."
+        ),
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed to use (default: the run's first).")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
 ) -> None:
     """Generate a p-Model from class names, or from an image of each class, and save it.
 
-    Load it with `tina_kit.load("FILE")`; `.predict(images)` gives class names.
+    Names that differ only in case, spaces, underscores or Unicode form are the same class. For
+    each class this tells whether the run was trained on it, and otherwise which of the trained
+    classes are most similar to it (cosine of their embeddings by the run's conditioner). It warns
+    of a class that is less similar to all of them than 95% of them are to their nearest other one.
+
+    Load the file with `tina_kit.load("FILE")`; `.predict(images)` gives class names.
     """
-    if (classes is None) == (images is None):
-        raise UserError("give either --classes or --images, what the p-Model shall tell apart")
+    named = [*(classes or ()), *(class_ or ())]
+    if bool(named) == (images is not None):
+        raise UserError("give either --classes or --images: the classes to distinguish")
     files = {} if images is None else _labelled(images)
-    names = list(files) if classes is None else _named(classes)
+    names = list(files) if images is not None else _named(classes or (), class_ or ())
     _check(output)
-    experiment = open_run(run, seed, device)
+    prompts = "text" if images is None else "image"
+    ready = open_run(run, device).generator(generator, seed, prompts)
 
-    from tina_kit.pipeline.personal import personal_model
+    from tina_kit.pipeline.seen import Familiarity
 
-    model = personal_model(experiment, generator, names, list(files.values()))
+    model = ready.generate(names, list(files.values()), strict)
     model.save(output)
+    seen = Familiarity.read(model.metadata["seen"])
+    for line in seen.lines:
+        log(line)
+    if seen.warning:
+        log(f"warning: {seen.warning}")
     size = sum(p.numel() for p in model.module.parameters())
     made_by = model.metadata["generator"]["name"]
     log(f"{output}: {size:,} parameters by {made_by} for {', '.join(names)}")
     log(f'in Python: tina_kit.load("{output}").predict(["image.jpg"])')
 
 
-def _named(classes: str) -> list[str]:
-    names = [name.strip() for name in classes.split(",")]
-    if len(names) < 2 or not all(names):
-        raise UserError("--classes: name at least two classes, with commas between them")
-    doubled = {name for name in names if names.count(name) > 1}
-    if doubled:
-        raise UserError(f"--classes: {', '.join(sorted(doubled))} stands there twice")
+def _named(lists: Sequence[str], single: Sequence[str]) -> list[str]:
+    """The names of all `--classes` and then of all `--class`."""
+    split = [name for text in lists for name in text.split(",")]
+    if quoted := [name.strip() for name in split if name.count('"') % 2]:
+        raise UserError(
+            f"--classes: {quoted[0]}: give a name that holds a comma or a quote with --class"
+        )
+    names = [tidy(name) for name in (*split, *single)]
+    places = [f"--classes, name {number}" for number in range(1, len(split) + 1)]
+    places += [f"--class, number {number}" for number in range(1, len(single) + 1)]
+    name_index(names, places)
+    if len(names) < 2:
+        raise UserError("name at least two classes, separated by commas in --classes")
     return names
 
 
@@ -66,23 +112,22 @@ def _labelled(folder: Path) -> dict[str, Path]:
     """The images of a folder by label, in the order of their names."""
     if not folder.is_dir():
         raise UserError(f"--images {folder}: there is no such folder")
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
-        label = path.stem.replace("_", " ").strip() or path.stem
-        if label in files:
-            raise UserError(
-                f"--images {folder}: {files[label].name} and {path.name} are both of '{label}'; "
-                "keep one image a class"
-            )
-        files[label] = path
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    ]
+    labels = [as_words(path.stem) for path in files]
+    try:
+        name_index(labels, [path.name for path in files])
+    except UserError as error:
+        raise UserError(f"--images {folder}: {error}") from None
     if len(files) < 2:
         raise UserError(
             f"--images {folder}: it must hold an image ({', '.join(SUFFIXES)}) of each of at least "
             f"two classes, and holds {len(files)}"
         )
-    return files
+    return dict(zip(labels, files))
 
 
 def _check(output: Path) -> None:

@@ -9,24 +9,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tina_kit.api.component import KINDS
+from tina_kit.api.component import KINDS, OWN
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, is_strict, registry
+from tina_kit.cli.common import (
+    PluginFiles,
+    Profile,
+    RecipeFile,
+    Sets,
+    Strict,
+    is_strict,
+    log,
+    registry,
+)
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registered
 
-OWN = "tina-kit"
-
 
 def list_(
+    ctx: typer.Context,
     kind: Annotated[
         str | None,
         typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=complete.kinds),
     ] = None,
     broken: Annotated[
-        bool, typer.Option("--broken", help="List what is wrong with plugins, and what helps.")
+        bool, typer.Option("--broken", help="List what is wrong with plugins, and how to fix it.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     plugin: PluginFiles = None,
@@ -34,13 +42,14 @@ def list_(
 ) -> None:
     """List the components that recipes can name."""
     if broken:
-        _list_broken(as_json, strict)
+        _list_broken(ctx, as_json, strict)
         return
     found = registry(plugin or (), strict)
     kinds = KINDS if kind is None else (known_kind(kind),)
     entries = [(entry, found.shortest_name(entry)) for k in kinds for entry in found.of_kind(k)]
     if as_json:
         print(json.dumps([facts(entry) for entry, _ in entries], indent=2))
+        _warn_of_slow(found.failures)
         return
     width = max((len(name) for _, name in entries), default=0)
     for each in kinds:
@@ -50,6 +59,7 @@ def list_(
         for entry, name in rows:
             indent = "  " if kind is None else ""
             print(f"{indent}{name.ljust(width)}  v{entry.component.version}  {_line(entry)}")
+    _warn_of_slow(found.failures)
 
 
 def validate(
@@ -99,27 +109,36 @@ def facts(entry: Registered) -> dict[str, Any]:
 
 
 def print_failures(failures: Sequence[Failure]) -> None:
-    """Distribution, version, entry point, stage, reason and remedy of each."""
+    """Distribution, version, entry point, stage, reason, file and remedy of each."""
     for failure in failures:
-        works = "" if failure.left_out else ", works all the same"
+        works = "" if failure.left_out else " (its components can be used)"
         print(f"{failure.owner} {failure.version}".rstrip() + f", plugin {failure.entry_point}")
         print(f"  stage   {failure.stage}{works}")
         print(f"  reason  {failure.reason}")
+        if failure.file:
+            print(f"  file    {failure.file}")
         print(f"  remedy  {failure.remedy}")
 
 
-def _list_broken(as_json: bool, strict: bool) -> None:
-    from tina_kit.plugins import discover
+def _list_broken(ctx: typer.Context, as_json: bool, strict: bool) -> None:
+    from tina_kit.cli.commands import examined
 
-    failures = discover(deep=True).failures
+    failures = examined(ctx).failures
     if as_json:
         print(json.dumps([failure.facts() for failure in failures], indent=2))
     elif failures:
         print_failures(failures)
     else:
-        print("every plugin can be used")
+        print("All plugins work.")
     if is_strict(strict) and any(failure.left_out for failure in failures):
         raise typer.Exit(1)
+
+
+def _warn_of_slow(failures: Sequence[Failure]) -> None:
+    slow = [failure for failure in failures if not failure.left_out]
+    if slow:
+        told = "; ".join(f"{failure.plugin}: {failure.reason}" for failure in slow)
+        log(f"slow: {told}; see tina-kit doctor")
 
 
 def _line(entry: Registered) -> str:

@@ -28,8 +28,6 @@ def schema(
     from tina_kit.store.files import replacing
 
     found = registry(plugin or (), strict)
-    if found.look_again is not None:
-        found.look_again()
     text = json.dumps(recipe_schema(found, log), indent=2, ensure_ascii=False) + "\n"
     if output is None:
         print(text, end="")

@@ -38,7 +38,7 @@ def export(
     from tina_kit.zoo.archive import check_place
 
     check_place(output)
-    experiment = open_run(run, seed, "cpu")
+    experiment = open_run(run, "cpu").experiment(seed)
 
     from tina_kit.pipeline.export import exported_zoo
 

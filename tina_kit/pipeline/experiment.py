@@ -90,6 +90,11 @@ class Experiment:
         return ImagesStage(self.runtime, self.recipe.dataset, validating)
 
     @cached_property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of what p-Models see, once the images stage is done."""
+        return self.images.size
+
+    @cached_property
     def generic(self) -> GenericStage:
         return GenericStage(
             self.runtime,

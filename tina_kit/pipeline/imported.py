@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tina_kit.api import Architecture, UserError
+from tina_kit.api import Architecture, UserError, name_index, name_key
 from tina_kit.pipeline.tasks import without
 from tina_kit.zoo.archive import ZooArchive, check_layout, read
 
@@ -73,13 +73,14 @@ def read_imported(
 def _in_dataset(archive: ZooArchive, names: Sequence[str], folder: Path) -> Tensor:
     """The archive's tasks in the data set's numbers."""
     used = archive.tasks[archive.tasks >= 0].unique().tolist()
-    number = {name: index for index, name in enumerate(names)}
-    if unknown := [archive.class_names[u] for u in used if archive.class_names[u] not in number]:
+    number = name_index(names)
+    keys = [name_key(name) for name in archive.class_names]
+    if unknown := [archive.class_names[u] for u in used if keys[u] not in number]:
         raise UserError(
             f"{folder}: the data set does not have {len(unknown)} of its classes: "
             f"{', '.join(unknown)}"
         )
-    numbers = [number.get(name, -1) for name in archive.class_names]
+    numbers = [number.get(key, -1) for key in keys]
     return torch.tensor([*numbers, -1])[archive.tasks]  # an absent class takes the last entry
 
 

@@ -1,95 +1,203 @@
-"""From class names or images to a p-Model, with the generators of a finished run."""
+"""From class names or images to p-Models, with a generator of a finished run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import overload
 
 import torch
 from torch import Tensor
 
-from tina_kit.api import UserError
+from tina_kit.api import Generator, UserError, as_words, name_index, name_key
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.seen import Familiarity, familiarity
+from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import GeneratorRow, generate
 from tina_kit.plugins.registry import nearest
 from tina_kit.zoo.pmodel import PModel, assemble, read_image
 
 
-def personal_model(
-    experiment: Experiment, name: str | None, classes: Sequence[str], images: Sequence[Path] = ()
-) -> PModel:
-    """Generate the p-Model for `classes`. Raises UserError when the generator cannot.
+class ReadyGenerator:
+    """A generator of a finished run. What it needs is read from the store when it is first used,
+    and kept.
 
-    name: of a generator of the run, by default the first that was trained on prompts of this kind,
+    name: of the run's generator, by default the first that was trained on prompts of this kind,
         or the first that reads prompts at all.
-    images: one image file of each class, the prompts in place of the classes' names (Section 5.4).
+    prompts: "text" for class names, "image" for one image of each class (Section 5.4).
     """
-    kind = "image" if images else "text"
-    if images:
-        _ = experiment.conditions.images  # says so where the conditioner takes none
-    row = _row(experiment, name, kind)
-    named, generator = row.named, row.ready()
-    if images and not generator.reads_conditions:
-        raise UserError(f"{named.name} reads no prompts, and so no images; name the classes")
-    tasks = _known(experiment, classes)
-    if not generator.reads_conditions and tasks is None:
-        unknown = [each for each in classes if each not in experiment.class_names]
-        raise UserError(
-            f"{named.name} knows only the classes of the data set, and not {', '.join(unknown)}; a "
-            "generator that reads prompts takes any name"
-        )
-    conditions = _conditions(experiment, classes, images)
-    vector = generate(generator, conditions, tasks, experiment.runtime, experiment.seed)[0]
-    if len(vector) != experiment.architecture.layout(len(classes)).size:
-        raise UserError(f"{named.name} answers more classes than {', '.join(classes)}")
-    module = assemble(experiment.architecture, experiment.generic.state, vector, len(classes))
-    height, width = experiment.images.size
-    return PModel(
-        module,
-        experiment.architecture,
-        classes,
-        (height, width),
-        {
-            "architecture": experiment.recipe.architecture.plain(),
-            "generator": {"name": named.name, **named.part.plain()},
-            "prompts": kind,
-            "seed": experiment.seed,
-            "run": experiment.recipe.core.name,
-        },
-    )
+
+    def __init__(self, experiment: Experiment, name: str | None = None, prompts: str = "text"):
+        if prompts == "image":
+            _ = experiment.conditions.images  # says so where the conditioner takes none
+        self.experiment = experiment
+        self.row = _row(experiment, name, prompts)
+        if prompts == "image" and not self.row.flags.reads_conditions:
+            raise UserError(f"{self.name} reads no prompts, and so no images; name the classes")
+        self.prompts = prompts
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    def __repr__(self) -> str:
+        return f"<generator {self.name} of {self.experiment.recipe.core.name}>"
+
+    @overload
+    def generate(
+        self, classes: Sequence[str], images: Sequence[Path] = (), strict: bool = False
+    ) -> PModel: ...
+    @overload
+    def generate(
+        self,
+        classes: Sequence[list[str]] | Sequence[tuple[str, ...]],
+        images: Sequence[Sequence[Path]] = (),
+        strict: bool = False,
+    ) -> list[PModel]: ...
+    def generate(self, classes, images=(), strict=False):  # type: ignore[no-untyped-def]
+        """The p-Model for some classes, or those for several lists of classes at once.
+
+        A p-Model calls its classes as they are given. A class of the data set is recognised by its
+        `name_key`, and its prompt is spelled as in the data set. The metadata say under `seen`
+        which classes the run was trained on, and how similar the others are to those
+        (`Familiarity`).
+
+        images: with `prompts="image"` one image file for each class.
+        strict: refuse classes that are too dissimilar to every seen one.
+        Raises UserError for names that are empty or the same, and when the generator cannot.
+        """
+        if not classes or isinstance(classes[0], str):
+            return self._many([classes], [images], strict)[0]
+        return self._many(classes, images or [()] * len(classes), strict)
+
+    def _many(
+        self,
+        lists: Sequence[Sequence[str]],
+        images: Sequence[Sequence[Path]],
+        strict: bool,
+    ) -> list[PModel]:
+        asked = [self._ask(classes, files) for classes, files in zip(lists, images)]
+        if strict:
+            for each in asked:
+                if each.seen.warning:
+                    raise UserError(
+                        f"{each.seen.warning}. Leave such classes out, or ask without --strict"
+                    )
+        models: dict[int, PModel] = {}
+        for size in dict.fromkeys(len(each.classes) for each in asked):
+            for known in (True, False):  # a request has tasks or it has none
+                alike = [
+                    number
+                    for number, each in enumerate(asked)
+                    if len(each.classes) == size and (None not in each.known) == known
+                ]
+                if alike:
+                    vectors = self._vectors([asked[number] for number in alike], known)
+                    for number, vector in zip(alike, vectors):
+                        models[number] = self._model(asked[number], vector)
+        return [models[number] for number in range(len(asked))]
+
+    def _ask(self, classes: Sequence[str], images: Sequence[Path]) -> _Asked:
+        if len(classes) < 2:
+            raise UserError("a p-Model distinguishes at least two classes; name more")
+        name_index(classes)
+        known = [self._index.get(name_key(each)) for each in classes]
+        if not self._generator.reads_conditions and None in known:
+            unknown = [each for each, index in zip(classes, known) if index is None]
+            raise UserError(
+                f"{self.name} knows only the classes of the data set, and not "
+                f"{', '.join(unknown)}; a generator that reads prompts takes any name"
+            )
+        rows = self._embed(classes, known, images)
+        seen = familiarity(self.experiment, self._generator, classes, known, rows, self.prompts)
+        return _Asked(classes, known, rows, seen)
+
+    def _embed(
+        self, classes: Sequence[str], known: Sequence[int | None], images: Sequence[Path]
+    ) -> Tensor:
+        """float32 `(C, D)`."""
+        conditioner = self.experiment.conditions.encoder.ready
+        if self.prompts == "image":
+            side = conditioner.image_size
+            read = [read_image(path, (side, side)) for path in images]
+            return conditioner.embed_images(torch.stack(read))
+        names = self.experiment.class_names
+        prompts = [as_words(c) if k is None else names[k] for c, k in zip(classes, known)]
+        check_padding(conditioner, prompts)
+        return conditioner.embed(prompts)
+
+    def _vectors(self, asked: Sequence[_Asked], known: bool) -> Tensor:
+        """float32 `(T, P)`: of requests with as many classes each."""
+        experiment = self.experiment
+        tasks = torch.tensor([each.known for each in asked]) if known else None
+        conditions = torch.stack([each.rows for each in asked])
+        vectors = generate(self._generator, conditions, tasks, experiment.runtime, experiment.seed)
+        classes = asked[0].classes
+        if vectors.shape[1] != experiment.architecture.layout(len(classes)).size:
+            raise UserError(f"{self.name} answers more classes than {', '.join(classes)}")
+        return vectors
+
+    def _model(self, asked: _Asked, vector: Tensor) -> PModel:
+        experiment, classes = self.experiment, asked.classes
+        architecture = experiment.architecture
+        module = assemble(architecture, experiment.generic.state, vector, len(classes))
+        height, width = experiment.image_size
+        facts = {**self._facts, "seen": asked.seen.plain()}
+        model = PModel(module, architecture, classes, (height, width), facts)
+        never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
+        if any(never):
+            lost = ", ".join(each for each, no_row in zip(classes, never) if no_row)
+            raise UserError(
+                f"{self.name} has no classifier row for {lost}, so its p-Model would never give "
+                "that answer; leave such classes out, or use a generator that makes rows from "
+                "prompts"
+            )
+        return model
+
+    @cached_property
+    def _generator(self) -> Generator:
+        return self.row.ready()
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return name_index(self.experiment.class_names)
+
+    @cached_property
+    def _facts(self) -> dict[str, object]:
+        recipe = self.experiment.recipe
+        return {
+            "architecture": recipe.architecture.plain(),
+            "generator": {"name": self.name, **self.row.named.part.plain()},
+            "prompts": self.prompts,
+            "seed": self.experiment.seed,
+            "run": recipe.core.name,
+        }
 
 
-def _conditions(experiment: Experiment, classes: Sequence[str], images: Sequence[Path]) -> Tensor:
-    """float32 `(1, C, D)`."""
-    conditioner = experiment.conditions.encoder.ready
-    if not images:
-        return conditioner.embed(classes)[None]
-    side = conditioner.image_size
-    return conditioner.embed_images(torch.stack([read_image(p, (side, side)) for p in images]))[
-        None
-    ]
+class _Asked:
+    """classes: as they are given; known: the data set's index of each, None where it has no such
+    class; rows: float32 `(C, D)`, their conditions."""
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        known: Sequence[int | None],
+        rows: Tensor,
+        seen: Familiarity,
+    ) -> None:
+        self.classes, self.known, self.rows, self.seen = classes, known, rows, seen
 
 
-def _row(experiment: Experiment, name: str | None, kind: str) -> GeneratorRow:
+def _row(experiment: Experiment, name: str | None, prompts: str) -> GeneratorRow:
     named = experiment.recipe.generators
     if name is not None:
         for each in named:
             if each.name == name:
                 return experiment.row(each)
-        raise UserError(
-            f"--generator {name}: the run has none of this name; "
-            f"{nearest(name, [each.name for each in named])}"
-        )
+        raise UserError(f"unknown generator '{name}'; {nearest(name, [n.name for n in named])}")
     reading = [row for row in map(experiment.row, named) if row.flags.reads_conditions]
     # Those trained on prompts of this kind first, in the recipe's order.
-    for row in sorted(reading, key=lambda row: row.flags.prompts != kind):
+    for row in sorted(reading, key=lambda row: row.flags.prompts != prompts):
         return row
     raise UserError("no generator of this run reads prompts; name one with --generator")
-
-
-def _known(experiment: Experiment, classes: Sequence[str]) -> Tensor | None:
-    """int64 `(1, C)`, or None when some name is no class of the data set."""
-    names = experiment.class_names
-    if not all(name in names for name in classes):
-        return None
-    return torch.tensor([[names.index(name) for name in classes]])

@@ -31,11 +31,12 @@ PACKAGES = (
 
 
 def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:
-    runtime = plan.runtime
+    runtime, classes = plan.runtime, plan.experiments[0].classes
     return {
         "status": "running",
         "started": now(),
         "command": list(command),
+        "name": plan.recipe.core.name,
         "key": plan.key,
         "seeds": list(plan.recipe.core.seeds),
         "device": str(runtime.device),
@@ -46,6 +47,10 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "versions": {"python": platform.python_version(), **_versions()},
         "git": _git(Path(tina_kit.__file__).parent),
         "hardware": _hardware(runtime.device),
+        "data": {
+            "classes": list(classes.names),
+            "superclasses": None if classes.superclasses is None else list(classes.superclasses),
+        },
         "stages": [],
     }
 

@@ -149,7 +149,7 @@ class Run:
         plain = {name: report.rows for name, report in results.studies.items()}
         options = self.plan.recipe.core.evaluation
         measured = {"on": options.on, "average": options.average}
-        whole = {**measured, "generators": results.rows, "studies": plain}
+        whole = {**measured, "about": results.about, "generators": results.rows, "studies": plain}
         write_json(self.folder / "results.json", whole)
         self.observer.result(whole)
         for name, report in results.studies.items():

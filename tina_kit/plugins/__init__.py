@@ -1,7 +1,8 @@
-"""Which parts there are: the hook, discovery and the registry. Nothing here imports torch."""
+"""Which parts there are: the hooks, discovery and the registry. Nothing here imports torch."""
 
 from tina_kit.plugins.discovery import discover
 from tina_kit.plugins.failure import Failure
+from tina_kit.plugins.plugin import Plugin
 from tina_kit.plugins.registry import Registered, Registry
 
-__all__ = ["Failure", "Registered", "Registry", "discover"]
+__all__ = ["Failure", "Plugin", "Registered", "Registry", "discover"]

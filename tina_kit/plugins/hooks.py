@@ -1,12 +1,16 @@
-"""The one hook of a plugin."""
+"""The hooks of a plugin. Each is optional; a plugin must have at least one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from tina_kit.api.component import PROJECT, Component
+
+if TYPE_CHECKING:
+    import typer
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 
@@ -22,5 +26,33 @@ def tina_kit_components() -> Iterable[Component]:
         @hookimpl
         def tina_kit_components():
             return [Component(kind="dataset", name="my-images", ...)]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tina_kit_commands(app: typer.Typer) -> None:
+    """Add commands to `tina-kit`. Called only where one may be meant: for `tina-kit --help` and for
+    a command that tina-kit itself does not have. A local plugin file cannot add any.
+
+    app: an empty app of this plugin's own. What is added to it becomes a command of `tina-kit`,
+        unless tina-kit or a plugin before this one has a command of the same name.
+
+    Example::
+
+        @hookimpl
+        def tina_kit_commands(app):
+            @app.command()
+            def histogram(zoo: Path):
+                "Print a histogram of a zoo's parameters."
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tina_kit_observers(run: Any) -> Iterable[Any]:
+    """Return the observers that are to follow a run, in the order in which they are told.
+
+    run: the run that is about to start.
     """
     raise NotImplementedError

@@ -1,93 +1,109 @@
-"""Imports one plugin and takes all its components or none."""
+"""Imports one plugin, checks its hooks, and takes all its components or none."""
 
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from inspect import signature
 from typing import Any, TextIO
 
 import pluggy
 
-from tina_kit.api.component import API_VERSION, PROJECT, Component
+from tina_kit.api.component import API_VERSION, OWN, PROJECT, Component
 from tina_kit.plugins import hooks
-from tina_kit.plugins.failure import Failure
+from tina_kit.plugins.failure import Failure, Refused, defined_at
+from tina_kit.plugins.guard import Guard
+from tina_kit.plugins.plugin import LOCAL, Loaded, Plugin
+from tina_kit.plugins.registry import importable, nearest
+
+SLOW_S = 0.3
+"""Seconds of import that a user notices."""
+_TAKES = {
+    name: tuple(signature(spec).parameters)
+    for name, spec in vars(hooks).items()
+    if name.startswith(f"{PROJECT}_")
+}
 
 
-@dataclass(frozen=True)
-class Plugin:
-    """Where a plugin comes from. owner: its distribution's normalised name, or `local`."""
+def load(
+    plugin: Plugin, get: Callable[[], Any], output: TextIO | None = None
+) -> tuple[Loaded | None, list[Failure]]:
+    """Import a plugin with `get` and ask it for its components. Returns it, or None where that
+    fails, and what is wrong with it.
 
-    owner: str
-    version: str
-    name: str
-
-    @property
-    def origin(self) -> str:
-        return f"{self.owner} {self.version}".strip()
-
-    def failure(self, stage: str, error: BaseException) -> Failure:
-        """What came of it, with the traceback; to be called where `error` is handled."""
-        text = str(error) if isinstance(error, WrongApi) else f"{type(error).__name__}: {error}"
-        trace = traceback.format_exc()
-        return Failure(self.owner, self.version, self.name, stage, text.splitlines()[0], trace)
-
-
-class WrongApi(Exception):
-    """A component was written for another API_VERSION."""
-
-
-def quietly() -> AbstractContextManager[TextIO]:
-    """What a plugin prints goes to stderr: stdout belongs to the command's result."""
-    return redirect_stdout(sys.stderr)
-
-
-def components(plugin: Plugin, load: Callable[[], Any]) -> tuple[Component, ...] | Failure:
-    """Import a plugin with `load` and ask it for its components.
-
-    Even a plugin that exits is just a failure.
+    output: where it prints to; by default nowhere.
     """
-    stage = "import"
-    try:
-        module = load()
+    stage, loaded, had_torch = "import", None, "torch" in sys.modules
+    with Guard(output) as guard:
+        module = get()
         stage = "register"
         manager = _registered(module, f"{plugin.owner}:{plugin.name}")
         stage = "components"
-        return _checked(manager.hook.tina_kit_components(), plugin.owner)
-    except WrongApi as error:
-        return plugin.failure("api", error)
-    except (Exception, SystemExit) as error:
-        return plugin.failure(stage, error)
+        loaded = Loaded(plugin, _components(manager, plugin.owner), manager.hook)
+    wrong = [] if guard.error is None else [plugin.failure(stage, guard.error)]
+    if guard.seconds > SLOW_S and plugin.owner not in (OWN, LOCAL):
+        why = " because it imports torch" if "torch" in sys.modules and not had_torch else ""
+        wrong.append(plugin.flaw("import", f"it takes {guard.seconds:.1f} s to import{why}"))
+    return loaded, wrong
 
 
 def _registered(module: Any, name: str) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hooks)
     manager.register(module, name)
     callers = manager.get_hookcallers(module) or []
-    unknown = [caller.name for caller in callers if not caller.has_spec()]
-    if unknown:
-        raise ValueError(f"unknown hook {', '.join(unknown)}")
+    for caller in callers:
+        found = caller.get_hookimpls()[0]
+        place = defined_at(found.function)
+        takes = _TAKES.get(caller.name)
+        if takes is None:
+            raise Refused(f"unknown hook {caller.name}; {nearest(caller.name, [*_TAKES])}", place)
+        if not set(found.argnames) <= set(takes):
+            written = ", ".join(found.argnames)
+            raise Refused(f"{caller.name} must take ({', '.join(takes)}), not ({written})", place)
+    marked = [caller.name for caller in callers]
+    for hook in _TAKES:
+        if hook not in marked and callable(function := getattr(module, hook, None)):
+            raise Refused(f"{hook} is not marked with @hookimpl", defined_at(function))
     if not callers:
-        raise ValueError("it has no function tina_kit_components marked with @hookimpl")
+        raise Refused(f"it has none of the hooks {', '.join(_TAKES)}")
+    manager.add_hookspecs(hooks)
     return manager
 
 
-def _checked(results: list[Any], owner: str) -> tuple[Component, ...]:
-    found: dict[tuple[str, str], Component] = {}
-    for component in (part for result in results for part in result):
+def _components(manager: pluggy.PluginManager, owner: str) -> tuple[Component, ...]:
+    hook = manager.hook.tina_kit_components
+    if not hook.get_hookimpls():
+        return ()
+    place = defined_at(hook.get_hookimpls()[0].function)
+    given = (hook() or [None])[0]  # pluggy leaves None out
+    if not isinstance(given, Iterable):
+        returned = f"{hook.name} returned {_short(given)}"
+        raise Refused(f"{returned}, not a list of Components", place)
+    components = tuple(given)
+    for component in components:
         if not isinstance(component, Component):
-            raise TypeError(f"{component!r} is not a Component")
+            raise Refused(f"{hook.name} returned {_short(component)}, not a Component", place)
         if component.api != API_VERSION:
             age = "newer" if component.api > API_VERSION else "older"
-            raise WrongApi(
+            raise Refused(
                 f"{component.kind} {component.name} needs version {component.api} of "
-                f"tina_kit.api, which is {age} than the installed one, {API_VERSION}"
+                f"tina_kit.api, which is {age} than the installed one, {API_VERSION}",
+                place,
+                stage="api",
             )
-        place = (component.kind, component.name)
-        if place in found:
-            raise ValueError(f"there are two {component.kind}s called {owner}/{component.name}")
-        found[place] = component
-    return tuple(found.values())
+    names = [(component.kind, component.name) for component in components]
+    for kind, name in names:
+        if names.count((kind, name)) > 1:
+            raise Refused(f"there are two {kind}s called {owner}/{name}", place)
+    for component in components if owner != OWN else ():
+        for field in ("options", "target"):
+            module = getattr(component, field).partition(":")[0]
+            if not importable(module):
+                reason = f"{component.kind} {component.name}: there is no module {module}"
+                raise Refused(reason, place, stage=field)
+    return components
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"a {type(value).__name__}"

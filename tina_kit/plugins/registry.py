@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import Any
 
-from tina_kit.api.component import Component
-
-if TYPE_CHECKING:
-    from tina_kit.plugins.failure import Failure
-    from tina_kit.plugins.loading import Plugin
+from tina_kit.api.component import Component, import_attribute
+from tina_kit.plugins.failure import Failure, Refused
+from tina_kit.plugins.guard import Guard
+from tina_kit.plugins.plugin import Loaded, Plugin
 
 
 @dataclass(frozen=True)
@@ -20,14 +19,14 @@ class Registered:
     """A component and the distribution (or local file) it comes from.
 
     content: the hash of a local file, whose components' versions nobody raises; it goes into keys.
-    load: imports its plugin, where that was not done yet; returns what came of it.
+    plugin: who declares it, to be named where it cannot be used.
     """
 
     component: Component
     owner: str
     origin: str
     content: str = ""
-    load: Callable[[], Failure | None] | None = field(default=None, compare=False, repr=False)
+    plugin: Plugin | None = field(default=None, compare=False, repr=False)
 
     @property
     def full_name(self) -> str:
@@ -37,38 +36,44 @@ class Registered:
     def missing(self) -> list[tuple[str, str]]:
         """The modules it needs that are not installed, each with how to install it."""
         needs = [need.partition(" ")[::2] for need in self.component.needs]
+        with Guard():  # what finds a module imports the packages around it
+            absent = {module for module, _ in needs if not importable(module)}
         return [
             (module, how.strip("()") or f"pip install {module}")
             for module, how in needs
-            if not importable(module)
+            if module in absent
         ]
 
 
 class UnknownComponent(Exception):
-    """No component, or more than one, goes by this name, or its plugin fails. The text says what
-    to write or do instead."""
+    """No component, or more than one, goes by this name, or its options cannot be used. The text
+    says what to write or do instead."""
 
 
 @dataclass
 class Registry:
-    """All components that were found, the plugins that failed, and those that are not known yet.
-
-    look_again: asks once more for what is pending or has failed, and waits for the answer.
-    """
+    """All components that were found, their plugins, and what is wrong with plugins."""
 
     registered: list[Registered] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    pending: list[Plugin] = field(default_factory=list)
-    look_again: Callable[[], None] | None = None
+    plugins: list[Loaded] = field(default_factory=list)
 
-    def add(self, entries: Iterable[Registered]) -> None:
-        """Add a plugin's components. Raises ValueError, and adds none, where one is there."""
-        entries = list(entries)
-        taken = {(e.component.kind, e.full_name) for e in self.registered}
+    def add(self, loaded: Loaded) -> None:
+        """Add a plugin and its components. Raises Refused, and adds nothing, where another plugin
+        of its owner has a component of the same kind and name."""
+        plugin = loaded.plugin
+        entries = [
+            Registered(component, plugin.owner, plugin.origin, plugin.content, plugin)
+            for component in loaded.components
+        ]
+        taken = {(e.component.kind, e.full_name): e.origin for e in self.registered}
         for entry in entries:
-            if (entry.component.kind, entry.full_name) in taken:
-                raise ValueError(f"there are two {entry.component.kind}s called {entry.full_name}")
+            other = taken.get((entry.component.kind, entry.full_name))
+            if other is not None:
+                what = f"there are two {entry.component.kind}s called {entry.full_name}"
+                raise Refused(f"{what}; the other one is from {other}")
         self.registered += entries
+        self.plugins.append(loaded)
 
     def of_kind(self, kind: str) -> list[Registered]:
         found = [entry for entry in self.registered if entry.component.kind == kind]
@@ -81,16 +86,13 @@ class Registry:
         return name if len(alike) == 1 else entry.full_name
 
     def get(self, kind: str, name: str) -> Registered:
-        """Find a component by its name or `owner/name`, to be used: its plugin is imported.
+        """Find a component by its name or `owner/name`, to be used: its options are imported.
 
         Raises UnknownComponent.
         """
         found = self._named(kind, name)
-        if not found and (self.pending or self.failures) and self.look_again is not None:
-            self.look_again()
-            found = self._named(kind, name)
         if len(found) == 1:
-            failure = found[0].load() if found[0].load is not None else None
+            failure = _unusable(found[0])
             if failure is not None:
                 raise UnknownComponent(f"{failure}; {failure.remedy}")
             return found[0]
@@ -113,6 +115,26 @@ class Registry:
         return message
 
 
+def _unusable(entry: Registered) -> Failure | None:
+    """Why its options cannot be imported, if so."""
+    with Guard() as guard:
+        check_options(import_attribute(entry.component.options))
+    if guard.error is None:
+        return None
+    plugin = entry.plugin or Plugin(entry.owner, "", entry.component.name)
+    failure = plugin.failure("options", guard.error, left_out=False)
+    part = f"{entry.component.kind} {entry.component.name}: {entry.component.options}"
+    return replace(failure, reason=f"{part}: {failure.reason}")
+
+
+def check_options(model: Any) -> None:
+    """Raises Refused where it is not a class of options."""
+    from tina_kit.api.options import Options
+
+    if not (isinstance(model, type) and issubclass(model, Options)):
+        raise Refused("it is not a subclass of Options")
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """The nearest of the existing names, or a few of them."""
     close = get_close_matches(name, names, n=1, cutoff=0.5)
@@ -126,5 +148,5 @@ def nearest(name: str, names: Sequence[str]) -> str:
 def importable(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except (ImportError, ValueError):
+    except (Exception, SystemExit):  # of the packages around it
         return False

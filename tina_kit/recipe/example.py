@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from tina_kit.api.component import import_attribute
+from tina_kit.api.component import OWN, import_attribute
 from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent
@@ -126,7 +126,7 @@ def _placed(
 
 def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool] | None:
     """A component with an option that holds one of `kind`; those that many know come first."""
-    own_first = sorted(registry.registered, key=lambda e: (e.load is not None, *_liking(e)))
+    own_first = sorted(registry.registered, key=lambda e: (e.owner != OWN, *_liking(e)))
     for entry in own_first:
         if entry.component.kind not in (*SLOTS.values(), *LISTS.values()):
             continue
@@ -182,11 +182,11 @@ def _nested(
 
 
 def _model(entry: Registered, registry: Registry) -> type[Options] | None:
-    """Its options class; None where its plugin cannot be imported."""
+    """Its options class; None where it cannot be imported."""
     try:
         registry.get(entry.component.kind, entry.full_name)
         model: type[Options] = import_attribute(entry.component.options)
-    except (UnknownComponent, ImportError, AttributeError):
+    except UnknownComponent:
         return None
     return model
 

@@ -13,6 +13,9 @@ from typing import Any
 from tina_kit.api.component import KINDS, import_attribute
 from tina_kit.api.options import Options
 from tina_kit.plugins import Registered, Registry
+from tina_kit.plugins.failure import in_one_line
+from tina_kit.plugins.guard import Guard
+from tina_kit.plugins.registry import UnknownComponent
 from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
 
 Schema = dict[str, Any]
@@ -119,13 +122,16 @@ class _Builder:
     def _add(self, registry: Registry, entry: Registered, skipped: Callable[[str], None]) -> None:
         component = entry.component
         try:
-            registry.get(component.kind, entry.full_name)  # imports its plugin
-            model = import_attribute(component.options)
-        except Exception as error:  # of whatever kind, it is somebody else's code
-            skipped(f"{component.kind} {entry.full_name} is left out: {error}")
+            registry.get(component.kind, entry.full_name)  # imports its options
+        except UnknownComponent as error:
+            skipped(f"skipped {component.kind} {entry.full_name}: {error}")
             return
         definition = f"{component.kind}:{entry.full_name.replace('/', ':')}"
-        schema = self.options(model, definition)
+        with Guard() as guard:
+            schema = self.options(import_attribute(component.options), definition)
+        if guard.error is not None:
+            skipped(f"skipped {component.kind} {entry.full_name}: {in_one_line(guard.error)}")
+            return
         own: Schema = {"use": True}
         if component.kind in LISTS.values():
             own["name"] = {"type": "string", "description": "of the row"}

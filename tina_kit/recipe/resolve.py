@@ -16,6 +16,7 @@ from tina_kit.api import TinaKitError, UserError
 from tina_kit.api.component import import_attribute
 from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
+from tina_kit.plugins.contract import broken_promises
 from tina_kit.plugins.registry import UnknownComponent, nearest
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
@@ -41,6 +42,9 @@ class ResolvedPart:
             raise TinaKitError(
                 f"{self.entry.full_name} ({self.entry.origin}): cannot import {target}: {error}"
             ) from error
+        if wrong := broken_promises(self.entry.component.kind, attribute):
+            told = [f"{self.entry.full_name}: {reason} ({place})" for reason, place in wrong]
+            raise TinaKitError("\n".join(told))
         nested = {
             name: tuple(p.build() for p in child) if isinstance(child, tuple) else child.build()
             for name, child in self.children.items()
@@ -134,9 +138,9 @@ class Resolver:
             self.report(node.where, key, f"write the {kind} as {{use: NAME, option: value}}")
             return None
         entry = self._find(use, kind, f"{key}.use")
-        model = self._options(entry, use.where, key) if entry else None
-        if entry is None or model is None:
+        if entry is None:
             return None
+        model: type[Options] = import_attribute(entry.component.options)
         given = {name: child for name, child in node.items() if name != "use"}
         children, complete = self._nested(model, given, node.where, key)
         plain = {name: child for name, child in given.items() if name not in children}
@@ -177,17 +181,6 @@ class Resolver:
         for module, how in entry.missing:
             self.report(use.where, key, f"'{use.value}' needs {module}: {how}")
         return entry
-
-    def _options(self, entry: Registered, where: Where, key: str) -> type[Options] | None:
-        try:
-            model = import_attribute(entry.component.options)
-        except Exception as error:
-            self.report(where, key, f"the options of {entry.full_name} cannot be imported: {error}")
-            return None
-        if not (isinstance(model, type) and issubclass(model, Options)):
-            self.report(where, key, f"{entry.component.options} is no subclass of Options")
-            return None
-        return model
 
     def _nested(
         self, model: type[Options], given: Mapping[str, Node], where: Where, key: str

@@ -2,13 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
+from tina_kit.api import TinaKitError
 from tina_kit.recipe.schema import Average
 
 HEADER = ("generator", "OOD p-Acc", "ID p-Acc", "vs selection", "gap closed")
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The results of a run. rows: plain data, as `results.json` has them under `generators`; about:
+    on which images and with which prompts they were measured.
+
+    `print(table)` shows it as text, a notebook as HTML; iterating gives the rows.
+    """
+
+    rows: Sequence[Row]
+    about: str
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> Row:
+        return self.rows[place]
+
+    def row(self, generator: str, split: str = "ood") -> Row:
+        """The row of a generator and split. Raises KeyError where there is none."""
+        for row in self.rows:
+            if (row["generator"], row["split"]) == (generator, split):
+                return row
+        raise KeyError(f"no row of {generator} on {split}")
+
+    @property
+    def caption(self) -> str:
+        return caption(self.rows, self.about)
+
+    def __str__(self) -> str:
+        return f"{plain_text(self.rows)}\n{self.caption}"
+
+    def _repr_html_(self) -> str:
+        head, *lines = [HEADER, *cells(self.rows)]
+        cell = "<td style='text-align:right;white-space:pre'>{}</td>".format
+        body = "".join(
+            f"<tr><td style='text-align:left;white-space:pre'>{escape(line[0])}</td>"
+            f"{''.join(cell(escape(each)) for each in line[1:])}</tr>"
+            for line in lines
+        )
+        heads = "".join(f"<th>{escape(each)}</th>" for each in head)
+        return (
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+            f"<caption style='caption-side:bottom;text-align:left'>{escape(self.caption)}"
+            "</caption></table>"
+        )
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, a line for each row, intervals as `…_low` and `…_high`."""
+        try:
+            import pandas
+        except ImportError:
+            raise TinaKitError("to_frame needs pandas: pip install pandas") from None
+        return pandas.DataFrame([_flat(row) for row in self.rows])
+
+
+def _flat(row: Row) -> Row:
+    flat: Row = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= _flat({f"{key}": value["mean"], f"{key}_ci95": value["ci95"]})
+        elif key.endswith("ci95"):
+            stem = key.removesuffix("ci95").rstrip("_") or "p_acc"
+            flat[f"{stem}_low"], flat[f"{stem}_high"] = value or (None, None)
+        else:
+            flat[key] = value
+    return flat
 
 
 def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch.nn import functional as F
 
-from tina_kit.api import Dataset, Images, Split
+from tina_kit.api import Dataset, Images, Split, UserError, name_index
 from tina_kit.testing import expect
 from tina_kit.testing.base import PartSuite
 
@@ -33,12 +33,13 @@ class DatasetSuite(PartSuite):
     def test_class_names_are_distinct_texts(self) -> None:
         names = list(self.shared.class_names)
         assert len(names) > 1, f"there are {len(names)} classes; a task needs two at least"
-        odd = [name for name in names if not (isinstance(name, str) and name.strip())]
-        assert not odd, f"{odd[0]!r} stands among class_names; a class name is a text, its prompt"
-        assert len(set(names)) == len(names), (
-            f"class_names holds {len(names)} names and {len(set(names))} different ones; two "
-            "classes of one name have one prompt"
-        )
+        try:
+            name_index(names)
+        except UserError as error:
+            raise AssertionError(
+                f"class_names: {error}. A class name is a text, its prompt; two classes of one "
+                "name would have one prompt"
+            ) from None
 
     def test_superclasses_are_one_for_each_class(self) -> None:
         superclasses = self.shared.superclasses

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from tina_kit.api import Layout, Options, Parameter, UserError
+from tina_kit.api import Layout, Options, Parameter, UserError, name_index
 from tina_kit.store.files import explaining_full_disk, read_json, replacing, share, write_json
 
 FORMAT, VERSION = "tina-kit zoo", 1
@@ -183,8 +183,10 @@ def _manifest(path: Path) -> _Manifest:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
         raise UserError(f"{path}: {place}: {first['msg']}") from None
-    if doubled := sorted({n for n in manifest.classes if manifest.classes.count(n) > 1}):
-        raise UserError(f"{path}: classes: {', '.join(doubled)} stands there twice")
+    try:
+        name_index(manifest.classes)
+    except UserError as error:
+        raise UserError(f"{path}: classes: {error}") from None
     return manifest
 
 

@@ -5,6 +5,7 @@ Files are read as tensors alone: no code in them is ever run.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tina_kit.api import Architecture, Layout, UserError, read_checkpoint
-from tina_kit.store.files import read_json
+from tina_kit.api import (
+    Architecture,
+    Layout,
+    UserError,
+    name_index,
+    name_key,
+    read_checkpoint,
+    read_text,
+)
 
 SUFFIXES = (".pth", ".pt")
 CLASSES = "classes.json"
@@ -89,10 +97,7 @@ def gather(source: Path, architecture: Architecture) -> Gathered:
 def _together(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        lists = read_json(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    lists = _json(path)
     if not isinstance(lists, dict):
         raise UserError(f"{path}: it must map names of p-Models to lists of their classes")
     return lists
@@ -101,22 +106,43 @@ def _together(path: Path) -> Mapping[str, Any]:
 def _classes(path: Path, together: Mapping[str, Any]) -> tuple[str, ...]:
     listed, lines = path.with_suffix(".json"), path.with_suffix(".txt")
     try:
+        places = None
         if listed.is_file() and listed.name != CLASSES:
-            where, names = listed.name, read_json(listed)
+            where, names = listed.name, _json(listed)
         elif lines.is_file():
-            text = lines.read_text(encoding="utf-8")
-            where, names = lines.name, [line.strip() for line in text.splitlines() if line.strip()]
+            numbered = list(enumerate(map(str.strip, read_text(lines).split("\n")), 1))
+            where, names = lines.name, [name for _, name in numbered if name]
+            places = [f"line {number}" for number, name in numbered if name]
         elif path.stem in together:
             where, names = CLASSES, together[path.stem]
         else:
             raise _Unfit(f"no class list ({listed.name}, {lines.name} or {path.stem} in {CLASSES})")
-    except (OSError, ValueError) as error:
+    except UserError as error:
         raise _Unfit(f"its class list cannot be read: {error}") from None
-    if not isinstance(names, list) or not all(isinstance(n, str) and n.strip() for n in names):
-        raise _Unfit(f"its classes in {where} must be a list of names")
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise _Unfit(f"its classes in {where} must be at least two, each named once")
+    if not isinstance(names, list) or len(names) < 2:
+        raise _Unfit(f"its classes in {where} must be a list of at least two names")
+    try:
+        name_index(names, places)
+    except UserError as error:
+        raise _Unfit(f"its classes in {where}: {error}") from None
     return tuple(names)
+
+
+def _json(path: Path) -> Any:
+    """Raises UserError where a key is listed twice, of which JSON itself would take the last."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f"{key} is listed twice")
+            found[key] = value
+        return found
+
+    try:
+        return json.loads(read_text(path), object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
 
 
 def _state(path: Path) -> dict[str, Tensor]:
@@ -175,10 +201,11 @@ def _few(words: Sequence[str]) -> str:
 
 
 def _stacked(models: Sequence[_PModel], architecture: Architecture) -> Gathered:
-    numbers: dict[str, int] = {}
+    names: dict[str, str] = {}  # a class is spelled as the first p-Model spells it
     for model in models:
         for name in model.classes:
-            numbers.setdefault(name, len(numbers))
+            names.setdefault(name_key(name), name)
+    numbers = {key: number for number, key in enumerate(names)}
     counts = torch.tensor([len(model.classes) for model in models])
     longest = int(counts.max())
     whole = architecture.layout(longest)
@@ -187,12 +214,14 @@ def _stacked(models: Sequence[_PModel], architecture: Architecture) -> Gathered:
     for count in counts.unique().tolist():
         some = (counts == count).nonzero().squeeze(1)
         alike = [models[index] for index in some.tolist()]
-        tasks[some, :count] = torch.tensor([[numbers[n] for n in m.classes] for m in alike])
+        tasks[some, :count] = torch.tensor(
+            [[numbers[name_key(n)] for n in m.classes] for m in alike]
+        )
         vectors[some] = _with_absent(
             torch.stack([model.vector for model in alike]), architecture.layout(count), whole
         )
     return Gathered(
-        tuple(numbers),
+        tuple(names.values()),
         tasks,
         vectors,
         sum(model.ignored for model in models),

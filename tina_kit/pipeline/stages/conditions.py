@@ -35,6 +35,14 @@ class Source:
     seen: list[int] | None
 
 
+def check_padding(conditioner: Conditioner, prompts: Sequence[str]) -> None:
+    """Raise UserError where a class is called like the prompt of an absent one."""
+    if conditioner.padding_prompt in prompts:
+        raise UserError(
+            f"'{conditioner.padding_prompt}' stands for an absent class and cannot name one"
+        )
+
+
 class Encoder:
     """One conditioner of a run, built once."""
 
@@ -139,6 +147,7 @@ class TextConditionsStage(Stage):
     def compute(self, draft: Draft) -> None:
         try:
             conditioner = self.encoder.ready
+            check_padding(conditioner, self.encoder.source.class_names)
             tensors = {
                 "classes": conditioner.embed(self.encoder.source.class_names),
                 "padding": conditioner.embed([conditioner.padding_prompt]),
@@ -237,6 +246,17 @@ class Conditions:
     def image_gibberish(self) -> Tensor:
         """float32 `(GIBBERISH, D)`: of images of noise."""
         return self.images.read("gibberish")
+
+    def image_of_each(self, classes: Tensor) -> Tensor:
+        """int64 `(S,)` → float32 `(S, D)`: the first training image of each class, from which
+        nothing learns (see `kept_as_prompts`). Embeds them where no stage has embedded all."""
+        pictures = self.encoder.pictures
+        labels = pictures.labels
+        order = labels.argsort(stable=True)
+        places = order[torch.searchsorted(labels[order], classes)]
+        if self.images.cached:
+            return self.image_rows[places]
+        return self.encoder.ready.embed_images(pictures.read(places))
 
     def of_tasks(self, tasks: Tensor) -> Tensor:
         """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt where a class is absent."""

@@ -1,8 +1,14 @@
-"""The parts of tina-neighbours; nothing here imports torch or pyarrow."""
+"""The parts of tina-neighbours and its command; nothing here imports torch, pyarrow or typer."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tina_kit.api import Component, hookimpl
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
@@ -26,3 +32,10 @@ def tina_kit_components() -> Iterable[Component]:
             api=1,
         ),
     ]
+
+
+@hookimpl
+def tina_kit_commands(app: typer.Typer) -> None:
+    from tina_neighbours.commands import parquet
+
+    app.command()(parquet)

@@ -1,0 +1,42 @@
+"""Lists and tables that somebody wrote, on whatever system."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+import pytest
+
+from tina_kit.api import UserError, read_text
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_marks_and_line_ends_make_no_difference(tmp_path: Path, mark: bytes, end: bytes) -> None:
+    (tmp_path / "t").write_bytes(
+        mark + end.join(["fig", "caf\u00e9\u2028x", ""][n].encode() for n in range(3))
+    )
+    assert read_text(tmp_path / "t") == "fig\ncaf\u00e9\u2028x\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("fig".encode("utf-16"), "it is UTF-16"),
+        (codecs.BOM_UTF16_BE + "fig".encode("utf-16-be"), "it is UTF-16"),
+        ("fig".encode("utf-16-le"), "it holds zero bytes"),
+        ("café".encode("latin1"), "can't decode byte 0xe9"),
+    ],
+)
+def test_another_encoding_is_told(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "t.tsv").write_bytes(content)
+    with pytest.raises(
+        UserError, match=rf"t\.tsv: not UTF-8 text \(.*{reason}.*\)\. Save it as UTF"
+    ):
+        read_text(tmp_path / "t.tsv")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.tsv", tmp_path):
+        with pytest.raises(UserError, match="there is no such file"):
+            read_text(path)

@@ -1,0 +1,31 @@
+"""Text files that somebody wrote: lists, tables, descriptions."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from tina_kit.api.errors import UserError
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def read_text(path: Path) -> str:
+    r"""The text of a UTF-8 file, with or without a byte order mark, its line ends as "\n".
+
+    Raises UserError, `PATH: what is wrong`, for a file that cannot be read or is not UTF-8.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = "it is UTF-16" if content.startswith(_UTF_16) else str(error)
+        raise UserError(f"{path}: not UTF-8 text ({reason}). Save it as UTF-8") from None
+    if "\0" in text:  # UTF-16 without a mark, or no text at all
+        raise UserError(f"{path}: not UTF-8 text (it holds zero bytes). Save it as UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

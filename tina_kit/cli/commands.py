@@ -1,0 +1,62 @@
+"""The commands of plugins beside tina-kit's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tina_kit.cli.common import discovered, log, warn
+
+if TYPE_CHECKING:
+    from tina_kit.plugins import Failure, Registry
+
+
+class Commands(TyperGroup):
+    """tina-kit's commands. Plugins are asked for theirs only where one may be meant: by `--help`,
+    by the shell's completion and by a name that tina-kit does not know."""
+
+    _asked = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._ask(ctx)
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands:
+            self._ask(ctx)
+        return super().get_command(ctx, cmd_name)
+
+    def _ask(self, ctx: Any) -> None:
+        if self._asked:
+            return
+        self._asked = True
+        from tina_kit.plugins.commands import accepted, commands_of
+
+        found = discovered()
+        wrong: list[Failure] = []
+        brought = []
+        for loaded in found.plugins:
+            commands, failures = commands_of(loaded)
+            brought.append((loaded.plugin, commands))
+            wrong += failures
+        commands, refused = accepted(self.commands, brought)
+        for name, command in commands.items():
+            self.add_command(command, name)
+        if not ctx.resilient_parsing:  # as while the shell completes
+            warn(found.failures)
+            for failure in (*wrong, *refused):
+                log(f"warning: {failure}")
+
+
+def examined(ctx: typer.Context) -> Registry:
+    """All plugins, each examined in a process of its own (`doctor`)."""
+    from tina_kit.plugins.commands import accepted
+    from tina_kit.plugins.examination import examine
+
+    found = examine()
+    own: Any = ctx.find_root().command
+    _, refused = accepted(own.commands, found.commands)
+    found.registry.failures += refused
+    return found.registry

@@ -1,0 +1,101 @@
+"""A finished run, opened again from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tina_kit.api import Classes, Observer, UserError
+from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.personal import ReadyGenerator
+from tina_kit.pipeline.record import read_record
+from tina_kit.pipeline.runtime import Runtime
+from tina_kit.plugins import Registry
+from tina_kit.recipe import Recipe, load_recipe
+from tina_kit.report.table import Table
+from tina_kit.store import Store
+from tina_kit.store.files import read_json
+from tina_kit.training import Observers, resolve_device
+
+
+class FinishedRun:
+    """folder: the run folder; record: the content of its `run.json`.
+
+    Stages are found by the keys that the run recorded: neither the images nor anything else that
+    was hashed into them is needed to read results and to generate p-Models.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        registry: Registry,
+        device: str = "auto",
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.folder = Path(folder)
+        self.record = read_record(self.folder)
+        self._registry, self._observers = registry, Observers(observers)
+        self._device = resolve_device(device)
+        self._experiments: dict[int, Experiment] = {}
+        self._generators: dict[tuple[str | None, int | None, str], ReadyGenerator] = {}
+
+    def __repr__(self) -> str:
+        return f"<run {self.record['name']} in {self.folder}>"
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """As it was resolved, with every default written out."""
+        return load_recipe(self.folder / "resolved.yaml", self._registry)
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The content of `results.json`."""
+        return dict(read_json(self.folder / "results.json"))
+
+    @property
+    def table(self) -> Table:
+        """The results table."""
+        return Table(self.results["generators"], self.results["about"])
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(self.record["seeds"])
+
+    def generator(
+        self, name: str | None = None, seed: int | None = None, prompts: str = "text"
+    ) -> ReadyGenerator:
+        """A generator of the run, by default the first for such prompts.
+
+        seed: of the run, by default its first; prompts: "text" or "image". Raises UserError where
+        the run has no such generator.
+        """
+        key = name, seed, prompts
+        if key not in self._generators:
+            self._generators[key] = ReadyGenerator(self.experiment(seed), name, prompts)
+        return self._generators[key]
+
+    def experiment(self, seed: int | None = None) -> Experiment:
+        """The stages of one seed, by default the run's first."""
+        if seed is not None and seed not in self.seeds:
+            raise UserError(f"the run has no seed {seed}; its seeds are {_listed(self.seeds)}")
+        chosen = self.seeds[0] if seed is None else seed
+        if chosen not in self._experiments:
+            data = self.record["data"]
+            classes = Classes(data["classes"], data["superclasses"])
+            self._experiments[chosen] = Experiment(self.recipe, chosen, self._runtime, classes)
+        return self._experiments[chosen]
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        keys: dict[tuple[str, int | None], str] = {}
+        for stage in self.record["stages"]:
+            # A study's variant may have a stage of the same name; the recipe's own comes first.
+            keys.setdefault((stage["name"], stage["seed"]), stage["key"])
+        store = Store(Path(self.record["store"]))
+        return Runtime(store, self._device, self.record["precision"], self._observers, keys)
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,153 @@
+"""Whether a run has seen the classes it is asked for, and how similar the others are to those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tina_kit.api import Generator
+from tina_kit.pipeline.experiment import Experiment
+
+NEAREST = 3  # seen classes listed for a prompt
+APART = 20  # one seen class in so many may lie farther from the others than the limit
+_AT_ONCE = 1024  # rows compared with all others at a time
+
+
+@dataclass(frozen=True)
+class AskedClass:
+    """A class of a request.
+
+    name: as it was asked for.
+    known: the data set's spelling, None where the data set has no such class.
+    seen: whether the run was trained on images of the data set's class of this name.
+    in_tasks: whether the generator has learned from ID tasks with it; True where it learns from
+        none.
+    nearest: seen classes and the cosines of their conditions with the prompt's, the most similar
+        first. Empty for the name of a seen class, but not for an image, whatever its name.
+    """
+
+    name: str
+    known: str | None
+    seen: bool
+    in_tasks: bool
+    nearest: tuple[tuple[str, float], ...]
+
+    def __str__(self) -> str:
+        told = f"'{self.name}'" if "," in self.name else self.name
+        same = self.known in (None, self.name)
+        return told if same else f"{told} (the data set's {self.known})"
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """How well a run knows what it is asked for, in the space of its conditioner.
+
+    by: "text" or "image", what the prompts are.
+    limit: for each seen class, take the cosine with the nearest other one; the limit is the largest
+        value that at least 95% of the seen classes reach (their 5th percentile). Text prompts are
+        compared with the names of the seen classes, images with one training image of each.
+    """
+
+    by: str
+    limit: float
+    classes: tuple[AskedClass, ...]
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """What to tell of every class."""
+        seen = [asked for asked in self.classes if asked.seen]
+        for told, some in (
+            ("seen in training", [asked for asked in seen if asked.in_tasks]),
+            ("seen in training, but in no ID task", [a for a in seen if not a.in_tasks]),
+        ):
+            if some:
+                yield f"{told}: {', '.join(map(str, some))}"
+        for asked in self.classes:
+            if asked.nearest:
+                unseen = "" if asked.seen else "not seen in training; "
+                near = ", ".join(f"{name} ({cosine:.2f})" for name, cosine in asked.nearest)
+                by = " by its image" if self.by == "image" else ""
+                yield f"{asked}: {unseen}nearest seen classes{by}: {near}"
+
+    @property
+    def warning(self) -> str:
+        """Which classes are less similar to every seen class than the limit; "" for none."""
+        far = [
+            asked for asked in self.classes if asked.nearest and asked.nearest[0][1] < self.limit
+        ]
+        if not far:
+            return ""
+        names = ", ".join(f"{asked} ({asked.nearest[0][1]:.2f})" for asked in far)
+        return (
+            f"{names}: less similar to every seen class than 95% of the seen classes are to their "
+            f"nearest other one ({self.limit:.2f} or more), so the p-Model is likely to be wrong "
+            f"about {'it' if len(far) == 1 else 'them'}"
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON; `read` is the inverse."""
+        classes = [{**vars(c), "nearest": [list(pair) for pair in c.nearest]} for c in self.classes]
+        return {**vars(self), "classes": classes}
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Familiarity:
+        """From a p-Model's metadata, where they are under `seen`."""
+        classes = (
+            AskedClass(**{**c, "nearest": tuple((name, cosine) for name, cosine in c["nearest"])})
+            for c in plain["classes"]
+        )
+        return cls(plain["by"], plain["limit"], tuple(classes))
+
+
+def familiarity(
+    experiment: Experiment,
+    generator: Generator,
+    classes: Sequence[str],
+    known: Sequence[int | None],
+    conditions: Tensor,
+    by: str,
+) -> Familiarity:
+    """classes: as they are asked for; known: the data set's index of each, None where it has no
+    such class; conditions: float32 `(C, D)`, their prompts' embeddings; by: "text" or "image"."""
+    names, seen = experiment.class_names, experiment.seen
+    # A control that fine-tunes on a task's own images has seen whatever class it has.
+    trained = set(range(len(names)) if generator.personalises else seen.tolist())
+    learned = set(experiment.tasks["id"].unique().tolist()) if generator.learns else trained
+    texts = experiment.conditions
+    rows = texts.rows[seen] if by == "text" else texts.image_of_each(seen)
+    best = min(NEAREST, len(rows))
+    cosines, places = (_unit(conditions) @ _unit(rows).T).topk(best, dim=1)
+    asked = []
+    for name, index, values, nearest in zip(classes, known, cosines.tolist(), places.tolist()):
+        is_seen = index in trained
+        near = [(names[seen[p]], round(cosine, 4)) for cosine, p in zip(values, nearest)]
+        asked.append(
+            AskedClass(
+                name,
+                None if index is None else names[index],
+                is_seen,
+                index in learned,
+                () if is_seen and by == "text" else tuple(near),
+            )
+        )
+    return Familiarity(by, round(limit_of(rows), 4), tuple(asked))
+
+
+def limit_of(rows: Tensor) -> float:
+    """`Familiarity.limit` of the seen classes' conditions, float32 `(K', D)`."""
+    unit = _unit(rows)
+    nearest = []
+    for part in torch.arange(len(unit)).split(_AT_ONCE):
+        cosines = unit[part] @ unit.T
+        cosines[torch.arange(len(part)), part] = -1.0
+        nearest.append(cosines.amax(1))
+    return float(torch.cat(nearest).sort().values[len(unit) // APART])
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return F.normalize(rows.double(), dim=1)

@@ -1,0 +1,86 @@
+"""Contains what the code of a plugin does while tina-kit looks at it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import cache
+from types import TracebackType
+from typing import TextIO
+
+
+class Guard:
+    """Catches, silences and times what happens inside `with`.
+
+    Everything is caught, `SystemExit` too, except Ctrl-C. Nothing is printed, not even by C code
+    or a process that is started there, warnings are ignored, and standard input is empty.
+
+    output: where that which is printed goes instead; by default nowhere.
+    """
+
+    error: BaseException | None
+    """What was raised; None where nothing was."""
+    seconds: float
+    """How long it took."""
+
+    def __init__(self, output: TextIO | None = None) -> None:
+        self._output = output
+
+    def __enter__(self) -> Guard:
+        self.error = None
+        self._silence = _silenced(self._output or _nowhere("w"))
+        self._silence.__enter__()
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        self.seconds = time.perf_counter() - self._start
+        self._silence.__exit__(None, None, None)
+        self.error = error
+        if isinstance(error, KeyboardInterrupt):
+            return False
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
+        return True
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error. Some C extensions turn it into an ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+@cache
+def _nowhere(mode: str) -> TextIO:
+    """Never closed: what was imported may keep `sys.stderr`, as a logging handler does."""
+    return open(os.devnull, mode)  # type: ignore[return-value]
+
+
+@contextmanager
+def _silenced(output: TextIO) -> Iterator[None]:
+    with ExitStack() as after:
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            with suppress(AttributeError, OSError, ValueError):  # None, closed, or without a file
+                stream.flush()
+            with suppress(OSError):
+                kept = os.dup(number)
+                after.callback(os.close, kept)
+                after.callback(os.dup2, kept, number)
+                os.dup2(output.fileno(), number)
+        after.enter_context(redirect_stdout(output))
+        after.enter_context(redirect_stderr(output))
+        after.callback(setattr, sys, "stdin", sys.stdin)
+        sys.stdin = _nowhere("r")
+        after.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield
