@@ -15,7 +15,6 @@ from tests.conftest import RECIPE, plan_of
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.run import Run
-from tina_kit.pipeline.stages.evaluate import RESULT, evaluation_stage
 from tina_kit.zoo.archive import MANIFEST, read, write
 from tina_kit.zoo.pmodel import assemble
 
@@ -58,7 +57,7 @@ def test_the_whole_way_out_of_a_run_and_into_another(finished, exported, tmp_pat
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     for row in before.recipe.generators:
-        counts = [evaluation_stage(e, row).open(e.store).json(RESULT) for e in (before, after)]
+        counts = [e.evaluation(row).read() for e in (before, after)]
         assert counts[0] == counts[1]
     # And out again, as it came in.
     assert call("zoo", "export", run.folder, "-o", tmp_path / "again") == 0
