@@ -1,20 +1,55 @@
-"""tina-kit: recipes and plugins for text-to-model research."""
+"""tina-kit: recipes and plugins for text-to-model research.
+
+>>> run = tina_kit.run("recipes/quickstart.yaml", profile="smoke")
+>>> print(run.table)
+>>> model = run.generator().generate(["red circle", "blue star"])
+>>> model.save("mine.safetensors")
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["PModel", "__version__", "load"]
 
 if TYPE_CHECKING:
+    from tina_kit.api.errors import TinaKitError, UserError
+    from tina_kit.library import open_run, plan, run, validate
+    from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.zoo.pmodel import PModel, load
+
+_HOME = {
+    "FinishedRun": "tina_kit.pipeline.finished",
+    "PModel": "tina_kit.zoo.pmodel",
+    "TinaKitError": "tina_kit.api.errors",
+    "UserError": "tina_kit.api.errors",
+    "load": "tina_kit.zoo.pmodel",
+    "open_run": "tina_kit.library",
+    "plan": "tina_kit.library",
+    "run": "tina_kit.library",
+    "validate": "tina_kit.library",
+}
+__all__ = [
+    "FinishedRun",
+    "PModel",
+    "TinaKitError",
+    "UserError",
+    "__version__",
+    "load",
+    "open_run",
+    "plan",
+    "run",
+    "validate",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:
     # Lazy, so that `import tina_kit` (every CLI start) does not import torch.
-    if name in ("PModel", "load"):
-        from tina_kit.zoo import pmodel
-
-        return getattr(pmodel, name)
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

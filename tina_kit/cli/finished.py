@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tina_kit.cli.common import registry
-from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.finished import FinishedRun
 
 
 def open_run(folder: Path, device: str = "auto") -> FinishedRun:
+    from tina_kit.pipeline.console import console
     from tina_kit.pipeline.finished import FinishedRun
 
-    return FinishedRun(folder, registry(), device, [progress()])
+    return FinishedRun(folder, registry(), device, [console()])

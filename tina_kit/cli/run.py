@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
 from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, log, registry
-from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
+    from tina_kit.report.table import Table
 
 
 def run(
@@ -36,33 +35,24 @@ def run(
     strict: Strict = False,
 ) -> None:
     """Run a recipe and print its results table."""
-    from tina_kit.recipe import load_recipe
+    from tina_kit import library
 
     found = registry(plugin or (), strict)
-    resolved = load_recipe(recipe, found, profile=profile, sets=set_ or (), seeds=_seeds(seeds))
-    # As if the recipe named them, so that the run folder can be read by itself.
-    files = [file.resolve() for file in plugin or ()]
-    resolved = replace(resolved, plugins=(*dict.fromkeys((*files, *resolved.plugins)),))
-
-    from tina_kit.pipeline.plan import Plan
-    from tina_kit.pipeline.run import Run
-    from tina_kit.store import Store
-    from tina_kit.training import Observers, resolve_device
-
-    observers = Observers([progress()], log)
-    plan = Plan.of(resolved, Store.default(), resolve_device(device), observers)
+    plan = library.plan_with(
+        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
+    )
     if dry_run:
         _print_plan(plan)
         return
-    plugins = sorted({f"{entry.origin}" for entry in found.registered})
-    command = ["tina-kit", *sys.argv[1:]]
-    current = Run.start(plan, output, command, plugins)
-    log(f"{resolved.core.name}: {_summary(plan)}")
-    results = current.execute()
-    _print_table(results.rows, results.about)
-    for report in results.studies.values():
-        print(f"\n{report.text()}")
-    log(f"run folder: {current.folder}")
+    finished = library.execute(plan, found, output, device, _announce)
+    _print_table(finished.table)
+    for study in finished.studies.values():
+        print(f"\n{study.text()}")
+    log(f"run folder: {finished.folder}")
+
+
+def _announce(plan: Plan) -> None:
+    log(f"{plan.recipe.core.name}: {_summary(plan)}")
 
 
 def _seeds(text: str | None) -> list[int] | None:
@@ -104,21 +94,20 @@ def _print_plan(plan: Plan) -> None:
         print(f"{name:<36} {key:<38} {word}")
 
 
-def _print_table(rows: list[dict[str, Any]], about: str) -> None:
-    from tina_kit.report.table import HEADER, caption, cells, plain_text
-
+def _print_table(results: Table) -> None:
     if not sys.stdout.isatty():
-        print(plain_text(rows))
-        print(caption(rows, about))
+        print(results)
         return
     from rich.console import Console
     from rich.table import Table
 
+    from tina_kit.report.table import HEADER, cells
+
     table = Table()
     for index, head in enumerate(HEADER):
         table.add_column(head, justify="left" if index == 0 else "right")
-    for line in cells(rows):
+    for line in cells(results.rows):
         table.add_row(*line)
     console = Console()
     console.print(table)
-    console.print(caption(rows, about), style="dim", highlight=False)
+    console.print(results.caption, style="dim", highlight=False)

@@ -14,6 +14,7 @@ from tina_kit.pipeline.record import read_record
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.plugins import Registry
 from tina_kit.recipe import Recipe, load_recipe
+from tina_kit.report.studies import StudyReport
 from tina_kit.report.table import Table
 from tina_kit.store import Store
 from tina_kit.store.files import read_json
@@ -58,6 +59,16 @@ class FinishedRun:
     def table(self) -> Table:
         """The results table."""
         return Table(self.results["generators"], self.results["about"])
+
+    @property
+    def studies(self) -> dict[str, StudyReport]:
+        """The studies by their names in the recipe."""
+        about = self.results["about"]
+        return {
+            row.name: StudyReport.read(row.name, row.part.build(), rows, about)
+            for row in self.recipe.studies
+            for rows in [self.results["studies"][row.name]]
+        }
 
     @property
     def seeds(self) -> tuple[int, ...]:

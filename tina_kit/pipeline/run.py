@@ -78,7 +78,7 @@ class Run:
         """
         try:
             with explaining_full_disk(self.folder, REMEDY):
-                self.observer.run_started(self._info())
+                self.observer.run_started(self.info())
                 first = len(self.plan.first)
                 for stage in self.plan.stages[:first]:
                     self._stage(stage)
@@ -99,7 +99,8 @@ class Run:
                 self.observer.run_ended(status)
             raise
 
-    def _info(self) -> RunInfo:
+    def info(self) -> RunInfo:
+        """What observers are told of it."""
         stages = [stage.info() for stage in self.plan.stages]
         recipe = self.plan.recipe
         return RunInfo(recipe.core.name, self.folder, recipe.plain(), stages)

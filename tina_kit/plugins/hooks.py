@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -11,6 +11,8 @@ from tina_kit.api.component import PROJECT, Component
 
 if TYPE_CHECKING:
     import typer
+
+    from tina_kit.api.observer import Observer, RunInfo
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 
@@ -50,9 +52,21 @@ def tina_kit_commands(app: typer.Typer) -> None:
 
 
 @hookspec
-def tina_kit_observers(run: Any) -> Iterable[Any]:
-    """Return the observers that are to follow a run, in the order in which they are told.
+def tina_kit_observers(run: RunInfo) -> Iterable[Observer]:
+    """Return the observers that are to watch a run, in the order in which they are told.
 
     run: the run that is about to start.
+
+    Example::
+
+        from tina_kit.api import Observer, hookimpl
+
+        class Printer(Observer):
+            def stage_ended(self, stage, seconds):
+                print(stage.name, seconds)
+
+        @hookimpl
+        def tina_kit_observers(run):
+            return [Printer()]
     """
     raise NotImplementedError

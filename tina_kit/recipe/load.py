@@ -30,22 +30,32 @@ def load_recipe(
     registry: Registry,
     *,
     profile: str | None = None,
-    sets: Sequence[str] = (),
+    sets: Sequence[str] | Mapping[str, Any] = (),
     seeds: Sequence[int] | None = None,
 ) -> Recipe:
     """Read and check a recipe. Raises RecipeError with every mistake in it.
 
-    sets: `key=value` texts, applied last; seeds: in place of the recipe's own.
+    sets: `key=value` texts or a mapping of dotted keys, applied last; seeds: in place of the
+    recipe's own.
     """
     source = _extended(path, ())
     source = _with_profile(source, profile)
-    for text in sets:
-        source = override(source, *parse_set(text))
+    for key, value in _overrides(sets):
+        source = override(source, key, value)
     if seeds is not None:
         where = Where("--seeds", 0, 0, Path.cwd())
         source = _without(source, "seed")
         source = override(source, "seeds", Node([Node(seed, where) for seed in seeds], where))
     return _resolve(path, source, registry)
+
+
+def _overrides(sets: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, Node]]:
+    if isinstance(sets, Mapping):
+        return [
+            (key, plain_node(value, Where(f"set {key}", 0, 0, Path.cwd())))
+            for key, value in sets.items()
+        ]
+    return [parse_set(text) for text in sets]
 
 
 def _extended(path: Path, above: tuple[Path, ...]) -> Node:

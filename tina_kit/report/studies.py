@@ -40,6 +40,13 @@ class StudyReport:
     rows: list[dict[str, Any]]
     about: str
 
+    @classmethod
+    def read(cls, name: str, study: Study, rows: list[dict[str, Any]], about: str) -> StudyReport:
+        """name: the study's row in the recipe, its title where it has none; rows: as written to
+        `results.json`."""
+        title = study.title or name
+        return cls(title, study.x_label, study.note, study.versus, rows, about)
+
     @property
     def columns(self) -> list[str | float]:
         return list(dict.fromkeys(row["x"] for row in self.rows if "x" in row))
@@ -126,8 +133,7 @@ def study_report(
         if result.trial.series == study.versus and result.counts
     }
     rows = [_row(study, result, base, average) for result in results]
-    title = study.title or name
-    return StudyReport(title, study.x_label, study.note, study.versus, rows, about)
+    return StudyReport.read(name, study, rows, about)
 
 
 def _row(

@@ -38,7 +38,12 @@ class Observers(Observer):
         self._report = report
 
     def add(self, *own: Observer) -> None:
+        """Observers that keep the run's own records."""
         self._own += own
+
+    def invite(self, *guests: Observer) -> None:
+        """Observers that may fail without harm to the run."""
+        self._guests += guests
 
     def run_started(self, *facts: Any) -> None:
         self._tell("run_started", *facts)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tina_kit.api.observer import Observer, StageInfo, StepInfo
-from tina_kit.cli.common import log
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+
+def log(line: str) -> None:
+    """Logs go to stderr, results to stdout."""
+    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
+        print(line, file=sys.stderr, flush=True)
+
+
 EVERY_S = 20.0  # seconds between plain lines
 
 
-def progress() -> Observer:
+def console() -> Observer:
     """What fits the terminal, or its absence."""
     return Bar() if sys.stderr.isatty() else Lines()
 

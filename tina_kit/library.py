@@ -1,0 +1,159 @@
+"""What can be done with tina-kit from Python; `tina_kit` offers all of it by name.
+
+Every command of the command line is one of these calls.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tina_kit.api.errors import UserError
+
+if TYPE_CHECKING:
+    from tina_kit.api.observer import Observer
+    from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.plan import Plan
+    from tina_kit.plugins import Registry
+    from tina_kit.recipe import Recipe
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
+
+
+def run(
+    recipe: str | Path,
+    *,
+    profile: str | None = None,
+    set: Overrides = (),
+    seeds: Sequence[int] | None = None,
+    device: str = "auto",
+    output: str | Path = "runs",
+    plugins: Sequence[str | Path] = (),
+    observers: Sequence[Observer] | None = None,
+) -> FinishedRun:
+    """Run a recipe; what an earlier run has already computed is taken from the store.
+
+    recipe: a YAML file; profile: one of its named sets of overrides; set: further overrides,
+    `{"generators.tina-dit.steps": 200}`; seeds: in place of the recipe's; device: "auto", "cpu",
+    "cuda", …; output: where run folders go; plugins: Python files with components of your own,
+    whose code runs.
+    observers: who is told what happens; by default a progress bar on a terminal, else a line now
+    and then on stderr.
+
+    Raises UserError for a mistake in the recipe and TinaKitError for a run that fails.
+    """
+    registry = discovered(plugins)
+    made = plan_with(registry, recipe, profile, set, seeds, device, plugins, observers)
+    return execute(made, registry, output, device)
+
+
+def plan(
+    recipe: str | Path,
+    *,
+    profile: str | None = None,
+    set: Overrides = (),
+    seeds: Sequence[int] | None = None,
+    device: str = "auto",
+    plugins: Sequence[str | Path] = (),
+) -> Plan:
+    """The stages of a recipe, their keys and which are cached; nothing is computed."""
+    registry = discovered(plugins)
+    return plan_with(registry, recipe, profile, set, seeds, device, plugins, ())
+
+
+def open_run(folder: str | Path, device: str = "auto") -> FinishedRun:
+    """A finished run. Raises UserError where the folder holds none."""
+    from tina_kit.pipeline.finished import FinishedRun
+
+    return FinishedRun(folder, discovered(), device)
+
+
+def validate(
+    recipe: str | Path,
+    *,
+    profile: str | None = None,
+    set: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+) -> list[str]:
+    """Check a recipe, with each of its profiles unless one is named. Returns the names of the
+    profiles that were checked; raises UserError with every mistake. Imports no torch."""
+    return validate_with(discovered(plugins), recipe, profile, set)
+
+
+# The same with a registry at hand, for the command line, which reports broken plugins its own way.
+
+
+def discovered(plugins: Sequence[str | Path] = ()) -> Registry:
+    """All installed plugins and those of local files."""
+    from tina_kit.plugins import discover
+    from tina_kit.plugins.discovery import load_file
+
+    registry = discover()
+    for file in plugins:
+        failure = load_file(registry, Path(file))
+        if failure is not None:
+            raise UserError(f"{file}: {failure}")
+    return registry
+
+
+def plan_with(
+    registry: Registry,
+    recipe: str | Path,
+    profile: str | None,
+    set: Overrides,
+    seeds: Sequence[int] | None,
+    device: str,
+    plugins: Sequence[str | Path],
+    observers: Sequence[Observer] | None,
+) -> Plan:
+    from tina_kit.recipe import load_recipe
+
+    resolved = load_recipe(Path(recipe), registry, profile=profile, sets=set, seeds=seeds)
+    # As if the recipe named them, so that the run folder can be read by itself.
+    files = [Path(file).resolve() for file in plugins]
+    resolved = replace(resolved, plugins=(*dict.fromkeys((*files, *resolved.plugins)),))
+
+    from tina_kit.pipeline.console import console, log
+    from tina_kit.pipeline.plan import Plan
+    from tina_kit.store import Store
+    from tina_kit.training import Observers, resolve_device
+
+    watching = Observers([console()] if observers is None else observers, log)
+    return Plan.of(resolved, Store.default(), resolve_device(device), watching)
+
+
+def execute(
+    plan: Plan,
+    registry: Registry,
+    output: str | Path,
+    device: str = "auto",
+    started: Callable[[Plan], None] = lambda plan: None,
+) -> FinishedRun:
+    """started: called once the run folder exists."""
+    from tina_kit.pipeline.console import log
+    from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.run import Run
+    from tina_kit.plugins.observers import observers_of
+
+    origins = sorted({loaded.plugin.origin for loaded in registry.plugins})
+    current = Run.start(plan, Path(output), ["tina-kit", *sys.argv[1:]], origins)
+    plan.runtime.observer.invite(*observers_of(registry, current.info(), log))
+    started(plan)
+    current.execute()
+    return FinishedRun(current.folder, registry, device)
+
+
+def validate_with(
+    registry: Registry, recipe: str | Path, profile: str | None, set: Overrides
+) -> list[str]:
+    from tina_kit.recipe.load import load_recipe, profile_names
+
+    path = Path(recipe)
+    names = [profile] if profile else [None, *profile_names(path)]
+    for each in names:
+        _: Recipe = load_recipe(path, registry, profile=each, sets=set)
+    return [name for name in names if name]

@@ -1,0 +1,33 @@
+"""The observers that plugins bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tina_kit.api.observer import Observer, RunInfo
+from tina_kit.plugins.failure import Refused
+from tina_kit.plugins.guard import Guard
+from tina_kit.plugins.registry import Registry
+
+HOOK = "tina_kit_observers"
+
+
+def observers_of(registry: Registry, run: RunInfo, report: Callable[[str], None]) -> list[Observer]:
+    """What the plugins have to watch a run. A hook that fails is reported and costs nobody else
+    anything."""
+    found: list[Observer] = []
+    for loaded in registry.plugins:
+        if not loaded.has(HOOK):
+            continue
+        brought: list[Observer] = []
+        with Guard() as guard:
+            for answer in loaded.hooks.tina_kit_observers(run=run):
+                brought += answer
+            wrong = [each for each in brought if not isinstance(each, Observer)]
+            if wrong:
+                raise Refused(f"{HOOK} returned {wrong[0]!r}, which is not an Observer")
+        if guard.error is None:
+            found += brought
+        else:
+            report(f"warning: {loaded.plugin.failure('observers', guard.error, left_out=False)}")
+    return found
