@@ -63,9 +63,9 @@ def test_the_order_in_which_neighbours_were_drawn_plays_no_part(world: World) ->
     random = torch.Generator().manual_seed(0)
     order = torch.rand(12, 4, generator=random).argsort(1)
     turned = Zoo(
-        layout.take_classes(zoo.vectors, order),
         zoo.tasks.gather(1, order),
         zoo.conditions.gather(1, order[..., None].expand_as(zoo.conditions)),
+        layout.take_classes(zoo.vectors, order),
     )
     request = ask(world, world.tasks(5, seed=9))
     one, other = (fitted(world, z, k=4).generate(request) for z in (zoo, turned))
@@ -85,7 +85,7 @@ def test_prompts_in_another_order_turn_the_rows_and_nothing_else(world: World) -
 def test_a_row_comes_from_the_neighbour_that_knows_the_class(world: World) -> None:
     zoo = world.zoo(tasks=2)
     tasks = torch.tensor([[0, 1, 2, 3], [4, 5, 6, 7]])
-    zoo = Zoo(zoo.vectors, tasks, world.conditions(tasks))
+    zoo = Zoo(tasks, world.conditions(tasks), zoo.vectors)
     made = fitted(world, zoo, k=2, temperature=1e-3).generate(
         ask(world, torch.tensor([[0, 5, 2, 7]]))
     )
@@ -110,7 +110,7 @@ def test_a_low_temperature_leaves_the_nearest_alone(world: World) -> None:
 
 def test_neighbours_that_know_a_class_alike_share_its_row(world: World) -> None:
     tasks = torch.tensor([[0, 1, 2, 3], [4, 0, 5, 6], [7, 8, 9, 10]])
-    zoo = Zoo(world.zoo(tasks=3).vectors, tasks, world.conditions(tasks))
+    zoo = Zoo(tasks, world.conditions(tasks), world.zoo(tasks=3).vectors)
     asked = torch.tensor([[11, 12, 13, 0]])
     made = fitted(world, zoo, k=3, temperature=1e-3).generate(ask(world, asked))
     known = [zoo.vectors[task, owners(world) == place] for task, place in [(0, 0), (1, 1)]]
@@ -156,7 +156,7 @@ def test_an_id_task_of_too_few_classes_is_no_neighbour(world: World) -> None:
     zoo = world.zoo(tasks=2)
     tasks = zoo.tasks.clone()
     tasks[0, 3] = -1
-    zoo = Zoo(zoo.vectors, tasks, world.conditions(tasks))
+    zoo = Zoo(tasks, world.conditions(tasks), zoo.vectors)
     made = fitted(world, zoo, k=2, temperature=None).generate(ask(world, zoo.tasks[1:]))
     torch.testing.assert_close(made, zoo.vectors[1:])
 

@@ -24,3 +24,5 @@ def test_the_recipe_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "nearest-average" in done.stdout and "oracle" in done.stdout
+    [times] = (tmp_path / "runs").rglob("stage_seconds.txt")
+    assert {"zoo", "evaluate"} <= set(times.read_text().split())

@@ -1,11 +1,11 @@
-"""The parts of tina-neighbours and its command; nothing here imports torch, pyarrow or typer."""
+"""What tina-neighbours brings; nothing here imports torch, pyarrow or typer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tina_kit.api import Component, hookimpl
+from tina_kit.api import Component, Observer, RunInfo, hookimpl
 
 if TYPE_CHECKING:
     import typer
@@ -39,3 +39,10 @@ def tina_kit_commands(app: typer.Typer) -> None:
     from tina_neighbours.commands import parquet
 
     app.command()(parquet)
+
+
+@hookimpl
+def tina_kit_observers(run: RunInfo) -> Iterable[Observer]:
+    from tina_neighbours.observer import StageSeconds
+
+    return [StageSeconds(run)]
