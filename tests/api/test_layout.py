@@ -27,6 +27,19 @@ def test_flatten_and_unflatten_are_inverses() -> None:
     assert LAYOUT.classes == 5
 
 
+def test_a_class_without_a_row_takes_the_mean_of_all() -> None:
+    vectors = torch.randn(2, LAYOUT.size)
+    index = torch.tensor([[4, -1], [-1, 2]])
+    taken = LAYOUT.take_classes_or_mean(vectors, index)
+    known = LAYOUT.take_classes(vectors, index.clamp(min=0))
+    rows = taken[:, 16:].reshape(2, -1)
+    weight, bias = vectors[:, 12:22].view(2, 2, 5), vectors[:, 22:]
+    torch.testing.assert_close(taken[0, 12:16].view(2, 2)[:, 1], weight[0].mean(1))
+    torch.testing.assert_close(taken[1, 16], bias[1].mean())
+    assert torch.equal(taken[0, 12:16].view(2, 2)[:, 0], weight[0, :, 4])
+    assert torch.equal(taken[:, :12], known[:, :12]) and rows.shape == (2, 2)
+
+
 def test_a_vector_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="26 entries, the layout 27"):
         LAYOUT.unflatten(torch.zeros(1, 26))

@@ -50,9 +50,9 @@ def test_the_whole_way_out_of_a_run_and_into_another(finished, exported, tmp_pat
     after = plan.experiments[0]
     assert torch.equal(after.tasks["id"], before.tasks["id"])
     assert torch.equal(after.tasks["ood"], before.tasks["ood"])
-    assert torch.equal(after.vectors("id"), before.vectors("id"))
+    assert torch.equal(after.zoo.vectors("id"), before.zoo.vectors("id"))
     tina = next(row for row in before.recipe.generators if row.name == "tina-dit")
-    fitted = [e.fit_stage(tina).open(e.store).folder for e in (before, after)]
+    fitted = [e.row(tina).stage.entry.folder for e in (before, after)]
     weights = [load_file(next(folder.glob("*.safetensors"))) for folder in fitted]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -89,7 +89,9 @@ def test_tasks_of_the_test_splits_that_are_in_the_zoo_are_dropped(
     assert torch.equal(experiment.tasks_of(10), ood[[1, 2, 3, 5]])
     tasks[:6] = ood
     write(replace(archive, tasks=tasks), tmp_path / "all")
-    with pytest.raises(UserError, match="holds all tasks of the split 'ood', and none is left"):
+    with pytest.raises(
+        UserError, match="holds all tasks of the split 'ood', which leaves none to test on"
+    ):
         plan_of(with_zoo(tmp_path, tmp_path / "all"), tmp_path / "s").stages  # noqa: B018
 
 
@@ -173,10 +175,10 @@ def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
 ) -> None:
     before = plan_of(*finished[:2]).experiments[0]
     names, tasks = before.class_names, before.tasks["id"]
-    vectors, source = before.vectors("id"), tmp_path / "p-models"
+    vectors, source = before.zoo.vectors("id"), tmp_path / "p-models"
     source.mkdir()
     for number, (task, vector) in enumerate(zip(tasks.tolist(), vectors)):
-        state = assemble(before.architecture, before.frozen, vector, 10).state_dict()
+        state = assemble(before.architecture, before.generic.state, vector, 10).state_dict()
         state = {f"net.{name}": tensor for name, tensor in state.items()}
         torch.save({"model": state}, source / f"{number:02}.pth")
         (source / f"{number:02}.txt").write_text("\n".join(names[c] for c in task))
@@ -190,7 +192,7 @@ def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
     after = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
     assert torch.equal(after.tasks["id"], tasks)
     after.zoo.stages["id"][0].ensure(after.store)
-    assert torch.equal(after.vectors("id"), vectors)
+    assert torch.equal(after.zoo.vectors("id"), vectors)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,7 @@ def test_what_cannot_be_exported_is_told(capsys, finished, exported, recipe, tmp
     assert call("zoo", "export", finished[2], "-o", exported) == 2
     assert "there is a zoo here already" in capsys.readouterr().err
     assert call("zoo", "export", finished[2], "--seed", 7, "-o", tmp_path / "zoo") == 2
-    assert "--seed 7: the seeds of the run are 0" in capsys.readouterr().err
+    assert "the run has no seed 7; its seeds are 0" in capsys.readouterr().err
     words = ("--set", "generators=[{use: generic}]", "--output", tmp_path / "runs")
     assert call("run", recipe, *words) == 0
     run = next((tmp_path / "runs" / "tiny").iterdir())

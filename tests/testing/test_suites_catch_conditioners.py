@@ -47,7 +47,7 @@ class Learner(Text):
     def fit(self, images: Images, class_names: Sequence[str], train: Train) -> None:
         self.module = nn.Linear(1, WIDTH, bias=False)
 
-        def loss(step):  # type: ignore[no-untyped-def]
+        def loss(step, module):  # type: ignore[no-untyped-def]
             pick = torch.randint(len(images.labels), (4,), generator=step.random)
             grey = images.images[pick].float().mean((1, 2, 3))[:, None] / 255
             return (self.module(grey) - 1).square().mean()

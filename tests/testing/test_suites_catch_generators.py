@@ -36,9 +36,9 @@ class Linear(Generator):
         self.build()
         device = self.context.device
 
-        def loss(step: Step) -> Tensor:
+        def loss(step: Step, module: nn.Module) -> Tensor:
             pick = torch.randint(len(zoo.tasks), (8,), generator=step.random)
-            made = self.module(zoo.conditions[pick].flatten(1).to(device))
+            made = module(zoo.conditions[pick].flatten(1).to(device))
             return (made - zoo.vectors[pick].to(device)).square().mean()
 
         self.context.train(self.module, loss, Training(6, 0.01))
@@ -72,7 +72,8 @@ class Noisy(Linear):
 class Looking(Generator):
     """A control."""
 
-    learns, reads_conditions, personalises = False, False, True
+    learns_from: frozenset[str] = frozenset()
+    reads_conditions, personalises = False, True
 
     def generate(self, request: Request) -> Tensor:
         if request.tasks is None:
@@ -153,6 +154,18 @@ class Forgetful(Linear):
         nn.init.zeros_(self.module.weight)
 
 
+class Stubborn(Linear):
+    """Its loss calls its own module, which may not be the one that is trained."""
+
+    def fit(self, zoo: Zoo) -> None:
+        self.build()
+
+        def loss(step: Step, module: nn.Module) -> Tensor:
+            return (self.module(zoo.conditions.flatten(1)) - zoo.vectors).square().mean()
+
+        self.context.train(self.module, loss, Training(6, 0.01))
+
+
 class Counting(Linear):
     """Batches come from a counter of its own, which a killed run starts anew."""
 
@@ -160,9 +173,9 @@ class Counting(Linear):
         self.build()
         numbers = count()
 
-        def loss(step: Step) -> Tensor:
+        def loss(step: Step, module: nn.Module) -> Tensor:
             pick = torch.arange(4) + 4 * next(numbers)
-            wrong = self.module(zoo.conditions[pick].flatten(1)) - zoo.vectors[pick]
+            wrong = module(zoo.conditions[pick].flatten(1)) - zoo.vectors[pick]
             return wrong.square().mean()
 
         self.context.train(self.module, loss, Training(6, 0.01))
@@ -180,7 +193,17 @@ class Early(Linear):
 
 
 CASES: list[tuple[str, Any, str]] = [
-    ("test_flags_are_plain", made(nothing, learns="yes"), "learns is 'yes'; it must be True or"),
+    ("test_flags_are_plain", made(nothing, id_only="yes"), "id_only is 'yes'; it must be True or"),
+    (
+        "test_flags_are_plain",
+        made(nothing, learns_from={"text"}),
+        "learns_from is {'text'}; it may hold conditions, images, p-models",
+    ),
+    (
+        "test_the_loss_calls_the_module_that_it_is_given",
+        Stubborn,
+        "the loss does not call the module that the training loop gives it",
+    ),
     ("test_flags_are_plain", made(nothing, prompts="smell"), "must be 'text' or 'image'"),
     (
         "test_reads_conditions_says_whether_prompts_matter",

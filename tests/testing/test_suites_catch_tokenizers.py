@@ -119,10 +119,10 @@ class Turning(Augmentation):
         conditions: Tensor,
         mask: Tensor,
         layout: Layout,
-        generator: torch.Generator,
+        random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
         classes = mask.shape[1]
-        shift = int(torch.randint(1, classes, (), generator=generator))
+        shift = int(torch.randint(1, classes, (), generator=random))
         order = (torch.arange(classes) + shift) % classes
         rows = order.expand(len(mask), -1).to(vectors.device)
         return layout.take_classes(vectors, rows), conditions[:, order], mask[:, order]
@@ -132,17 +132,17 @@ def after(change: Callable[..., Any]) -> type[Augmentation]:
     """change: (what was made, what was given) → what is made instead."""
 
     class After(Turning):
-        def __call__(self, vectors, conditions, mask, layout, generator):  # type: ignore[no-untyped-def]
+        def __call__(self, vectors, conditions, mask, layout, random):  # type: ignore[no-untyped-def]
             given = (vectors, conditions, mask)
-            return change(super().__call__(*given, layout, generator), given)
+            return change(super().__call__(*given, layout, random), given)
 
     return After
 
 
 def drawing(source: Callable[[torch.Generator], torch.Generator]) -> type[Augmentation]:
     class Drawing(Turning):
-        def __call__(self, vectors, conditions, mask, layout, generator):  # type: ignore[no-untyped-def]
-            return super().__call__(vectors, conditions, mask, layout, source(generator))
+        def __call__(self, vectors, conditions, mask, layout, random):  # type: ignore[no-untyped-def]
+            return super().__call__(vectors, conditions, mask, layout, source(random))
 
     return Drawing
 
@@ -151,22 +151,22 @@ def constant(_: torch.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(3)
 
 
-def disturbing(generator: torch.Generator) -> torch.Generator:
+def disturbing(random: torch.Generator) -> torch.Generator:
     torch.rand(1)
-    return generator
+    return random
 
 
 class Overwriting(Turning):
-    def __call__(self, vectors, conditions, mask, layout, generator):  # type: ignore[no-untyped-def]
-        made = super().__call__(vectors, conditions, mask, layout, generator)
+    def __call__(self, vectors, conditions, mask, layout, random):  # type: ignore[no-untyped-def]
+        made = super().__call__(vectors, conditions, mask, layout, random)
         conditions.copy_(made[1])
         return made
 
 
 class Fragile(Turning):
-    def __call__(self, vectors, conditions, mask, layout, generator):  # type: ignore[no-untyped-def]
+    def __call__(self, vectors, conditions, mask, layout, random):  # type: ignore[no-untyped-def]
         layout.slices["conv1.weight"]
-        return super().__call__(vectors, conditions, mask, layout, generator)
+        return super().__call__(vectors, conditions, mask, layout, random)
 
 
 AUGMENTATIONS = [

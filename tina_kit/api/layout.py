@@ -89,12 +89,21 @@ class Layout:
         """Pick, for each vector, the rows of the given classes in the given order.
 
         vectors: `(T, P)` in this layout of K classes (T may be an expanded 1).
-        index: int64 `(T, C)`, entries in [0, K), or -1 for the mean of all rows.
+        index: int64 `(T, C)`, entries in [0, K).
         Returns `(T, P')` in the layout that this architecture has for C classes.
         """
+        return self._take(vectors, index, and_mean=False)
+
+    def take_classes_or_mean(self, vectors: Tensor, index: Tensor) -> Tensor:
+        """`take_classes`, where -1 in `index` stands for the mean of all K rows: what a class
+        without a row of its own starts from."""
+        classes = self.classes or 0
+        return self._take(vectors, index.where(index >= 0, classes), and_mean=True)
+
+    def _take(self, vectors: Tensor, index: Tensor, and_mean: bool) -> Tensor:
+        """and_mean: row K is the mean of the others."""
         import torch
 
-        some_missing = bool((index < 0).any())
         pieces = []
         for parameter, tensor in zip(self.parameters, self.unflatten(vectors).values()):
             if parameter.class_axis is None:
@@ -102,12 +111,10 @@ class Layout:
                 continue
             axis = parameter.class_axis + 1
             tensor = tensor.movedim(axis, 1)  # (T, K, ...)
-            picked = index
-            if some_missing:
-                picked = torch.where(index < 0, tensor.shape[1], index)
+            if and_mean:
                 tensor = torch.cat([tensor, tensor.mean(1, keepdim=True)], dim=1)
             shape = (*index.shape, *([1] * (tensor.ndim - 2)))
-            rows = picked.reshape(shape).expand(*index.shape, *tensor.shape[2:])
+            rows = index.reshape(shape).expand(*index.shape, *tensor.shape[2:])
             pieces.append(tensor.gather(1, rows).movedim(1, axis).flatten(1))
         return torch.cat(pieces, dim=-1)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, get_args
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tina_kit.api import Context, Generator, Request, Zoo
+from tina_kit.api import Context, Generator, Request, Step, Training, Zoo
 from tina_kit.api.generation import LearnsFrom
 from tina_kit.testing import expect
 from tina_kit.testing.base import PartSuite
 from tina_kit.testing.world import CLASSES, TASK, Interrupted, World, killed
 
+Loss = Callable[[Step, nn.Module], Tensor]
 TASKS = 6  # asked for at once
 SIZES = (TASK - 1, TASK + 1)  # other numbers of classes
 
@@ -202,13 +204,44 @@ class GeneratorSuite(PartSuite):
 
     # What it learns.
 
+    def test_the_loss_calls_the_module_that_it_is_given(self) -> None:
+        """It may be a wrapped form of the generator's own: compiled, or data-parallel."""
+        self._needs_learning()
+        world = self.world
+        calls: list[int] = []
+
+        class Wrapped(nn.Module):
+            def __init__(self, module: nn.Module) -> None:
+                super().__init__()
+                self.module = module
+
+            def forward(self, *inputs: Any, **named: Any) -> Any:
+                calls.append(1)
+                return self.module(*inputs, **named)
+
+        plain = world.context().train
+        trainings: list[int] = []
+
+        def train(module: nn.Module, loss: Loss, training: Training) -> None:
+            wrapped = Wrapped(module)
+            trainings.append(1)
+            plain(module, lambda step, _: loss(step, wrapped), replace(training, steps=1))
+
+        self.fit(train=train)
+        assert len(calls) >= len(trainings), (
+            "the loss does not call the module that the training loop gives it; call its second "
+            "argument in place of the generator's own module"
+        )
+
     def test_a_zoo_stays_as_it_is(self) -> None:
         self._needs_learning()
         zoo = self.zoo()
         generator: Generator = self.part()
         generator.setup(self.context(self.world))
-        given = {"vectors": zoo.vectors, "tasks": zoo.tasks, "conditions": zoo.conditions}
+        given = {"tasks": zoo.tasks, "conditions": zoo.conditions}
         given |= {"the generic model": generator.context.generic}
+        if zoo.p_models is not None:
+            given["vectors"] = zoo.p_models
         with expect.unmodified("fit", **given), expect.global_seed(0):
             generator.fit(zoo)
 

@@ -191,4 +191,4 @@ def starting_vectors(generic: GenericStage, tasks: Tensor) -> Tensor:
     row[generic.seen] = torch.arange(len(generic.seen))
     rows = row[tasks]  # an absent class takes the last entry, -1
     layout = generic.architecture.layout(len(generic.seen))
-    return layout.take_classes(generic.vector.expand(len(tasks), -1), rows)
+    return layout.take_classes_or_mean(generic.vector.expand(len(tasks), -1), rows)
