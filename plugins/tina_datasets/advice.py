@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tina_datasets.files import Contents, contents, listed
-from tina_kit.api import abridged, content_kind, printable
+from tina_datasets.files import Contents, contents
+from tina_kit.api import abridged, content_kind, list_images, printable
 
 _UNPACK = {
     ".tar.gz": "tar -xzf",
@@ -46,7 +46,7 @@ def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
         for name in held.files:
             if told := packed(root / name, root):
                 return told
-        if listed(root, deep=False).images:
+        if list_images(root, deep=False).images:
             return (
                 "holds images itself, and no folder for each class. If it is one class of several, "
                 f"set `root: {root.parent}`; else sort the images into folders"
@@ -56,9 +56,9 @@ def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
     inner = root / name
     below = contents(inner).folders
     if len(below) > 1:
-        held = abridged(f"{each}/" for each in below)
+        lie = abridged(f"{each}/" for each in below)
         return (
-            f"holds one folder alone, {name}/, in which lie {held}. If these are the classes, set "
+            f"holds one folder alone, {name}/, in which lie {lie}. If these are the classes, set "
             f"`root: {inner}`"
         )
     if len(below) == 1 and len(contents(inner / below[0]).folders) > 1:

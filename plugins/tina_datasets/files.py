@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tina_kit.api import ImageListing, UserError, abridged, is_service_folder, list_images
+from tina_kit.api import UserError, abridged, is_service_folder
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger(f"tina_kit.{__name__}")
 _WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_]\w*", re.IGNORECASE | re.ASCII)
 
 
@@ -73,14 +73,6 @@ def contents(folder: Path) -> Contents:
     except OSError as error:
         raise UserError(f"{folder}: this folder cannot be listed ({error.strerror})") from None
     return found
-
-
-def listed(folder: Path, deep: bool = True, exclude: Sequence[str] = ()) -> ImageListing:
-    """`list_images`. Raises UserError where the folder cannot be listed."""
-    try:
-        return list_images(folder, deep, exclude)
-    except OSError as error:
-        raise UserError(f"{folder}: this folder cannot be listed ({error.strerror})") from None
 
 
 def _holds(folder: str, place: str) -> bool:

@@ -12,12 +12,11 @@ from tina_datasets.files import (
     ImageFile,
     contents,
     exclude_them,
-    listed,
     split_class,
     tell,
     too_few_to_split,
 )
-from tina_kit.api import ImageListing, Split, UserError, abridged, printable
+from tina_kit.api import ImageListing, Split, UserError, abridged, list_images, printable
 
 LISTED = 20  # classes of which much is told; then only how many more there are
 
@@ -83,8 +82,8 @@ class FolderLayout:
             raise UserError(f"{place}: {advice.of_few_classes(place, held, names)}")
         if service := [name for name in held.service if name not in self.exclude]:
             tell(
-                f"{place}: {abridged(service)} is kept by a system or an archiver, is no class and was "
-                f"passed over. Delete it, or write {exclude_them(service)}"
+                f"{place}: {abridged(service)} passed over: made by a system or an archiver, and no "
+                f"class. Delete it, or set {exclude_them(service)}"
             )
         if held.broken:
             tell(
@@ -121,7 +120,7 @@ class FolderLayout:
 
     def _listed(self, place: Path, name: str) -> ImageListing:
         below = [each[len(name) + 1 :] for each in self.exclude if each.startswith(f"{name}/")]
-        return listed(place / name, exclude=below)
+        return list_images(place / name, exclude=below)
 
     def _regular(self, folder: Path, listing: ImageListing, label: int) -> list[ImageFile]:
         start = os.path.join(folder, "")
@@ -131,7 +130,7 @@ class FolderLayout:
 
     def _tell_beside(self, places: Sequence[Path]) -> None:
         """What lies beside the folders of the splits, or the images beside those of the classes."""
-        images = listed(self.root, deep=False).images
+        images = list_images(self.root, deep=False).images
         odd = [*images]
         if len(places) == 2:
             folders = contents(self.root).folders
@@ -161,8 +160,8 @@ class FolderLayout:
         if all("/" in image for image in images):
             inner = abridged(sorted({image.split("/")[0] for image in images}))
             tell(
-                f"{place}: the classes {abridged(self.classes)} hold folders alone, whose images are "
-                f"theirs. If {inner} are the classes, set `root` to the folder that holds them"
+                f"{place}: the images of {abridged(self.classes)} all lie in folders below. If these "
+                f"({inner}) are the classes, set `root` to the folder that holds them"
             )
 
     def _check(self, listings: Sequence[Sequence[ImageListing]]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from tina_kit.api.errors import UserError
+
 SERVICE_FOLDERS = frozenset(
     {
         "__macosx",  # macOS's archiver
@@ -149,7 +151,7 @@ def list_images(
 
     exclude: folders below that are left out without being counted as passed over. Hidden files
     that are no images, and what systems leave behind (`Thumbs.db`), count as nothing. Raises
-    OSError where `folder` itself cannot be listed.
+    UserError where `folder` itself cannot be listed.
     """
     from tina_kit.api.images import image_suffixes
 
@@ -166,9 +168,10 @@ def list_images(
                 continue
             with os.scandir(root + below) as scanned:
                 entries = list(scanned)
-        except OSError:
+        except OSError as error:
             if not below:
-                raise
+                what = f"{folder}: this folder cannot be listed ({error.strerror})"
+                raise UserError(what) from None
             found.passed_over.append(below)
             continue
         for entry in entries:

@@ -6,7 +6,9 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -51,9 +53,13 @@ def read_images(
     found: dict[int, str] = {} if unreadable is None else unreadable
     pixels = np.zeros((len(sources), 3, *size), dtype=np.uint8)
 
+    one_by_one = Lock()  # a Pillow image is decoded when it is first used, and may be given twice
+
     def read(index: int) -> None:
+        source = sources[index]
         try:
-            pixels[index] = _read(sources[index], size)
+            with one_by_one if hasattr(source, "convert") else nullcontext():
+                pixels[index] = _read(source, size)
         # A damaged image can make Pillow raise anything.
         except Exception as error:
             found[index] = printable(str(error)) or type(error).__name__
@@ -133,8 +139,9 @@ def _decoded(file: BinaryIO, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _name(source: ImageSource, index: int) -> str:
-    named = isinstance(source, (str, os.PathLike))
-    return printable(os.fspath(source)) if named else f"image {index} (counted from 0)"
+    if isinstance(source, (str, os.PathLike)):
+        return printable(os.fspath(source))
+    return f"image {index} (counted from 0)"
 
 
 # Pixels.

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.files import abridged, list_images
 from tina_kit.cli.common import log
 from tina_kit.cli.finished import open_run
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 
 def generate(
@@ -46,6 +45,8 @@ def generate(
 
     model = personal_model(experiment, generator, names, list(files.values()))
     model.save(output)
+    if images is not None:
+        _tell_passed_over(images)
     size = sum(p.numel() for p in model.module.parameters())
     made_by = model.metadata["generator"]["name"]
     log(f"{output}: {size:,} parameters by {made_by} for {', '.join(names)}")
@@ -64,12 +65,8 @@ def _named(classes: str) -> list[str]:
 
 def _labelled(folder: Path) -> dict[str, Path]:
     """The images of a folder by label, in the order of their names."""
-    if not folder.is_dir():
-        raise UserError(f"--images {folder}: there is no such folder")
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
+    for path in _image_files(folder):
         label = path.stem.replace("_", " ").strip() or path.stem
         if label in files:
             raise UserError(
@@ -79,10 +76,23 @@ def _labelled(folder: Path) -> dict[str, Path]:
         files[label] = path
     if len(files) < 2:
         raise UserError(
-            f"--images {folder}: it must hold an image ({', '.join(SUFFIXES)}) of each of at least "
-            f"two classes, and holds {len(files)}"
+            f"--images {folder}: it must hold an image of each of at least two classes, and holds "
+            f"{len(files)}"
         )
     return files
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """In the order of their names."""
+    if not folder.is_dir():
+        raise UserError(f"--images {folder}: there is no such folder")
+    return [folder / name for name in list_images(folder, deep=False).images]
+
+
+def _tell_passed_over(folder: Path) -> None:
+    names = list_images(folder, deep=False).passed_over
+    if names:
+        log(f"--images {folder}: {len(names)} passed over: {abridged(names)}")
 
 
 def _check(output: Path) -> None:
