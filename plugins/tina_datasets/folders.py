@@ -80,16 +80,14 @@ class FolderLayout:
             raise UserError(f"{place}: {told}")
         if len(names) < 2:
             raise UserError(f"{place}: {advice.of_few_classes(place, held, names)}")
-        if service := [name for name in held.service if name not in self.exclude]:
+        service = [name for name in held.service if name not in self.exclude]
+        left, lost = abridged(service), abridged(held.broken)
+        if service:
             tell(
-                f"{place}: {abridged(service)} passed over: made by a system or an archiver, and no "
-                f"class. Delete it, or set {exclude_them(service)}"
+                f"{place}: {left} passed over, left by a system; delete or {exclude_them(service)}"
             )
         if held.broken:
-            tell(
-                f"{place}: {len(held.broken)} links lead nowhere or back and were passed over: "
-                f"{abridged(held.broken)}"
-            )
+            tell(f"{place}: {len(held.broken)} links passed over, which lead nowhere or up: {lost}")
         return names
 
     @cached_property
@@ -158,10 +156,10 @@ class FolderLayout:
         """Perhaps `root` is one folder too high."""
         images = [image for listing in listings for image in listing.images]
         if all("/" in image for image in images):
-            inner = abridged(sorted({image.split("/")[0] for image in images}))
+            outer, inner = self.classes, sorted({image.split("/")[0] for image in images})
             tell(
-                f"{place}: the images of {abridged(self.classes)} all lie in folders below. If these "
-                f"({inner}) are the classes, set `root` to the folder that holds them"
+                f"{place}: {abridged(outer)} hold folders alone, and images in these "
+                f"({abridged(inner)}). If those are the classes, set `root` to what holds them"
             )
 
     def _check(self, listings: Sequence[Sequence[ImageListing]]) -> None:

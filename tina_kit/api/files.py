@@ -163,7 +163,7 @@ def list_images(
         try:
             status = os.stat(root + below)
             here = (status.st_dev, status.st_ino)
-            if here in above:  # a link that leads back
+            if here in above or _leads_up(root + below):
                 found.passed_over.append(below)
                 continue
             with os.scandir(root + below) as scanned:
@@ -187,6 +187,15 @@ def list_images(
     found.images.sort()
     found.passed_over.sort()
     return found
+
+
+def _leads_up(folder: str) -> bool:
+    """Whether it is a link to a folder that holds it."""
+    link = folder.rstrip("/" + os.sep)
+    if not os.path.islink(link):
+        return False
+    target, place = os.path.realpath(link), os.path.realpath(os.path.dirname(link))
+    return os.path.join(place, "").startswith(os.path.join(target, ""))
 
 
 def _sort_in(

@@ -27,7 +27,8 @@ def content_of(files: Mapping[str, str | Path]) -> str:
     try:
         stamp = hashlib.sha256()
         for name in sorted(files):
-            stamp.update(f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n".encode())
+            line = f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n"
+            stamp.update(os.fsencode(line))  # names of files need not be text
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
             return str(read_json(known)["content"])
@@ -53,5 +54,5 @@ def _hash(files: Mapping[str, str | Path]) -> str:
         for name, content in zip(
             names, pool.map(sha256, map(Path, (files[name] for name in names)))
         ):
-            whole.update(f"{name}\0{content}\n".encode())
+            whole.update(os.fsencode(f"{name}\0{content}\n"))
     return whole.hexdigest()
