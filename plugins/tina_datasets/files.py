@@ -84,7 +84,7 @@ def split_class(
 ) -> tuple[list[ImageFile], list[ImageFile]]:
     """Cut the images of a class into training and test images, at random from `seed` and `name`;
     from two images on, both have some."""
-    salt = int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:4], "big")
+    salt = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:4], "big")
     order = np.random.default_rng([seed, salt]).permutation(len(files))
     held = min(max(1, round(test_fraction * len(files))), len(files) - 1)
     test = set(order[:held].tolist())

@@ -76,7 +76,8 @@ class ImageFilesDataset(Dataset):
             self.class_names
         )
         if self.layout.irregular:
-            known += "\0".join(["", *sorted(map(self._name, self.layout.irregular))])
+            names = sorted(printable(self._name(path)) for path in self.layout.irregular)
+            known += "\0".join(["", *names])
         # Without it a run must refuse what another has left out.
         return f"{known}\0skip_damaged" if self.options.skip_damaged else known
 

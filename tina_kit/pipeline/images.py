@@ -52,13 +52,13 @@ def check_classes(
     images where `validating`. prompts: whether training images are prompts, a part of which is
     kept for tests.
     """
-    counts = {split: torch.bincount(held, minlength=len(names)) for split, held in labels.items()}
-    for split, count in counts.items():
-        if len(count) > len(names):
+    for split, held in labels.items():
+        if len(held) and not 0 <= held.min() <= held.max() < len(names):
             raise TinaKitError(
-                f"the data set's {split} images have labels up to {len(count) - 1}, but it has "
-                f"{len(names)} classes"
+                f"the data set's {split} images have labels from {held.min()} to {held.max()}; of "
+                f"{len(names)} classes they must lie in [0, {len(names)})"
             )
+    counts = {split: torch.bincount(held, minlength=len(names)) for split, held in labels.items()}
     lacking = {
         split: [name for name, count in zip(names, counted.tolist()) if not count]
         for split, counted in counts.items()

@@ -28,7 +28,7 @@ def content_of(files: Mapping[str, str | Path]) -> str:
         stamp = hashlib.sha256()
         for name in sorted(files):
             line = f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n"
-            stamp.update(os.fsencode(line))  # names of files need not be text
+            stamp.update(_bytes(line))
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
             return str(read_json(known)["content"])
@@ -39,6 +39,10 @@ def content_of(files: Mapping[str, str | Path]) -> str:
         return content
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _bytes(line: str) -> bytes:
+    return line.encode("utf-8", "surrogatepass")  # names of files need not be text
 
 
 def _facts(found: os.stat_result) -> str:
@@ -54,5 +58,5 @@ def _hash(files: Mapping[str, str | Path]) -> str:
         for name, content in zip(
             names, pool.map(sha256, map(Path, (files[name] for name in names)))
         ):
-            whole.update(os.fsencode(f"{name}\0{content}\n"))
+            whole.update(_bytes(f"{name}\0{content}\n"))
     return whole.hexdigest()
