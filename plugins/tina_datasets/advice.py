@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tina_datasets.files import Contents, contents
-from tina_kit.api import abridged, content_kind, list_images, printable
+from tina_kit.api import abridged, content_kind, file_problem, list_images
 
 _UNPACK = {
     ".tar.gz": "tar -xzf",
@@ -35,8 +35,8 @@ def of_root(root: Path) -> str:
     near = _alike(root)
     if near is not None:
         return f"there is no such folder, but {near.name}/ is there; set `root: {near}`"
-    if os.path.islink(root):
-        return f"it is a link to {printable(os.readlink(root))}, where nothing is"
+    if os.path.lexists(root):
+        return f"no folder of images: {file_problem(root)}"
     return "there is no such folder of images"
 
 
@@ -54,15 +54,14 @@ def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
         return "holds no folders of classes"
     [name] = classes
     inner = root / name
-    below = contents(inner).folders
+    while len(below := contents(inner).folders) == 1:
+        inner /= below[0]
     if len(below) > 1:
         lie = abridged(f"{each}/" for each in below)
         return (
-            f"holds one folder alone, {name}/, in which lie {lie}. If these are the classes, set "
-            f"`root: {inner}`"
+            f"holds one folder alone, {name}/, and {inner} holds {lie}. If these are the classes, "
+            f"set `root: {inner}`"
         )
-    if len(below) == 1 and len(contents(inner / below[0]).folders) > 1:
-        return f"holds one folder alone, and so does {name}/; set `root: {inner / below[0]}`"
     return f"holds 1 class folder, {name}/; at least 2 are needed"
 
 
@@ -177,6 +176,9 @@ def packed(archive: Path, target: Path) -> str | None:
 
 def _damage(archive: Path) -> str | None:
     """What a file is that should be an archive; None where it may be one."""
+    problem = file_problem(archive)
+    if problem is not None:
+        return problem
     try:
         with archive.open("rb") as file:
             kind = content_kind(file.read(1024))

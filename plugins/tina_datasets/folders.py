@@ -75,19 +75,18 @@ class FolderLayout:
 
     def _classes(self, place: Path) -> list[str]:
         held = contents(place)
+        if held.broken:
+            lost = abridged(held.broken)
+            tell(f"{place}: {len(held.broken)} links passed over, which lead nowhere or up: {lost}")
         names = [name for name in held.folders if name not in (*self.exclude, *self.never)]
         if place == self.root and (told := advice.of_splits(place, names)):
             raise UserError(f"{place}: {told}")
         if len(names) < 2:
             raise UserError(f"{place}: {advice.of_few_classes(place, held, names)}")
         service = [name for name in held.service if name not in self.exclude]
-        left, lost = abridged(service), abridged(held.broken)
         if service:
-            tell(
-                f"{place}: {left} passed over, left by a system; delete or {exclude_them(service)}"
-            )
-        if held.broken:
-            tell(f"{place}: {len(held.broken)} links passed over, which lead nowhere or up: {lost}")
+            remedy = f"Delete it, or set {exclude_them(service)}"
+            tell(f"{place}: {abridged(service)} passed over, a system's and no class. {remedy}")
         return names
 
     @cached_property
@@ -97,6 +96,7 @@ class FolderLayout:
             self._tell_passed_over(place, listing)
         self._check(listings)
         for place, listing in zip(self._places, listings):
+            self._check_copies(place, listing)
             self._tell_nested(place, listing)
         files: dict[Split, list[ImageFile]] = {"train": [], "test": []}
         lone = []
@@ -127,16 +127,18 @@ class FolderLayout:
         return [ImageFile(start + name, label) for name in names]
 
     def _tell_beside(self, places: Sequence[Path]) -> None:
-        """What lies beside the folders of the splits, or the images beside those of the classes."""
-        images = list_images(self.root, deep=False).images
-        odd = [*images]
+        """What lies beside the folders of the splits, and the images beside those of classes."""
+        odd = {place: list_images(place, deep=False).images for place in places}
         if len(places) == 2:
-            folders = contents(self.root).folders
-            odd += [f"{name}/" for name in folders if self.root / name not in places]
-        if odd:
-            beside = " and ".join(f"{place.name}/" for place in places) if len(places) == 2 else ""
-            beside = beside or "the folders of the classes"
-            tell(f"{self.root}: {len(odd):,} passed over beside {beside}: {abridged(odd)}")
+            held = contents(self.root)
+            others = [f"{name}/" for name in (*held.folders, *held.service)]
+            splits = [f"{place.name}/" for place in places]
+            odd[self.root] = list_images(self.root, deep=False).images
+            odd[self.root] += [name for name in others if name not in splits]
+        for place, names in odd.items():
+            if names:
+                beside = "the folders of the classes" if place in places else " and ".join(splits)
+                tell(f"{place}: {len(names):,} passed over beside {beside}: {abridged(names)}")
 
     def _tell_passed_over(self, place: Path, listings: Sequence[ImageListing]) -> None:
         """One line a class."""
@@ -161,6 +163,18 @@ class FolderLayout:
                 f"{place}: {abridged(outer)} hold folders alone, and images in these "
                 f"({abridged(inner)}). If those are the classes, set `root` to what holds them"
             )
+
+    def _check_copies(self, place: Path, listings: Sequence[ImageListing]) -> None:
+        """Raises UserError for a folder beside the classes that holds them all once more."""
+        for name, listing in zip(self.classes, listings):
+            inner = {image.split("/")[0] if "/" in image else "" for image in listing.images}
+            others = set(self.classes) - {name}
+            if len(others) > 1 and others <= inner and "" not in inner:
+                raise UserError(
+                    f"{place / name} holds folders called like all other classes, "
+                    f"{abridged(sorted(others))}. Leave it out with {exclude_them([name])}, or set "
+                    f"`root: {place / name}`"
+                )
 
     def _check(self, listings: Sequence[Sequence[ImageListing]]) -> None:
         """Raises UserError naming all classes that hold no image."""

@@ -45,6 +45,14 @@ def test_what_systems_leave_beside_files_counts_as_nothing(tmp_path: Path) -> No
     assert list_images(tmp_path).passed_over == []
 
 
+def test_a_folder_called_like_an_image_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "scan.tif/1.png", "scan.tif/2.png")
+    (tmp_path / "x.png").mkdir()
+    found = list_images(tmp_path)
+    assert found.images == ["a.png", "scan.tif/1.png", "scan.tif/2.png"]
+    assert found.passed_over == ["x.png/"]
+
+
 def test_folders_can_be_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "old/b.png", "new/old/c.png")
     found = list_images(tmp_path, exclude=["old"])

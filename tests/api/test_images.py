@@ -90,8 +90,16 @@ def test_12_bit_grey_is_divided_by_its_maximum(tmp_path: Path) -> None:
     assert greys(tmp_path / "a.tif") == [0, 255, 128, 1]
 
 
-def tiff(width: int, bits: int, samples: bytes) -> bytes:
-    tags = [(256, 4, width), (257, 4, 1), (258, 3, bits), (259, 3, 1), (262, 3, 1), (273, 4, 8)]
+def test_grey_whose_white_is_zero_is_turned_over(tmp_path: Path) -> None:
+    for bits, kind in ((8, "u1"), (16, "<u2")):
+        samples = np.array([0, 2**bits - 1], kind).tobytes()
+        (tmp_path / "a.tif").write_bytes(tiff(2, bits, samples, photometric=0))
+        assert greys(tmp_path / "a.tif") == [255, 0]
+
+
+def tiff(width: int, bits: int, samples: bytes, photometric: int = 1) -> bytes:
+    tags = [(256, 4, width), (257, 4, 1), (258, 3, bits), (259, 3, 1), (262, 3, photometric)]
+    tags += [(273, 4, 8)]
     tags += [(277, 3, 1), (278, 4, 1), (279, 4, len(samples))]
     start = 8 + len(samples)
     entries = b"".join(

@@ -142,8 +142,13 @@ def test_a_third_split_is_named(tmp_path: Path, caplog) -> None:
     for split in ("train", "val", "test"):
         for name in ("a", "b"):
             write(tmp_path / split / name / "x.png")
+    (tmp_path / "__MACOSX").mkdir()
+    write(tmp_path / "train" / "stray.png")
     lines = told(images(tmp_path), caplog)
-    assert lines == [f"{tmp_path}: 1 passed over beside train/ and test/: val/"]
+    assert lines == [
+        f"{tmp_path / 'train'}: 1 passed over beside the folders of the classes: stray.png",
+        f"{tmp_path}: 2 passed over beside train/ and test/: val/, __MACOSX/",
+    ]
 
 
 def test_the_command_line_shows_it_in_one_line_on_stderr(root: Path, tmp_path: Path) -> None:
@@ -185,9 +190,19 @@ def test_a_doubled_root_is_told_with_the_right_one(root: Path) -> None:
         (root / name).rename(inner / name)
     (root / "__MACOSX").mkdir()
     message = refused(images(root))
-    assert "holds one folder alone, imgs/, in which lie ant/, bee/" in message
+    assert f"holds one folder alone, imgs/, and {inner} holds ant/, bee/" in message
     assert f"set `root: {inner}`" in message
     assert f"set `root: {inner}`" in refused(images(root.parent))
+
+
+def test_a_copy_of_all_classes_among_them_is_told(root: Path) -> None:
+    write(root / "cat" / "0.png")
+    write(root / "cat" / "1.png")
+    for name in ("ant", "bee", "cat"):
+        write(root / "imgs" / name / "0.png")
+    message = refused(images(root))
+    assert f"{root / 'imgs'} holds folders called like all other classes, ant, bee, cat" in message
+    assert list(images(root, exclude=["imgs"]).class_names) == ["ant", "bee", "cat"]
 
 
 def test_a_root_that_is_a_class_is_told(root: Path) -> None:
@@ -233,6 +248,8 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
 def test_a_root_in_another_spelling_is_told(root: Path) -> None:
     assert "but imgs/ is there" in refused(images(root.parent / "Imgs"))
     assert "there is no such folder of images" in refused(images(root.parent / "other"))
+    (root.parent / "link").symlink_to("nowhere")
+    assert "it is a link to nowhere, where nothing is" in refused(images(root.parent / "link"))
 
 
 @pytest.mark.parametrize(
@@ -495,6 +512,16 @@ def test_tables_take_the_same_options(tables: Path, caplog) -> None:
     assert [line.split(":")[0] for line in left_out] == ["images/n00_1.png"]
     write(tables / "images" / "other.png")
     assert "1 passed over, which no table lists: other.png" in told(mini(tables), caplog)[0]
+
+
+@needs_pipes
+@pytest.mark.timeout(30)
+def test_a_pipe_called_like_an_archive_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "imgs.zip")
+    assert "it is a named pipe" in refused(images(tmp_path))
+    (tmp_path / "caltech101").mkdir()
+    os.mkfifo(tmp_path / "caltech101" / "101_ObjectCategories.tar.gz")
+    assert "it is a named pipe" in refused(caltech(tmp_path))
 
 
 @needs_pipes

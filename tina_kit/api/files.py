@@ -158,6 +158,7 @@ def list_images(
     suffixes, found = image_suffixes(), ImageListing()
     root = os.path.join(folder, "")
     waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+    called_images: list[str] = []
     while waiting:
         below, above = waiting.pop()
         try:
@@ -182,8 +183,13 @@ def list_images(
                 continue
             elif deep and not is_service_folder(entry.name):
                 waiting.append((name + "/", (*above, here)))
+                if _is_called_image(entry.name, suffixes):
+                    called_images.append(name + "/")
             else:
                 found.passed_over.append(name + "/")
+    found.passed_over += [
+        folder for folder in called_images if not any(x.startswith(folder) for x in found.images)
+    ]
     found.images.sort()
     found.passed_over.sort()
     return found
@@ -201,7 +207,7 @@ def _leads_up(folder: str) -> bool:
 def _sort_in(
     entry: os.DirEntry[str], name: str, suffixes: Collection[str], found: ImageListing
 ) -> None:
-    image = os.path.splitext(entry.name)[1].lower() in suffixes
+    image = _is_called_image(entry.name, suffixes)
     if entry.name[0] == "." or entry.name.lower() in _LITTER:
         if image and not entry.name.startswith("._"):  # which macOS leaves beside each file
             found.passed_over.append(name)
@@ -211,6 +217,10 @@ def _sort_in(
         found.images.append(name)
         if (problem := _irregular(entry)) is not None:
             found.irregular[name] = problem
+
+
+def _is_called_image(name: str, suffixes: Collection[str]) -> bool:
+    return os.path.splitext(name)[1].lower() in suffixes
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

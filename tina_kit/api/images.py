@@ -166,6 +166,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     key = upright.info.pop("transparency", None) if upright.mode != "P" else None
     if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
         values = np.asarray(upright)
+        if upright.mode.startswith("I;16") and _white_is_zero(image):
+            values = 65535 - values
         hidden = None if key is None else values == key
         deep = samples.startswith("I;12"), image.format in ("PNG", "PPM")
         rgb = Image.fromarray(_eight_bits(values, upright.mode, *deep)).convert("RGB")
@@ -193,6 +195,12 @@ def _samples(image: Image.Image) -> str:
         return ""
     arguments = tiles[0][3]
     return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether a TIFF says so, which Pillow heeds in 8 bits alone."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return bool(tags.get(262) == 0)
 
 
 def _upright(image: Image.Image) -> Image.Image:

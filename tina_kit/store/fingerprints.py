@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from tina_kit.api import UserError
+from tina_kit.api import UserError, file_problem
 from tina_kit.store.files import read_json, sha256, write_json
 from tina_kit.store.store import Store
 
@@ -27,8 +28,10 @@ def content_of(files: Mapping[str, str | Path]) -> str:
     try:
         stamp = hashlib.sha256()
         for name in sorted(files):
-            line = f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n"
-            stamp.update(_bytes(line))
+            found = os.stat(files[name])
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+                raise UserError(f"{files[name]}: cannot be read: {file_problem(files[name])}")
+            stamp.update(_bytes(f"{name}\0{files[name]}\0{_facts(found)}\n"))
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
             return str(read_json(known)["content"])
