@@ -77,7 +77,7 @@ class FolderLayout:
         held = contents(place)
         if held.broken:
             lost = abridged(held.broken)
-            tell(f"{place}: {len(held.broken)} links passed over, which lead nowhere or up: {lost}")
+            tell(f"{place}: skipped {len(held.broken)} links that lead nowhere or up: {lost}")
         names = [name for name in held.folders if name not in (*self.exclude, *self.never)]
         if place == self.root and (told := advice.of_splits(place, names)):
             raise UserError(f"{place}: {told}")
@@ -86,7 +86,7 @@ class FolderLayout:
         service = [name for name in held.service if name not in self.exclude]
         if service:
             remedy = f"Delete it, or set {exclude_them(service)}"
-            tell(f"{place}: {abridged(service)} passed over, a system's and no class. {remedy}")
+            tell(f"{place}: skipped {abridged(service)} (left by a system, not a class). {remedy}")
         return names
 
     @cached_property
@@ -137,22 +137,17 @@ class FolderLayout:
             odd[self.root] += [name for name in others if name not in splits]
         for place, names in odd.items():
             if names:
-                beside = "the folders of the classes" if place in places else " and ".join(splits)
-                tell(f"{place}: {len(names):,} passed over beside {beside}: {abridged(names)}")
+                beside = "the class folders" if place in places else " and ".join(splits)
+                tell(f"{place}: skipped, beside {beside}: {abridged(names)}")
 
     def _tell_passed_over(self, place: Path, listings: Sequence[ImageListing]) -> None:
         """One line a class."""
-        odd = [
-            (name, listing.passed_over)
-            for name, listing in zip(self.classes, listings)
-            if listing.passed_over
-        ]
-        for name, names in odd[:LISTED]:
-            told = printable(str(place / name))
-            tell(f"{told}: {len(names):,} passed over, no images to be read: {abridged(names)}")
-        if len(odd) > LISTED:
-            count = sum(len(names) for _, names in odd[LISTED:])
-            tell(f"{place}: {count:,} passed over in {len(odd) - LISTED:,} more classes")
+        odd = [(name, each) for name, each in zip(self.classes, listings) if each.note]
+        for name, each in odd[:LISTED]:
+            tell(f"{printable(str(place / name))}: {each.note}")
+        if more := odd[LISTED:]:
+            count = sum(len(each.passed_over) for _, each in more)
+            tell(f"{place}: skipped {count:,} such entries of {len(more):,} more classes")
 
     def _tell_nested(self, place: Path, listings: Sequence[ImageListing]) -> None:
         """Perhaps `root` is one folder too high."""

@@ -216,7 +216,7 @@ class TableLayout:
                 f"{folder}: {len(lost)} images of the tables are missing: {abridged(lost)}"
             )
         if other := sorted(plain - listed - self._excluded):
-            tell(f"{folder}: {len(other):,} passed over, which no table lists: {abridged(other)}")
+            tell(f"{folder}: skipped {len(other):,} files that no table lists: {abridged(other)}")
         return {folder + name: why for name, why in problems.items() if why is not None}
 
 

@@ -47,7 +47,7 @@ def test_image_files_name_the_classes_and_prompt_for_them(capsys, tmp_path: Path
     (folder / "._m.bmp").write_bytes(b"what some systems leave beside a file")
     out = tmp_path / "p.safetensors"
     assert invoke(["generate", str(run.folder), "--images", str(folder), "-o", str(out)]) == 0
-    assert f"--images {folder}: 1 passed over: notes.txt" in capsys.readouterr().err
+    assert "images: skipped 1 entry that is not an image: notes.txt" in capsys.readouterr().err
     model = tina_kit.load(out)
     assert model.classes == ("Zebra", "a cat", "m", "n", "red circle")
     assert model.metadata["prompts"] == "image"

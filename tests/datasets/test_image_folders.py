@@ -113,9 +113,9 @@ def test_what_is_passed_over_is_named_once_for_each_class(root: Path, caplog) ->
     for _ in range(3):
         lines = told(images(root), caplog)
     assert len(lines) == 2
-    assert lines[0].endswith("ant: 1 passed over, no images to be read: notes.txt")
+    assert lines[0].endswith("ant: skipped 1 entry that is not an image: notes.txt")
     assert lines[1].endswith("0.heic, 1.heic, 2.heic, 3.heic, 4.heic, and 3 more")
-    assert "bee: 8 passed over" in lines[1]
+    assert "bee: skipped 8 entries that are not images: " in lines[1]
 
 
 def test_of_many_classes_the_rest_is_counted(tmp_path: Path, caplog) -> None:
@@ -124,7 +124,7 @@ def test_of_many_classes_the_rest_is_counted(tmp_path: Path, caplog) -> None:
             write(tmp_path / f"{index:02}" / f"{number}.png")
         (tmp_path / f"{index:02}" / "a.txt").touch()
     lines = told(images(tmp_path), caplog)
-    assert len(lines) == 21 and lines[-1].endswith(": 3 passed over in 3 more classes")
+    assert len(lines) == 21 and lines[-1].endswith(": skipped 3 such entries of 3 more classes")
 
 
 def test_what_lies_beside_the_classes_is_named(root: Path, caplog) -> None:
@@ -133,8 +133,8 @@ def test_what_lies_beside_the_classes_is_named(root: Path, caplog) -> None:
     (root / "cat").symlink_to("/nowhere/cat")
     (root / "dog").symlink_to(".")
     lines = told(images(root), caplog)
-    assert "1 passed over beside the folders of the classes: stray.png" in lines[0]
-    assert "2 links passed over, which lead nowhere or up: cat, dog" in lines[1]
+    assert "skipped, beside the class folders: stray.png" in lines[0]
+    assert "skipped 2 links that lead nowhere or up: cat, dog" in lines[1]
     assert len(lines) == 2
 
 
@@ -146,8 +146,8 @@ def test_a_third_split_is_named(tmp_path: Path, caplog) -> None:
     write(tmp_path / "train" / "stray.png")
     lines = told(images(tmp_path), caplog)
     assert lines == [
-        f"{tmp_path / 'train'}: 1 passed over beside the folders of the classes: stray.png",
-        f"{tmp_path}: 2 passed over beside train/ and test/: val/, __MACOSX/",
+        f"{tmp_path / 'train'}: skipped, beside the class folders: stray.png",
+        f"{tmp_path}: skipped, beside train/ and test/: val/, __MACOSX/",
     ]
 
 
@@ -165,7 +165,7 @@ def test_the_command_line_shows_it_in_one_line_on_stderr(root: Path, tmp_path: P
     command = [sys.executable, "-m", "tina_kit", "run", str(recipe), "--dry-run"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line for line in done.stderr.splitlines() if "notes.txt" in line]
-    assert len(lines) == 1 and "ant: 1 passed over" in lines[0]
+    assert len(lines) == 1 and "ant: skipped 1 entry" in lines[0]
 
 
 # What stands where classes should.
@@ -177,7 +177,7 @@ def test_service_folders_are_no_classes_and_named(root: Path, caplog) -> None:
     dataset = images(root)
     assert list(dataset.class_names) == ["ant", "bee"]
     [line] = told(dataset, caplog)
-    assert "@eaDir, __MACOSX passed over" in line or "__MACOSX, @eaDir passed over" in line
+    assert "skipped @eaDir, __MACOSX (left" in line or "skipped __MACOSX, @eaDir (left" in line
     assert "`exclude: [" in line and '"@eaDir"' in line and "__MACOSX" in line
     caplog.clear()
     assert told(images(root, exclude=["@eaDir", "__MACOSX"]), caplog) == []
@@ -511,7 +511,7 @@ def test_tables_take_the_same_options(tables: Path, caplog) -> None:
     left_out = [*dataset.load("train").left_out, *dataset.load("test").left_out]
     assert [line.split(":")[0] for line in left_out] == ["images/n00_1.png"]
     write(tables / "images" / "other.png")
-    assert "1 passed over, which no table lists: other.png" in told(mini(tables), caplog)[0]
+    assert "skipped 1 files that no table lists: other.png" in told(mini(tables), caplog)[0]
 
 
 @needs_pipes

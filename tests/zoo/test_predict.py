@@ -103,7 +103,7 @@ def test_a_folder_stands_for_its_images(model, path, caplog) -> None:
     names = [path.parent / name for name in ("a.tif", "more/b.png", "photo.png")]
     assert torch.equal(model(path.parent), model(names))
     assert [record.message for record in caplog.records] == [
-        f"{path.parent}: 1 passed over: notes.txt"
+        f"{path.parent}: skipped 1 entry that is not an image: notes.txt"
     ]
     assert len(model.predict([path.parent, path])) == 4
 

@@ -143,6 +143,17 @@ class ImageListing:
     irregular: dict[str, str] = field(default_factory=dict)
     passed_over: list[str] = field(default_factory=list)
 
+    @property
+    def note(self) -> str:
+        """What was passed over, in a line to log; empty where nothing was."""
+        count = len(self.passed_over)
+        entries = (
+            "1 entry that is not an image"
+            if count == 1
+            else f"{count:,} entries that are not images"
+        )
+        return f"skipped {entries}: {abridged(self.passed_over)}" if count else ""
+
 
 def list_images(
     folder: str | os.PathLike[str], deep: bool = True, exclude: Collection[str] = ()

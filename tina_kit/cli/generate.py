@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.files import abridged, list_images
+from tina_kit.api.files import list_images
 from tina_kit.cli.common import log
 from tina_kit.cli.finished import open_run
 
@@ -45,8 +45,8 @@ def generate(
 
     model = personal_model(experiment, generator, names, list(files.values()))
     model.save(output)
-    if images is not None:
-        _tell_passed_over(images)
+    if images is not None and (note := list_images(images, deep=False).note):
+        log(f"--images {images}: {note}")
     size = sum(p.numel() for p in model.module.parameters())
     made_by = model.metadata["generator"]["name"]
     log(f"{output}: {size:,} parameters by {made_by} for {', '.join(names)}")
@@ -87,12 +87,6 @@ def _image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"--images {folder}: there is no such folder")
     return [folder / name for name in list_images(folder, deep=False).images]
-
-
-def _tell_passed_over(folder: Path) -> None:
-    names = list_images(folder, deep=False).passed_over
-    if names:
-        log(f"--images {folder}: {len(names)} passed over: {abridged(names)}")
 
 
 def _check(output: Path) -> None:

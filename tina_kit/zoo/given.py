@@ -68,9 +68,8 @@ def _files(path: str) -> Iterator[str]:
     if not found.images:
         held = f"; it holds {abridged(found.passed_over)}" if found.passed_over else ""
         raise UserError(f"{path}: there is no image in this folder{held}")
-    if found.passed_over:
-        count = len(found.passed_over)
-        _LOG.warning("%s: %d passed over: %s", path, count, abridged(found.passed_over))
+    if found.note:
+        _LOG.warning("%s: %s", path, found.note)
     yield from (os.path.join(path, name) for name in found.images)
 
 
