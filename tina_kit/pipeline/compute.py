@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import Images, Split, Step, Train, Training, UserError
 from tina_kit.pipeline.frozen import through
-from tina_kit.pipeline.images import hold_out
+from tina_kit.pipeline.images import LEFT_OUT, check_classes, hold_out
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import NamedPart
@@ -37,8 +37,17 @@ class Compute:
         with self.experiment.progress("images", 2, 0) as advance:
             train = dataset.load("train")
             advance(1)
-            train, test = hold_out(train) if validating else (train, dataset.load("test"))
+            left_out = list(train.left_out)
+            if validating:
+                train, test = hold_out(train)
+            else:
+                test = dataset.load("test")
+                left_out += test.left_out
             advance(1)
+        labels = {"train": train.labels, "test": test.labels}
+        check_classes(self.experiment.class_names, labels, validating)
+        if left_out:
+            draft.save_json(LEFT_OUT, left_out)
         tensors = {}
         for split, images in zip(_SPLITS, (train, test)):
             tensors[f"{split}.images"] = images.images
@@ -49,6 +58,12 @@ class Compute:
         """Trained on the seen classes alone, numbered in their order."""
         experiment = self.experiment
         images, seen = experiment.images("train"), experiment.seen
+        # Again, since the images may have been kept by an older version.
+        labels = {"train": images.labels, "test": experiment.images("test").labels}
+        recipe = experiment.recipe
+        validating = recipe.core.evaluation.on == "validation"
+        shown = any(row.part.build().prompts == "image" for row in recipe.generators)
+        check_classes(experiment.class_names, labels, validating, shown)
         rank = torch.full((len(experiment.class_names),), -1)
         rank[seen] = torch.arange(len(seen))
         keep = rank[images.labels] >= 0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tina_kit.api import Dataset, Images
+from tina_kit.api import Dataset, Images, TinaKitError, UserError, abridged
+from tina_kit.store.files import read_json
 from tina_kit.zoo.batches import place_in_class
+
+LEFT_OUT = "left_out.json"  # beside the images, where some cannot be read
 
 
 def kept_as_prompts(labels: Tensor) -> Tensor:
@@ -29,6 +33,54 @@ def hold_out(images: Images) -> tuple[Images, Images]:
     held = held_out(images.labels)
     train, validation = (Images(images.images[part], images.labels[part]) for part in (~held, held))
     return train, validation
+
+
+def images_left_out(entry: Path) -> list[str]:
+    """A line for each image that a stage left out because it cannot be read: its name and why."""
+    try:
+        return list(read_json(entry / LEFT_OUT))
+    except FileNotFoundError:
+        return []
+
+
+def check_classes(
+    names: Sequence[str], labels: Mapping[str, Tensor], validating: bool, prompts: bool = False
+) -> None:
+    """Raises UserError naming the classes that have too few images to go on with.
+
+    labels: int64 `(N,)` of the images of "train" and of "test", which are held out of the training
+    images where `validating`. prompts: whether training images are prompts, a part of which is
+    kept for tests.
+    """
+    for split, held in labels.items():
+        if len(held) and not 0 <= held.min() <= held.max() < len(names):
+            raise TinaKitError(
+                f"the data set's {split} images have labels from {held.min()} to {held.max()}; of "
+                f"{len(names)} classes they must lie in [0, {len(names)})"
+            )
+    counts = {split: torch.bincount(held, minlength=len(names)) for split, held in labels.items()}
+    lacking = {
+        split: [name for name, count in zip(names, counted.tolist()) if not count]
+        for split, counted in counts.items()
+    }
+    if lacking["train"] and validating:
+        raise UserError(
+            f"too few training images of {abridged(lacking['train'], 20)}: with evaluation.on: "
+            "validation a fifth of each class is held out, one image at least, and none is left to "
+            "learn from. Add images, or leave these classes out"
+        )
+    told = [f"no {split} images of {abridged(lost, 20)}" for split, lost in lacking.items() if lost]
+    if told:
+        raise UserError(
+            f"the data set has {' and '.join(told)}. Every class needs training and test images: "
+            "add some, or leave these classes out"
+        )
+    alone = [name for name, count in zip(names, counts["train"].tolist()) if count < 2]
+    if prompts and alone:
+        raise UserError(
+            f"one training image alone of {abridged(alone, 20)}: prompts: image needs two of each "
+            "class, since one is kept to test with. Add images, or leave these classes out"
+        )
 
 
 class Pictures:

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tina_kit.api import Generator, UserError, as_words, name_index, name_key
+from tina_kit.api import Generator, UserError, as_words, name_index, name_key, read_images
 from tina_kit.pipeline.conditions import check_padding
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.generate import generate
 from tina_kit.pipeline.seen import familiarity
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart
-from tina_kit.zoo.pmodel import PModel, assemble, read_image
+from tina_kit.zoo.pmodel import PModel, assemble
 
 
 def personal_model(
@@ -109,9 +109,7 @@ def _conditions(
         check_padding(conditioner, prompts)
         return conditioner.embed(prompts)[None]
     side = conditioner.image_size
-    return conditioner.embed_images(torch.stack([read_image(p, (side, side)) for p in images]))[
-        None
-    ]
+    return conditioner.embed_images(torch.from_numpy(read_images(images, (side, side))))[None]
 
 
 def _generator(experiment: Experiment, name: str | None, kind: str) -> tuple[NamedPart, Generator]:

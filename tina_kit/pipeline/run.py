@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api import TinaKitError
+from tina_kit.api import TinaKitError, abridged
 from tina_kit.pipeline.evaluate import RESULT, evaluation_stage
+from tina_kit.pipeline.images import images_left_out
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import new_record, now
 from tina_kit.pipeline.stage import Stage
@@ -103,6 +104,10 @@ class Run:
         if seconds is not None:
             self.log(f"{stage.name}: done in {_duration(seconds)}")
         self._event(event="end", stage=stage.name, key=stage.key, state=state)
+        left_out = images_left_out(store.folder(stage.room, stage.key))
+        if left_out:
+            count = f"{len(left_out):,} image{'s' if len(left_out) > 1 else ''}"
+            self.log(f"{stage.name}: {count} left out, which cannot be read: {abridged(left_out)}")
         self.record["stages"].append(
             {
                 "name": stage.name,
@@ -110,6 +115,7 @@ class Run:
                 "key": stage.key,
                 "state": state,
                 "seconds": None if seconds is None else round(seconds, 3),
+                **({"left_out": {"count": len(left_out), "images": left_out}} if left_out else {}),
                 **({"made_by": store.made_by(stage.room, stage.key)} if seconds is None else {}),
             }
         )
