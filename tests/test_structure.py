@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,31 @@ def test_a_plugin_imports_only_the_api_and_itself(path: Path) -> None:
             assert module == "tina_kit.api"
 
 
-@pytest.mark.parametrize("path", [*CORE, *PLUGINS], ids=name)
-def test_a_file_can_be_held_in_the_head(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
+def module(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def graph() -> dict[str, set[str]]:
+    """Module → the modules of this project that it imports, wherever in the file, for types too."""
+    places = {module(path, ROOT): path for path in CORE}
+    places |= {module(path, ROOT / "plugins"): path for path in PLUGINS}
+    found: dict[str, set[str]] = {}
+    for name, path in places.items():
+        names = set(imports(path))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        # A package that only offers names of its modules is no module of its own.
+        found[name] = {each for each in names & places.keys() if not is_package(places[each])}
+    return {name: found[name] - {name} for name in found if not is_package(places[name])}
+
+
+def is_package(path: Path) -> bool:
+    return path.name == "__init__.py"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    try:
+        list(TopologicalSorter(graph()).static_order())
+    except CycleError as error:
+        pytest.fail(f"an import circle: {' -> '.join(error.args[1])}")

@@ -49,6 +49,7 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_datasets.folder:ImageFolder",
             options="tina_datasets.options:ImageFolderOptions",
             summary="Your own images: one folder a class.",
+            version=2,
         ),
         Component(
             kind="task-sampler",

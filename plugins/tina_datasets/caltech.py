@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 
+from tina_datasets.advice import misplaced
 from tina_datasets.files import data_root
-from tina_datasets.layouts import FolderLayout, ImageFilesDataset, folder_names
+from tina_datasets.folders import FolderLayout
+from tina_datasets.layouts import ImageFilesDataset, folder_names
 from tina_datasets.options import Caltech101Options
 from tina_kit.api import UserError
 
@@ -26,13 +29,15 @@ class Caltech101(ImageFilesDataset):
     @cached_property
     def layout(self) -> FolderLayout:
         options = self.options
-        root = data_root(options.root, "Caltech-101", f"{FOLDER}; {REMEDY}") / FOLDER
-        if not root.is_dir():
-            raise UserError(
-                f"Caltech-101 is missing ({root}). Set TINA_KIT_DATA (or `root`) to the folder "
-                f"that holds {FOLDER}; {REMEDY}"
+        given = data_root(options.root, "Caltech-101", f"{FOLDER}; {REMEDY}")
+        root = given / FOLDER
+        if not os.path.isdir(root):
+            remedy = misplaced(given, FOLDER) or (
+                f"Set TINA_KIT_DATA (or `root`) to the folder that holds {FOLDER}; {REMEDY}"
             )
-        return FolderLayout(root, options.test_fraction, options.split_seed, (BACKGROUND,))
+            raise UserError(f"Caltech-101 is missing ({root}). {remedy}")
+        split = options.test_fraction, options.split_seed
+        return FolderLayout(root, *split, options.exclude, never=(BACKGROUND,))
 
     @cached_property
     def class_names(self) -> Sequence[str]:

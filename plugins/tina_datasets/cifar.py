@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from tina_datasets.advice import misplaced, packed
 from tina_datasets.archive import BrokenArchive, as_text, read_archive
 from tina_datasets.files import data_root
 from tina_datasets.options import CifarOptions
@@ -83,11 +84,12 @@ class _Cifar(Dataset):
         missing = self._missing(folder)
         if not missing:
             return folder
-        packed = root / archive.packed
         remedy = (
-            f"Unpack it: tar -xzf {packed} -C {root}"
-            if packed.is_file()
-            else f"Set TINA_KIT_DATA (or `root`) to the folder that holds {archive.folder}/, or "
+            packed(root / archive.packed, root)
+            if (root / archive.packed).is_file()
+            else misplaced(root, archive.folder)
+        ) or (
+            f"Set TINA_KIT_DATA (or `root`) to the folder that holds {archive.folder}/, or "
             "`download: true` to fetch it"
         )
         raise UserError(f"{archive.title} is missing ({folder}: no {', '.join(missing)}). {remedy}")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
+import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from tina_kit.api import Images, UserError
+from tina_kit.api import UserError, abridged, is_service_folder
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+_LOG = logging.getLogger(f"tina_kit.{__name__}")
+_WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_]\w*", re.IGNORECASE | re.ASCII)
 
 
 class ImageFile(NamedTuple):
@@ -24,8 +25,13 @@ class ImageFile(NamedTuple):
     of the listing."""
 
     path: str
-    size: int  # bytes
     label: int
+
+
+@cache
+def tell(line: str) -> None:
+    """Warn in one line, and once: a run lists the same files several times."""
+    _LOG.warning("%s", line)
 
 
 def data_root(option: Path | None, title: str, holds: str) -> Path:
@@ -39,43 +45,48 @@ def data_root(option: Path | None, title: str, holds: str) -> Path:
     return Path(named)
 
 
-def class_folders(root: Path) -> list[Path]:
-    """The folders of the classes in the order of their names."""
-    with os.scandir(root) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
-    return [root / name for name in names]
+class Contents(NamedTuple):
+    """What a folder holds itself, by sorted names. service: folders that systems and archivers
+    leave behind; broken: links to nothing or in circles."""
+
+    folders: list[str]
+    service: list[str]
+    files: list[str]
+    broken: list[str]
 
 
-def image_sizes(folder: Path) -> dict[str, int]:
-    """File name → bytes of the images in a folder, in the order of their names."""
-    with os.scandir(folder) as entries:
-        found = [
-            (entry.name, entry.stat().st_size)
-            for entry in entries
-            if entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES)
-        ]
-    return dict(sorted(found))
+def contents(folder: Path) -> Contents:
+    """Hidden entries are left out. Raises UserError where the folder cannot be listed."""
+    found = Contents([], [], [], [])
+    try:
+        here = os.path.realpath(folder)
+        for name in sorted(name for name in os.listdir(folder) if name[0] != "."):
+            path = os.path.join(folder, name)
+            if not os.path.isdir(path):
+                (found.files if os.path.exists(path) else found.broken).append(name)
+            elif is_service_folder(name):
+                found.service.append(name)
+            elif os.path.islink(path) and _holds(os.path.realpath(path), here):
+                found.broken.append(name)
+            else:
+                found.folders.append(name)
+    except OSError as error:
+        raise UserError(f"{folder}: this folder cannot be listed ({error.strerror})") from None
+    return found
 
 
-def image_files(folder: Path, label: int) -> list[ImageFile]:
-    """The images of a class in the order of their names. Raises UserError when there is none."""
-    start = os.path.join(folder, "")
-    files = [ImageFile(start + name, size, label) for name, size in image_sizes(folder).items()]
-    if not files:
-        raise UserError(f"{folder}: holds no image ({', '.join(SUFFIXES)})")
-    return files
+def _holds(folder: str, place: str) -> bool:
+    return place == folder or place.startswith(os.path.join(folder, ""))
 
 
 def split_class(
     files: Sequence[ImageFile], test_fraction: float, seed: int, name: str
 ) -> tuple[list[ImageFile], list[ImageFile]]:
-    """Cut the images of a class into training and test images, at random from `seed` and `name`."""
-    salt = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    """Cut the images of a class into training and test images, at random from `seed` and `name`;
+    from two images on, both have some."""
+    salt = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:4], "big")
     order = np.random.default_rng([seed, salt]).permutation(len(files))
-    held = max(1, round(test_fraction * len(files)))
-    if held >= len(files):
-        place = os.path.dirname(files[0].path)
-        raise UserError(f"{place}: {len(files)} images of {name} are too few to split")
+    held = min(max(1, round(test_fraction * len(files))), len(files) - 1)
     test = set(order[:held].tolist())
     parts: tuple[list[ImageFile], list[ImageFile]] = ([], [])
     for index, file in enumerate(files):
@@ -83,25 +94,17 @@ def split_class(
     return parts
 
 
-def decode(files: Sequence[ImageFile], size: int) -> Images:
-    """Read images as RGB, the shorter side resized to `size` and the middle cut out.
+def too_few_to_split(root: Path, names: Sequence[str], irregular: int) -> UserError:
+    """names: of the classes with fewer than two images; irregular: images that cannot be opened."""
+    lost = f" ({irregular:,} that cannot be opened are not counted)" if irregular else ""
+    return UserError(
+        f"{root}: too few images to split into training and test images in "
+        f"{abridged(names, 20)}{lost}. Every class needs 2: add some, or leave out: "
+        f"{exclude_them(names)}"
+    )
 
-    Returns uint8 `(N, 3, size, size)`. Raises UserError naming a file that cannot be read.
-    """
 
-    def read(file: ImageFile) -> NDArray[np.uint8]:
-        try:
-            with Image.open(file.path) as image:
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-                fitted = ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR)
-            return np.moveaxis(np.asarray(fitted, dtype=np.uint8), -1, 0)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            message = f"{file.path}: this image cannot be read ({error}). Replace or remove it"
-            raise UserError(message) from None
-
-    pixels = np.empty((len(files), 3, size, size), dtype=np.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for index, image in enumerate(pool.map(read, files)):
-            pixels[index] = image
-    labels = torch.tensor([file.label for file in files])
-    return Images(torch.from_numpy(pixels), labels)
+def exclude_them(names: Sequence[str]) -> str:
+    """What to write into the recipe to leave out folders."""
+    words = [name if _WORD.fullmatch(name) else json.dumps(name) for name in names[:20]]
+    return f"`exclude: [{', '.join(words)}{', ...' if len(names) > 20 else ''}]`"

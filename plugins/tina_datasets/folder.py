@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from tina_datasets.layouts import FolderLayout, ImageFilesDataset, folder_names, names_of
+from tina_datasets.folders import FolderLayout
+from tina_datasets.layouts import ImageFilesDataset, folder_names, names_of
 from tina_datasets.options import ImageFolderOptions
 
 
@@ -18,7 +19,9 @@ class ImageFolder(ImageFilesDataset):
     @cached_property
     def layout(self) -> FolderLayout:
         options = self.options
-        return FolderLayout(options.root, options.test_fraction, options.split_seed)
+        return FolderLayout(
+            options.root, options.test_fraction, options.split_seed, options.exclude
+        )
 
     @cached_property
     def class_names(self) -> Sequence[str]:

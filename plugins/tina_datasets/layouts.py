@@ -12,28 +12,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
-from tina_datasets.files import (
-    ImageFile,
-    class_folders,
-    decode,
-    image_files,
-    image_sizes,
-    split_class,
-)
+from tina_datasets.files import ImageFile, split_class, tell, too_few_to_split
 from tina_datasets.options import ImageFilesOptions
-from tina_kit.api import Dataset, Images, Split, UserError, as_words, name_index, read_text
+from tina_kit.api import (
+    Dataset,
+    Images,
+    Split,
+    UserError,
+    abridged,
+    as_words,
+    file_problem,
+    name_index,
+    printable,
+    read_images,
+    read_text,
+    unreadable_images,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TABLES = ("train.csv", "val.csv", "test.csv")
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 class Layout(Protocol):
-    """root: what all files lie below. classes: folder names or table labels, sorted."""
+    """root: what all files lie below. classes: folder names or table labels, sorted.
+
+    files: regular files; irregular: paths that should lead to one, and why they do not.
+    """
 
     root: Path
+    irregular: dict[str, str]
 
     @property
     def classes(self) -> list[str]: ...
@@ -47,6 +63,7 @@ class ImageFilesDataset(Dataset):
 
     def __init__(self, options: ImageFilesOptions) -> None:
         self.options = options
+        self._damaged: dict[Split, dict[str, str]] = {}
 
     @property
     @abstractmethod
@@ -54,71 +71,74 @@ class ImageFilesDataset(Dataset):
         """Raises UserError when the data is missing."""
 
     def files(self) -> Mapping[str, str | Path]:
-        layout = self.layout
-        start = len(os.path.join(layout.root, ""))
-        images = [file for split in layout.files.values() for file in split]
-        return {file.path[start:].replace(os.sep, "/"): file.path for file in images}
+        images = [file for split in self.layout.files.values() for file in split]
+        return {self._name(file.path): file.path for file in images}
 
     def fingerprint(self) -> str:
-        """Names and labels; `files` answers for the images."""
+        """Names and labels, and what may be left out; `files` answers for the images."""
         labels = [file.label for split in self.layout.files.values() for file in split]
-        return hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(self.class_names)
+        known = hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(
+            self.class_names
+        )
+        if self.layout.irregular:
+            names = sorted(printable(self._name(path)) for path in self.layout.irregular)
+            known += "\0".join(["", *names])
+        # Without it a run must refuse what another has left out.
+        return f"{known}\0skip_damaged" if self.options.skip_damaged else known
 
     @property
     def larger_than(self) -> int:  # type: ignore[override]
         return self.options.size
 
     def load(self, split: Split) -> Images:
-        return decode(self.layout.files[split], self.options.size)
+        files = self.layout.files[split]
+        pixels, damaged = self._read(split)
+        irregular = self.layout.irregular if split == "train" else {}
+        if (damaged or irregular) and not self.options.skip_damaged:
+            raise self._unreadable()
+        kept = [index for index, file in enumerate(files) if file.path not in damaged]
+        if damaged:
+            pixels = pixels[kept]
+        labels = torch.tensor([files[index].label for index in kept], dtype=torch.int64)
+        left_out = {**damaged, **irregular}
+        return Images(
+            torch.from_numpy(pixels),
+            labels,
+            tuple(
+                f"{printable(self._name(path))}: {why}" for path, why in sorted(left_out.items())
+            ),
+        )
 
     def load_larger(self, index: Tensor, side: int) -> Tensor:
         files = self.layout.files["train"]
-        return decode([files[place] for place in index.tolist()], side).images
+        if self.options.skip_damaged:
+            if "train" not in self._damaged:
+                self._read("train")
+            files = [file for file in files if file.path not in self._damaged["train"]]
+        return torch.from_numpy(
+            read_images([files[place].path for place in index.tolist()], (side, side))
+        )
 
+    def _read(self, split: Split) -> tuple[NDArray[np.uint8], dict[str, str]]:
+        """All images of a split, black where they are damaged; and why, by path."""
+        files, found = self.layout.files[split], dict[int, str]()
+        size = self.options.size
+        pixels = read_images([file.path for file in files], (size, size), found)
+        self._damaged[split] = {files[index].path: found[index] for index in sorted(found)}
+        return pixels, self._damaged[split]
 
-class FolderLayout:
-    """One folder a class: `train/CLASS/` and `test/CLASS/` (or `val`); or `CLASS/`, split here."""
+    def _unreadable(self) -> UserError:
+        """Names those of both splits."""
+        for split in SPLITS:
+            if split not in self._damaged:
+                self._read(split)
+        reasons = self.layout.irregular | self._damaged["train"] | self._damaged["test"]
+        named = {printable(path): reasons[path] for path in sorted(reasons)}
+        return unreadable_images(named, "Set `skip_damaged: true`, or replace or remove")
 
-    def __init__(
-        self, root: Path, test_fraction: float, split_seed: int, without: Sequence[str] = ()
-    ) -> None:
-        self.root = root
-        self.test_fraction, self.split_seed, self.without = test_fraction, split_seed, without
-
-    @cached_property
-    def _splits(self) -> tuple[Path, Path] | None:
-        """The folders of the two splits, None where there is one folder for both."""
-        if not self.root.is_dir():
-            raise UserError(f"{self.root}: there is no such folder of images")
-        return split_folders(self.root)
-
-    @cached_property
-    def classes(self) -> list[str]:
-        names = self._names(self._splits[0] if self._splits else self.root)
-        if len(names) < 2:
-            raise UserError(f"{self.root}: holds {len(names)} class folders, at least 2 are needed")
-        if self._splits:
-            odd = sorted(set(self._names(self._splits[1])) ^ set(names))
-            if odd:
-                listed = ", ".join(odd[:5])
-                raise UserError(f"{self.root}: the classes of the two splits differ: {listed}")
-        return names
-
-    def _names(self, root: Path) -> list[str]:
-        return [folder.name for folder in class_folders(root) if folder.name not in self.without]
-
-    @cached_property
-    def files(self) -> dict[Split, list[ImageFile]]:
-        files: dict[Split, list[ImageFile]] = {"train": [], "test": []}
-        for label, name in enumerate(self.classes):
-            if self._splits:
-                train, test = (image_files(split / name, label) for split in self._splits)
-            else:
-                images = image_files(self.root / name, label)
-                train, test = split_class(images, self.test_fraction, self.split_seed, name)
-            files["train"] += train
-            files["test"] += test
-        return files
+    def _name(self, path: str) -> str:
+        """Relative to the root, the same on every system."""
+        return path[len(os.path.join(self.layout.root, "")) :].replace(os.sep, "/")
 
 
 class TableLayout:
@@ -128,9 +148,13 @@ class TableLayout:
     are read, and each class is split here.
     """
 
-    def __init__(self, root: Path, test_fraction: float, split_seed: int) -> None:
+    def __init__(
+        self, root: Path, test_fraction: float, split_seed: int, exclude: Sequence[str] = ()
+    ) -> None:
         self.root = root
-        self.test_fraction, self.split_seed = test_fraction, split_seed
+        self.test_fraction, self.split_seed, self.exclude = test_fraction, split_seed, exclude
+        self.irregular: dict[str, str] = {}
+        self._excluded: set[str] = set()
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
@@ -144,9 +168,16 @@ class TableLayout:
                 if name in label_of:
                     raise UserError(f"{self.root / table}: {name} is listed twice")
                 label_of[name] = label
-        names: dict[str, list[str]] = {label: [] for label in sorted(set(label_of.values()))}
+        for label in self.exclude:
+            if label not in label_of.values():
+                raise UserError(f"exclude: the tables of {self.root} have no class {label}")
+        labels = set(label_of.values()) - set(self.exclude)
+        names: dict[str, list[str]] = {label: [] for label in sorted(labels)}
         for name in sorted(label_of):
-            names[label_of[name]].append(name)
+            if label_of[name] in labels:
+                names[label_of[name]].append(name)
+            else:
+                self._excluded.add(name)
         return names
 
     @cached_property
@@ -157,40 +188,41 @@ class TableLayout:
 
     @cached_property
     def files(self) -> dict[Split, list[ImageFile]]:
-        sizes = self._sizes()
         folder = os.path.join(self.root, "images", "")
+        self.irregular = self._irregular(folder)
         files: dict[Split, list[ImageFile]] = {"train": [], "test": []}
+        lone = []
         for label, wnid in enumerate(self.classes):
-            images = [ImageFile(folder + name, sizes[name], label) for name in self._names[wnid]]
+            paths = [folder + name for name in self._names[wnid]]
+            images = [ImageFile(path, label) for path in paths if path not in self.irregular]
+            if len(images) < 2:
+                lone.append(wnid)
+                continue
             train, test = split_class(images, self.test_fraction, self.split_seed, wnid)
             files["train"] += train
             files["test"] += test
+        if lone:
+            raise too_few_to_split(self.root, lone, len(self.irregular))
         return files
 
-    def _sizes(self) -> dict[str, int]:
-        """Bytes of each image that is listed; names may lead into folders below `images/`."""
-        folder = self.root / "images"
-        sizes = image_sizes(folder)
-        lost = []
-        for name in (name for names in self._names.values() for name in names):
-            if name in sizes:
-                continue
-            path = folder / name
-            if path.is_file():
-                sizes[name] = path.stat().st_size
-            else:
-                lost.append(name)
+    def _irregular(self, folder: str) -> dict[str, str]:
+        """What the tables list and is no regular file, and why. Names may lead into folders below
+        `images/`. Raises UserError for those that are missing."""
+        try:
+            with os.scandir(folder) as entries:
+                plain = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be listed ({error.strerror})") from None
+        listed = {name for names in self._names.values() for name in names}
+        problems = {name: file_problem(folder + name) for name in sorted(listed - plain)}
+        lost = [name for name in problems if not os.path.lexists(folder + name)]
         if lost:
             raise UserError(
-                f"{folder}: {len(lost)} images of the tables are missing: {', '.join(lost[:5])}"
+                f"{folder}: {len(lost)} images of the tables are missing: {abridged(lost)}"
             )
-        return sizes
-
-
-def split_folders(root: Path) -> tuple[Path, Path] | None:
-    """`root/train` and `root/test` or `root/val`, where both exist."""
-    test = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
-    return (root / "train", test) if test and (root / "train").is_dir() else None
+        if other := sorted(plain - listed - self._excluded):
+            tell(f"{folder}: skipped {len(other):,} files that no table lists: {abridged(other)}")
+        return {folder + name: why for name, why in problems.items() if why is not None}
 
 
 def read_table(path: Path) -> Iterator[tuple[str, str]]:
@@ -209,7 +241,7 @@ def read_table(path: Path) -> Iterator[tuple[str, str]]:
         raise UserError(f"{path}:{rows.line_num}: not a CSV table ({error})") from None
 
 
-def folder_names(layout: FolderLayout) -> list[str]:
+def folder_names(layout: Layout) -> list[str]:
     """The names of the class folders as words. Raises UserError naming folders of one name."""
     names = [as_words(folder) for folder in layout.classes]
     name_index(names, [f"folder {layout.root / folder}" for folder in layout.classes])

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from tina_datasets.advice import misplaced
 from tina_datasets.files import data_root
-from tina_datasets.layouts import (
-    TABLES,
-    FolderLayout,
-    ImageFilesDataset,
-    Layout,
-    TableLayout,
-    names_of,
-    split_folders,
-)
+from tina_datasets.folders import FolderLayout, split_folders
+from tina_datasets.layouts import TABLES, ImageFilesDataset, Layout, TableLayout, names_of
 from tina_datasets.options import MiniImageNetOptions
 from tina_kit.api import UserError
 
 FOLDER = "mini_imagenet"
-ARCHIVE = f"{FOLDER}.tar.xz"
 NAMES = "classes.tsv"
 HOLDS = (
     f"{FOLDER}/, with train/WNID/ and val/WNID/, or with images/ beside {', '.join(TABLES)}; "
@@ -36,28 +30,22 @@ class MiniImageNet(ImageFilesDataset):
 
     @cached_property
     def layout(self) -> Layout:
-        split = self.options.test_fraction, self.options.split_seed
-        root = self._root
-        return TableLayout(root, *split) if _tabled(root) else FolderLayout(root, *split)
+        options, root = self.options, self._root
+        given = (options.test_fraction, options.split_seed, options.exclude)
+        return TableLayout(root, *given) if _tabled(root) else FolderLayout(root, *given)
 
     @cached_property
     def _root(self) -> Path:
         given = data_root(self.options.root, "mini-ImageNet", HOLDS)
         root = given / FOLDER
-        if not root.is_dir() and given.is_dir() and (_tabled(given) or split_folders(given)):
-            root = given
-        if root.is_dir():
+        if not os.path.isdir(root) and os.path.isdir(given):
+            root = given if _tabled(given) or split_folders(given) else root
+        if os.path.isdir(root):
             return root
-        archive = given / ARCHIVE
-        if archive.is_file():
-            raise UserError(
-                f"mini-ImageNet is still packed. Unpack it into a folder DIR and set "
-                f"TINA_KIT_DATA (or `root`) to that:\n  tar -xJf {archive} -C DIR"
-            )
-        raise UserError(
-            f"mini-ImageNet is missing ({root}). Set TINA_KIT_DATA (or `root`) to the folder that "
-            f"holds {HOLDS}"
+        remedy = misplaced(given, FOLDER) or (
+            f"Set TINA_KIT_DATA (or `root`) to the folder that holds {HOLDS}"
         )
+        raise UserError(f"mini-ImageNet is missing ({root}). {remedy}")
 
     @property
     def wnids(self) -> Sequence[str]:

@@ -49,6 +49,15 @@ class ImageFilesOptions(Options):
         json_schema_extra={"unit": "share of the images"},
     )
     split_seed: int = Field(0, ge=0, description="of the split, where the files are not split")
+    # In no key by themselves: the fingerprint says which images are read.
+    exclude: tuple[str, ...] = aside(
+        (), description="folders to leave out: CLASS, or CLASS/FOLDER for a folder below a class's"
+    )
+    skip_damaged: bool = aside(
+        False,
+        description="leave out images that cannot be read, and count them in the run folder, "
+        "instead of refusing them",
+    )
 
 
 class Caltech101Options(ImageFilesOptions):
@@ -59,7 +68,8 @@ class Caltech101Options(ImageFilesOptions):
 
 class ImageFolderOptions(ImageFilesOptions):
     root: Path = Field(
-        description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/"
+        description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/; folders "
+        "below a class's are read too"
     )
     names: Path | None = Field(
         None,

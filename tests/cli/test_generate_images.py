@@ -42,17 +42,23 @@ def test_image_files_name_the_classes_and_prompt_for_them(capsys, tmp_path: Path
     (tmp_path / "clip.yaml").write_text(text)
     run = Run.start(plan_of(tmp_path / "clip.yaml", tmp_path / "s"), tmp_path / "r", [])
     run.execute()
-    folder = folder_of(tmp_path, "red_circle.PNG", "a_cat.jpeg", "Zebra.webp", "m.bmp", "n.gif")
+    folder = folder_of(tmp_path, "red_circle.PNG", "a_cat.jfif", "Zebra.webp", "m.bmp", "n.tif")
     (folder / "notes.txt").write_text("no image")
     (folder / "._m.bmp").write_bytes(b"what some systems leave beside a file")
     out = tmp_path / "p.safetensors"
     assert invoke(["generate", str(run.folder), "--images", str(folder), "-o", str(out)]) == 0
+    assert "images: skipped 1 entry that is not an image: notes.txt" in capsys.readouterr().err
     model = tina_kit.load(out)
     assert model.classes == ("Zebra", "a cat", "m", "n", "red circle")
     assert model.metadata["prompts"] == "image"
     (folder / "m.bmp").write_bytes(b"no image")
     capsys.readouterr()
     assert "m.bmp: this image cannot be read" in refusal(capsys, run.folder, "--images", folder)
+    (folder / "m.bmp").unlink()
+    (folder / "m.bmp").symlink_to("m.bmp")
+    assert "it is a link that leads back to itself" in (
+        refusal(capsys, run.folder, "--images", folder)
+    )
 
 
 def test_exactly_one_kind_of_prompt_is_given(capsys, tmp_path: Path) -> None:

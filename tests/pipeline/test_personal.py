@@ -13,7 +13,6 @@ from tests.conftest import RECIPE, personal_model, plan_of
 from tina_kit.api import UserError
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.run import Run
-from tina_kit.zoo.pmodel import read_image
 
 
 @pytest.fixture
@@ -129,22 +128,6 @@ def test_a_p_model_depends_on_its_images(seeing, pictures) -> None:
     turned = personal_model(seeing, None, names, pictures[::-1])(images)
     torch.testing.assert_close(logits, turned.flip(1), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(logits, turned, atol=1e-4)
-
-
-def test_images_are_read_upright_in_colour_and_in_the_asked_size(tmp_path: Path) -> None:
-    image = Image.new("L", (8, 4))
-    image.paste(255, (0, 0, 8, 2))  # the upper half is white
-    exif = Image.Exif()
-    exif[0x0112] = 3  # it was taken upside down
-    image.save(tmp_path / "half.png", exif=exif)
-    read = read_image(tmp_path / "half.png", (4, 2))
-    assert read.shape == (3, 4, 2) and read.dtype == torch.uint8
-    assert (read[:, -1] == 255).all() and (read[:, 0] == 0).all()
-    whole = (tmp_path / "half.png").read_bytes()
-    for broken in (b"", b"no image", whole[: len(whole) // 2], whole.replace(b"IDAT", b"IDxT")):
-        (tmp_path / "half.png").write_bytes(broken)
-        with pytest.raises(UserError, match=r"half\.png: this image cannot be read"):
-            read_image(tmp_path / "half.png", (4, 2))
 
 
 def test_who_takes_no_images_says_so(experiment, seeing, pictures) -> None:

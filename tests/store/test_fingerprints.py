@@ -60,3 +60,18 @@ def test_no_files_are_no_content_and_a_missing_one_is_told(tmp_path: Path) -> No
     assert content_of({}) == ""
     with pytest.raises(UserError, match="gone: cannot be read"):
         content_of({"gone": tmp_path / "gone"})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files on this system")
+@pytest.mark.timeout(20)
+def test_a_pipe_is_told_and_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(UserError, match="pipe: cannot be read: it is a named pipe, not a regular"):
+        content_of(listed(folder))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_need_not_be_text(folder: Path) -> None:
+    before = content_of(listed(folder))
+    (folder / os.fsdecode(b"\xff")).write_text("x")
+    assert content_of(listed(folder)) != before

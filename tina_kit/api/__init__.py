@@ -28,6 +28,15 @@ if TYPE_CHECKING:
         Tokenizer,
     )
     from tina_kit.api.errors import TinaKitError, UserError
+    from tina_kit.api.files import (
+        ImageListing,
+        abridged,
+        content_kind,
+        file_problem,
+        is_service_folder,
+        list_images,
+        printable,
+    )
     from tina_kit.api.generation import (
         Context,
         Generator,
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
         Request,
         Zoo,
     )
+    from tina_kit.api.images import read_images, unreadable_images
     from tina_kit.api.layout import Layout, Parameter
     from tina_kit.api.names import as_words, name_index, name_key
     from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
@@ -62,7 +72,11 @@ _HOME = {
         "Tokenizer"
     ),
     "errors": "TinaKitError UserError",
+    "files": (
+        "ImageListing content_kind file_problem is_service_folder list_images printable abridged"
+    ),
     "generation": "Context Generator ImagePrompts Learning Request Zoo",
+    "images": "read_images unreadable_images",
     "layout": "Layout Parameter",
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
@@ -84,6 +98,7 @@ __all__ = [
     "Context",
     "Dataset",
     "Generator",
+    "ImageListing",
     "ImagePrompts",
     "Images",
     "Layout",
@@ -111,17 +126,25 @@ __all__ = [
     "Trial",
     "UserError",
     "Zoo",
+    "abridged",
     "as_words",
     "aside",
     "at_generation",
+    "content_kind",
+    "file_problem",
     "hookimpl",
+    "is_service_folder",
+    "list_images",
     "name_index",
     "name_key",
     "part",
     "parts",
+    "printable",
     "read_checkpoint",
+    "read_images",
     "read_text",
     "row",
+    "unreadable_images",
 ]
 
 

@@ -43,10 +43,15 @@ class Fingerprinted:
 
 @dataclass(frozen=True)
 class Images:
-    """images: uint8 `(N, 3, H, W)`; labels: int64 `(N,)` in [0, K)."""
+    """images: uint8 `(N, 3, H, W)`; labels: int64 `(N,)` in [0, K).
+
+    left_out: a line for each image that is not among them because it cannot be read: its name in
+    the data set, and why. The run folder keeps them.
+    """
 
     images: Tensor
     labels: Tensor
+    left_out: Sequence[str] = ()
 
 
 class Dataset(Fingerprinted, ABC):

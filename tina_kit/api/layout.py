@@ -95,8 +95,8 @@ class Layout:
         return self._take(vectors, index, and_mean=False)
 
     def take_classes_or_mean(self, vectors: Tensor, index: Tensor) -> Tensor:
-        """`take_classes`, where -1 in `index` stands for the mean of all K rows: what a class
-        without a row of its own starts from."""
+        """`take_classes`, where -1 in `index` `(T, C)` stands for the mean of all K rows: what a
+        class without a row of its own starts from."""
         classes = self.classes or 0
         return self._take(vectors, index.where(index >= 0, classes), and_mean=True)
 

@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.files import list_images
 from tina_kit.api.names import as_words, name_index, tidy
 from tina_kit.cli.common import log
 from tina_kit.cli.finished import open_run
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 
 def generate(
@@ -86,6 +85,8 @@ def generate(
         log(line)
     if seen.warning:
         log(f"warning: {seen.warning}")
+    if images is not None and (note := list_images(images, deep=False).note):
+        log(f"--images {images}: {note}")
     size = sum(p.numel() for p in model.module.parameters())
     made_by = model.metadata["generator"]["name"]
     log(f"{output}: {size:,} parameters by {made_by} for {', '.join(names)}")
@@ -110,13 +111,7 @@ def _named(lists: Sequence[str], single: Sequence[str]) -> list[str]:
 
 def _labelled(folder: Path) -> dict[str, Path]:
     """The images of a folder by label, in the order of their names."""
-    if not folder.is_dir():
-        raise UserError(f"--images {folder}: there is no such folder")
-    files = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    ]
+    files = _image_files(folder)
     labels = [as_words(path.stem) for path in files]
     try:
         name_index(labels, [path.name for path in files])
@@ -124,10 +119,17 @@ def _labelled(folder: Path) -> dict[str, Path]:
         raise UserError(f"--images {folder}: {error}") from None
     if len(files) < 2:
         raise UserError(
-            f"--images {folder}: it must hold an image ({', '.join(SUFFIXES)}) of each of at least "
-            f"two classes, and holds {len(files)}"
+            f"--images {folder}: it must hold an image of each of at least two classes, and holds "
+            f"{len(files)}"
         )
     return dict(zip(labels, files))
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """In the order of their names."""
+    if not folder.is_dir():
+        raise UserError(f"--images {folder}: there is no such folder")
+    return [folder / name for name in list_images(folder, deep=False).images]
 
 
 def _check(output: Path) -> None:

@@ -89,6 +89,12 @@ class Experiment:
         validating = self.recipe.core.evaluation.on == "validation"
         return ImagesStage(self.runtime, self.recipe.dataset, validating)
 
+    def check_images(self) -> None:
+        """Raises UserError naming the classes with too few images, once the images stage is done:
+        before anything is trained, and also where an older version has kept the images."""
+        rows = map(self.row, self.recipe.generators)
+        self.images.check(self.class_names, any(row.flags.prompts == "image" for row in rows))
+
     @cached_property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of what p-Models see, once the images stage is done."""

@@ -10,13 +10,13 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from tina_kit.api import Generator, UserError, as_words, name_index, name_key
+from tina_kit.api import Generator, UserError, as_words, name_index, name_key, read_images
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.seen import Familiarity, familiarity
 from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import GeneratorRow, generate
 from tina_kit.plugins.registry import nearest
-from tina_kit.zoo.pmodel import PModel, assemble, read_image
+from tina_kit.zoo.pmodel import PModel, assemble
 
 
 class ReadyGenerator:
@@ -120,8 +120,7 @@ class ReadyGenerator:
         conditioner = self.experiment.conditions.encoder.ready
         if self.prompts == "image":
             side = conditioner.image_size
-            read = [read_image(path, (side, side)) for path in images]
-            return conditioner.embed_images(torch.stack(read))
+            return conditioner.embed_images(torch.from_numpy(read_images(images, (side, side))))
         names = self.experiment.class_names
         prompts = [as_words(c) if k is None else names[k] for c, k in zip(classes, known)]
         check_padding(conditioner, prompts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api import RunInfo, TinaKitError
+from tina_kit.api import RunInfo, TinaKitError, abridged
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import new_record
 from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.recipe import dump
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
@@ -24,6 +26,7 @@ from tina_kit.store import write_json
 from tina_kit.store.files import FULL, explaining_full_disk
 from tina_kit.training import Observers
 
+_LOG = logging.getLogger(__name__)
 REMEDY = "choose another place with --output"
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # kept beside every result
 
@@ -82,6 +85,8 @@ class Run:
                 first = len(self.plan.first)
                 for stage in self.plan.stages[:first]:
                     self._stage(stage)
+                for experiment in self.plan.experiments:
+                    experiment.check_images()
                 for study in self.plan.studies.values():
                     study.check_prompts()
                 for stage in self.plan.stages[first:]:
@@ -115,6 +120,12 @@ class Run:
         )
         self.observer.stage_ended(info, seconds)
         state = "cached" if seconds is None else "computed"
+        left_out = stage.left_out() if isinstance(stage, ImagesStage) else []
+        if left_out:
+            count = f"{len(left_out):,} image{'s' if len(left_out) > 1 else ''}"
+            _LOG.warning(
+                "%s: %s left out, which cannot be read: %s", stage.name, count, abridged(left_out)
+            )
         self.record["stages"].append(
             {
                 "name": stage.name,
@@ -123,6 +134,7 @@ class Run:
                 "seed": stage.seed,
                 "state": state,
                 "seconds": None if seconds is None else round(seconds, 3),
+                **({"left_out": {"count": len(left_out), "images": left_out}} if left_out else {}),
                 **({"made_by": store.made_by(stage.kind, stage.key)} if seconds is None else {}),
             }
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from tina_kit.api import UserError
+from tina_kit.api import UserError, file_problem
 from tina_kit.store.files import read_json, sha256, write_json
 from tina_kit.store.store import Store
 
@@ -27,7 +28,10 @@ def content_of(files: Mapping[str, str | Path]) -> str:
     try:
         stamp = hashlib.sha256()
         for name in sorted(files):
-            stamp.update(f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n".encode())
+            found = os.stat(files[name])
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+                raise UserError(f"{files[name]}: cannot be read: {file_problem(files[name])}")
+            stamp.update(_bytes(f"{name}\0{files[name]}\0{_facts(found)}\n"))
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
             return str(read_json(known)["content"])
@@ -38,6 +42,10 @@ def content_of(files: Mapping[str, str | Path]) -> str:
         return content
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _bytes(line: str) -> bytes:
+    return line.encode("utf-8", "surrogatepass")  # names of files need not be text
 
 
 def _facts(found: os.stat_result) -> str:
@@ -53,5 +61,5 @@ def _hash(files: Mapping[str, str | Path]) -> str:
         for name, content in zip(
             names, pool.map(sha256, map(Path, (files[name] for name in names)))
         ):
-            whole.update(f"{name}\0{content}\n".encode())
+            whole.update(_bytes(f"{name}\0{content}\n"))
     return whole.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 
 from tina_kit.api import Architecture, TinaKitError, UserError
 from tina_kit.store.files import explaining_full_disk, replacing, share
+from tina_kit.zoo.given import as_images
 
 FORMAT = "tina-kit p-Model 1"
+BATCH = 256  # images that pass through the network together; more only cost memory
 
 
 class PModel:
@@ -37,23 +40,30 @@ class PModel:
         self.image_size = image_size
         self.metadata = dict(metadata)
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """uint8 `(N, 3, H, W)` → logits, float32 `(N, C)`."""
+    def __call__(self, images: Any) -> Tensor:
+        """Logits, float32 `(N, C)`, of all that `predict` takes."""
+        pixels = as_images(images, self.image_size)
+        if not len(pixels):
+            return torch.empty(0, len(self.classes))
+        device = next(chain(self.module.parameters(), self.module.buffers()), pixels).device
         with torch.inference_mode():
-            logits: Tensor = self.module(self.architecture.normalise(images))
-            return logits
+            parts = [
+                self.module(self.architecture.normalise(batch.to(device)))
+                for batch in pixels.split(BATCH)
+            ]
+        return torch.cat(parts)
 
-    def predict(self, images: Tensor | str | Path | Sequence[str | Path]) -> list[str]:
-        """The class of each image: uint8 `(N, 3, H, W)`, or paths of image files (one alone is a
-        list of one), which are resized as in training."""
-        if isinstance(images, (str, Path)):
-            images = [images]
-        if not isinstance(images, Tensor):
-            read = [read_image(Path(path), self.image_size) for path in images]
-            if not read:
-                return []
-            images = torch.stack(read)
-        return [self.classes[index] for index in self(images).argmax(1).tolist()]
+    def predict(self, images: Any) -> list[str]:
+        """The class of each image.
+
+        images: paths of image files or of folders (all images in them and below, in the order of
+            their names), Pillow images, uint8 arrays `(H, W, 3)`, `(H, W)` or `(N, 3, H, W)`, uint8
+            tensors `(3, H, W)` or `(N, 3, H, W)`; one of them or a list. They are turned upright,
+            cropped and resized as in training.
+        Raises UserError for anything else, naming it, and for images that cannot be read.
+        """
+        logits = self(images)
+        return [self.classes[index] for index in logits.argmax(1).tolist()]
 
     def save(self, path: Path) -> None:
         from safetensors.torch import save_file
@@ -123,24 +133,3 @@ def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architectu
     except RecipeError as error:
         raise UserError(f"its architecture is not available here:\n{error}") from None
     return part.build()  # type: ignore[no-any-return]
-
-
-def read_image(path: Path, size: tuple[int, int]) -> Tensor:
-    """An image file, upright and cropped and resized to (height, width): uint8 `(3, H, W)`.
-
-    Raises UserError where it is none.
-    """
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as image:
-            fitted = ImageOps.fit(
-                ImageOps.exif_transpose(image).convert("RGB"),
-                (size[1], size[0]),
-                Image.Resampling.BILINEAR,
-            )
-    # Pillow calls a broken PNG a syntax error.
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: this image cannot be read ({error})") from None
-    return torch.from_numpy(np.asarray(fitted).transpose(2, 0, 1).copy())

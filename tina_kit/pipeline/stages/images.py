@@ -9,16 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tina_kit.api import Dataset, Images, Split
+from tina_kit.api import Dataset, Images, Split, TinaKitError, UserError, abridged
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe import ResolvedPart
 from tina_kit.store import Draft
+from tina_kit.store.files import read_json
 from tina_kit.training import counting
 from tina_kit.zoo.batches import place_in_class
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 _FILE = "images.safetensors"
+_LEFT_OUT = "left_out.json"  # beside the images, where some cannot be read
 
 
 class ImagesStage(Stage):
@@ -47,12 +49,18 @@ class ImagesStage(Stage):
     def compute(self, draft: Draft) -> None:
         with counting(self.runtime.observer, self.name, 2) as advance:
             train = self.dataset.load("train")
+            left_out = list(train.left_out)
             advance(1)
             if self.validating:
                 train, test = hold_out(train)
             else:
                 test = self.dataset.load("test")
+                left_out += test.left_out
             advance(1)
+        labels: dict[Split, Tensor] = {"train": train.labels, "test": test.labels}
+        check_classes(self.dataset.class_names, labels, self.validating)
+        if left_out:
+            draft.save_json(_LEFT_OUT, left_out)
         tensors = {}
         for split, images in zip(SPLITS, (train, test)):
             tensors[f"{split}.images"] = images.images
@@ -62,6 +70,18 @@ class ImagesStage(Stage):
     def read(self, split: Split) -> Images:
         tensors = self.entry.tensors(_FILE)
         return Images(tensors[f"{split}.images"], tensors[f"{split}.labels"])
+
+    def left_out(self) -> list[str]:
+        """A line for each image that was left out because it cannot be read: its name and why."""
+        try:
+            return list(read_json(self.entry.folder / _LEFT_OUT))
+        except FileNotFoundError:
+            return []
+
+    def check(self, class_names: Sequence[str], prompts: bool) -> None:
+        """Raises UserError naming the classes with too few images; see `check_classes`."""
+        labels = {split: self.read(split).labels for split in SPLITS}
+        check_classes(class_names, labels, self.validating, prompts)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -94,3 +114,43 @@ def of_classes(images: Images, classes: Tensor, count: int) -> Images:
     if keep.all():
         return Images(images.images, place[images.labels])
     return Images(images.images[keep], place[images.labels[keep]])
+
+
+def check_classes(
+    names: Sequence[str], labels: Mapping[Split, Tensor], validating: bool, prompts: bool = False
+) -> None:
+    """Raises UserError naming the classes that have too few images to go on with.
+
+    labels: int64 `(N,)` of the images of "train" and of "test", which are held out of the training
+    images where `validating`. prompts: whether training images are prompts, a part of which is
+    kept for tests.
+    """
+    for split, held in labels.items():
+        if len(held) and not 0 <= held.min() <= held.max() < len(names):
+            raise TinaKitError(
+                f"the data set's {split} images have labels from {held.min()} to {held.max()}; of "
+                f"{len(names)} classes they must lie in [0, {len(names)})"
+            )
+    counts = {split: torch.bincount(held, minlength=len(names)) for split, held in labels.items()}
+    lacking = {
+        split: [name for name, count in zip(names, counted.tolist()) if not count]
+        for split, counted in counts.items()
+    }
+    if lacking["train"] and validating:
+        raise UserError(
+            f"too few training images of {abridged(lacking['train'], 20)}: with evaluation.on: "
+            "validation a fifth of each class is held out, one image at least, and none is left to "
+            "learn from. Add images, or leave these classes out"
+        )
+    told = [f"no {split} images of {abridged(lost, 20)}" for split, lost in lacking.items() if lost]
+    if told:
+        raise UserError(
+            f"the data set has {' and '.join(told)}. Every class needs training and test images: "
+            "add some, or leave these classes out"
+        )
+    alone = [name for name, count in zip(names, counts["train"].tolist()) if count < 2]
+    if prompts and alone:
+        raise UserError(
+            f"one training image alone of {abridged(alone, 20)}: prompts: image needs two of each "
+            "class, since one is kept to test with. Add images, or leave these classes out"
+        )

@@ -30,6 +30,7 @@ def tina_kit_components() -> Iterable[Component]:
             summary="Images and labels of Parquet files, as Hugging Face data sets keep them.",
             needs=("pyarrow (pip install 'tina-neighbours[parquet]')",),
             api=1,
+            version=2,
         ),
     ]
 

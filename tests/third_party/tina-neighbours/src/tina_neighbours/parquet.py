@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps
-from tina_kit.api import Dataset, Images, Split, UserError
+from tina_kit.api import Dataset, Images, Split, UserError, read_images
 from torch import Tensor
 
 from tina_neighbours.options import ParquetOptions
@@ -23,7 +21,7 @@ LISTED = 5  # of many mistakes
 class ParquetImages(Dataset):
     """A file for each split, or one with a column that says which row is of which.
 
-    Images are encoded (PNG, JPEG, or what else PIL reads) as bytes or as a struct of `bytes` and
+    Images are encoded (PNG, JPEG, or what else Pillow reads) as bytes or as a struct of `bytes` and
     `path`, which is how Hugging Face's `datasets` writes them. Labels are class indices or names.
     """
 
@@ -90,13 +88,9 @@ class ParquetImages(Dataset):
         rows = self._rows(split)
         labels = self._labels(split, rows)
         chosen = {number for number, _ in rows}
-        with ThreadPoolExecutor() as pool:
-            images = [
-                image
-                for batch in table.chosen(self.options.image, chosen)
-                for image in pool.map(lambda row: self._decode(table, *row), batch)
-            ]
-        return Images(torch.stack(images), torch.tensor(labels))
+        batches = table.chosen(self.options.image, chosen)
+        images = [self._decode(table, batch) for batch in batches if batch]
+        return Images(torch.cat(images), torch.tensor(labels))
 
     def _rows(self, split: Split) -> list[tuple[int, Any]]:
         """The number and the label of each row of a split. Raises UserError where it has none."""
@@ -135,26 +129,26 @@ class ParquetImages(Dataset):
             )
         return [label for label in labels if label is not None]
 
-    def _decode(self, table: Table, number: int, value: Any) -> Tensor:
-        """uint8 `(3, size, size)`: RGB, the shorter side resized and the middle cut out."""
+    def _decode(self, table: Table, rows: Sequence[tuple[int, Any]]) -> Tensor:
+        """uint8 `(len(rows), 3, size, size)`."""
+        encoded = [BytesIO(self._encoded(table, *row)) for row in rows]
+        unreadable: dict[int, str] = {}
+        images = read_images(encoded, (self.options.size, self.options.size), unreadable)
+        for index in sorted(unreadable):
+            raise UserError(
+                f"{table.path}: the image in row {rows[index][0]} (from 0) cannot be read "
+                f"({unreadable[index]}). Replace or remove it"
+            )
+        return torch.from_numpy(images)
+
+    def _encoded(self, table: Table, number: int, value: Any) -> bytes:
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
             raise UserError(
                 f"{table.path}: row {number} (from 0) of {self.options.image!r} holds no encoded "
                 f"image but {str(value)[:60]}; write the file with the images' bytes in it"
             )
-        size = (self.options.size, self.options.size)
-        try:
-            with Image.open(BytesIO(content)) as image:
-                upright = ImageOps.exif_transpose(image).convert("RGB")
-            fitted = ImageOps.fit(upright, size, Image.Resampling.BILINEAR)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(
-                f"{table.path}: the image in row {number} (from 0) cannot be read ({error}). "
-                "Replace or remove it"
-            ) from None
-        pixels = torch.frombuffer(bytearray(fitted.tobytes()), dtype=torch.uint8)
-        return pixels.view(*size, 3).permute(2, 0, 1)
+        return content
 
 
 def _words(name: str) -> str:

@@ -1,0 +1,250 @@
+"""Files that a user names: what may be opened, what a folder holds, what a file is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from tina_kit.api.errors import UserError
+
+SERVICE_FOLDERS = frozenset(
+    {
+        "__macosx",  # macOS's archiver
+        "@eadir",  # Synology: thumbnails
+        "#recycle",
+        "#snapshot",
+        "@recycle",  # QNAP
+        "@recently-snapshot",
+        "$recycle.bin",  # Windows
+        "recycler",
+        "system volume information",
+        "lost+found",
+        "__pycache__",
+    }
+)
+_LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})  # Windows; others begin with a dot
+_MAGIC = (
+    (b"%PDF", "it is a PDF document"),
+    (b"%!PS", "it is a PostScript document"),
+    (b"PK\x03\x04", "it is a ZIP archive"),
+    (b"\x1f\x8b", "it is a gzip archive"),
+    (b"\xfd7zXZ\x00", "it is an xz archive"),
+    (b"version https://git-lfs", "it is a Git LFS pointer: run `git lfs pull`"),
+)
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
+_DRAWINGS = (b"<svg", b"<!doctype svg")
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_KINDS = (
+    (stat.S_ISDIR, "it is a folder"),
+    (stat.S_ISFIFO, "it is a named pipe, not a regular file"),
+    (stat.S_ISSOCK, "it is a socket, not a regular file"),
+    (stat.S_ISCHR, "it is a device, not a regular file"),
+    (stat.S_ISBLK, "it is a device, not a regular file"),
+)
+
+
+class FileProblem(Exception):
+    """Why a file is not read."""
+
+
+def file_problem(path: str | os.PathLike[str]) -> str | None:
+    """Why a path is not opened: it leads to nothing, or to no regular file. None where it may be.
+
+    Nothing is opened to tell, so that no pipe is waited for.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError:
+        return "no file can have this name"
+    except OSError as error:
+        return _missing(path, error)
+    return next((told for is_kind, told in _KINDS if is_kind(mode)), None)
+
+
+def _missing(path: str | os.PathLike[str], error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a link that leads back to itself"
+    if error.errno == errno.ENOENT:
+        if os.path.islink(path):
+            return f"it is a link to {printable(os.readlink(path))}, where nothing is"
+        return "there is no such file"
+    return error.strerror or str(error)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file, open to read. Raises FileProblem where `path` leads to no regular file."""
+    problem = file_problem(path)
+    if problem is not None:
+        raise FileProblem(problem)
+    # What takes the file's place meanwhile must not make this wait.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        raise FileProblem(error.strerror or str(error)) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileProblem("it is no longer a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def content_kind(head: bytes) -> str | None:
+    """What a file is by its first bytes (512 are enough), where it is often taken for another."""
+    if not head:
+        return "it is empty"
+    if not head.strip(b"\0"):
+        return "it begins with nothing but zeros, as after a broken download"
+    for magic, told in _MAGIC:
+        if head.startswith(magic):
+            return told
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF:
+        return "it is a HEIF image, which Pillow does not open; save it as JPEG or PNG"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(_PAGES) or (text.startswith((b"<!--", b"<?xml")) and b"<html" in text):
+        return "it is a web page"
+    if text.startswith(_DRAWINGS) or (text.startswith((b"<!--", b"<?xml")) and b"<svg" in text):
+        return "it is an SVG drawing; save it as PNG"
+    return None
+
+
+def printable(text: str) -> str:
+    """A name as a message and a JSON file can hold it, on one line: what cannot be printed is
+    escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def abridged(names: Iterable[str], count: int = 5) -> str:
+    """The first names, and how many there are beyond."""
+    all_names = [printable(name) for name in names]
+    more = [f"and {len(all_names) - count:,} more"] if len(all_names) > count else []
+    return ", ".join(all_names[:count] + more)
+
+
+def is_service_folder(name: str) -> bool:
+    """Whether a system or an archiver keeps a folder of this name among a user's own."""
+    return name[0] == "." or name.lower() in SERVICE_FOLDERS
+
+
+@dataclass
+class ImageListing:
+    """What a folder holds, by names relative to it, with "/" in between, sorted.
+
+    images: files that an image's name says to be one; irregular: which of them cannot be opened,
+    and why; passed_over: the other files, and folders that are not looked into, which end in "/".
+    """
+
+    images: list[str] = field(default_factory=list)
+    irregular: dict[str, str] = field(default_factory=dict)
+    passed_over: list[str] = field(default_factory=list)
+
+    @property
+    def note(self) -> str:
+        """What was passed over, in a line to log; empty where nothing was."""
+        count = len(self.passed_over)
+        entries = (
+            "1 entry that is not an image"
+            if count == 1
+            else f"{count:,} entries that are not images"
+        )
+        return f"skipped {entries}: {abridged(self.passed_over)}" if count else ""
+
+
+def list_images(
+    folder: str | os.PathLike[str], deep: bool = True, exclude: Collection[str] = ()
+) -> ImageListing:
+    """The images of a folder, and with `deep` of the folders below it. Nothing is opened.
+
+    exclude: folders below that are left out without being counted as passed over. Hidden files
+    that are no images, and what systems leave behind (`Thumbs.db`), count as nothing. Raises
+    UserError where `folder` itself cannot be listed.
+    """
+    from tina_kit.api.images import image_suffixes
+
+    suffixes, found = image_suffixes(), ImageListing()
+    root = os.path.join(folder, "")
+    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
+    called_images: list[str] = []
+    while waiting:
+        below, above = waiting.pop()
+        try:
+            status = os.stat(root + below)
+            here = (status.st_dev, status.st_ino)
+            if here in above or _leads_up(root + below):
+                found.passed_over.append(below)
+                continue
+            with os.scandir(root + below) as scanned:
+                entries = list(scanned)
+        except OSError as error:
+            if not below:
+                what = f"{folder}: this folder cannot be listed ({error.strerror})"
+                raise UserError(what) from None
+            found.passed_over.append(below)
+            continue
+        for entry in entries:
+            name = below + entry.name
+            if not _is_folder(entry):
+                _sort_in(entry, name, suffixes, found)
+            elif name in exclude:
+                continue
+            elif deep and not is_service_folder(entry.name):
+                waiting.append((name + "/", (*above, here)))
+                if _is_called_image(entry.name, suffixes):
+                    called_images.append(name + "/")
+            else:
+                found.passed_over.append(name + "/")
+    found.passed_over += [
+        folder for folder in called_images if not any(x.startswith(folder) for x in found.images)
+    ]
+    found.images.sort()
+    found.passed_over.sort()
+    return found
+
+
+def _leads_up(folder: str) -> bool:
+    """Whether it is a link to a folder that holds it."""
+    link = folder.rstrip("/" + os.sep)
+    if not os.path.islink(link):
+        return False
+    target, place = os.path.realpath(link), os.path.realpath(os.path.dirname(link))
+    return os.path.join(place, "").startswith(os.path.join(target, ""))
+
+
+def _sort_in(
+    entry: os.DirEntry[str], name: str, suffixes: Collection[str], found: ImageListing
+) -> None:
+    image = _is_called_image(entry.name, suffixes)
+    if entry.name[0] == "." or entry.name.lower() in _LITTER:
+        if image and not entry.name.startswith("._"):  # which macOS leaves beside each file
+            found.passed_over.append(name)
+    elif not image:
+        found.passed_over.append(name)
+    else:
+        found.images.append(name)
+        if (problem := _irregular(entry)) is not None:
+            found.irregular[name] = problem
+
+
+def _is_called_image(name: str, suffixes: Collection[str]) -> bool:
+    return os.path.splitext(name)[1].lower() in suffixes
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _irregular(entry: os.DirEntry[str]) -> str | None:
+    try:
+        if entry.is_file() and os.access(entry.path, os.R_OK):
+            return None
+    except OSError:
+        pass
+    return file_problem(entry.path) or "it may not be read"

@@ -1,0 +1,255 @@
+"""One reader of images: whatever Pillow opens becomes upright 8-bit RGB, cropped and resized."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+import numpy as np
+
+from tina_kit.api.errors import UserError
+from tina_kit.api.files import FileProblem, content_kind, open_regular, printable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    ImageSource: TypeAlias = str | os.PathLike[str] | BinaryIO | Image.Image
+
+BACKGROUND = (255, 255, 255)  # white, as most programs show what is transparent
+LISTED = 20  # of many files that cannot be read
+_COMMON = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+_CLOSED = {  # formats that Pillow knows and that are not read here
+    "EPS": "runs Ghostscript",
+    "PDF": "is only written",
+    "IPTC": "opens what it holds in any format, these included",
+    **dict.fromkeys(("BUFR", "GRIB", "HDF5", "MPEG", "WMF"), "is only identified"),
+}
+
+
+def read_images(
+    sources: Sequence[ImageSource],
+    size: tuple[int, int],
+    unreadable: dict[int, str] | None = None,
+) -> NDArray[np.uint8]:
+    """Images as p-Models see them, read side by side: uint8 `(N, 3, height, width)`.
+
+    sources: paths, open binary files or Pillow images; of several frames the first is read.
+    size: (height, width). Images are turned upright (EXIF), their middle is cut out and resized.
+    unreadable: is given the index of each image that cannot be read and why, and that image is
+    left black. Without it, UserError lists all of them. Only regular files are opened.
+
+    The pixels become 8-bit RGB. What is transparent is composited on white. 16-bit grey is divided
+    by 257, 12-bit grey by its maximum. 32-bit integers are taken as they are where all lie in
+    [0, 255], else divided by 257 where all lie in [0, 65535]; floats are multiplied by 255 where
+    all lie in [0, 1], else taken as they are where all lie in [0, 255]; others are refused.
+    """
+    found: dict[int, str] = {} if unreadable is None else unreadable
+    pixels = np.zeros((len(sources), 3, *size), dtype=np.uint8)
+
+    one_by_one = Lock()  # a Pillow image is decoded when it is first used, and may be given twice
+
+    def read(index: int) -> None:
+        source = sources[index]
+        try:
+            with one_by_one if hasattr(source, "convert") else nullcontext():
+                pixels[index] = _read(source, size)
+        # A damaged image can make Pillow raise anything.
+        except Exception as error:
+            found[index] = printable(str(error)) or type(error).__name__
+
+    _formats()  # once, before threads ask for it
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Of what is read all the same: many pixels, odd metadata.
+        warnings.simplefilter("ignore")
+        for _ in pool.map(read, range(len(sources))):
+            pass
+    if unreadable is None and found:
+        raise unreadable_images(
+            {_name(sources[index], index): found[index] for index in sorted(found)},
+            "Replace or remove",
+        )
+    return pixels
+
+
+def unreadable_images(reasons: Mapping[str, str], remedy: str) -> UserError:
+    """One message for all images that cannot be read, the first of them listed.
+
+    reasons: why, by the image's name. remedy: what to do with "it" or "them".
+    """
+    if len(reasons) == 1:
+        [(name, reason)] = reasons.items()
+        return UserError(f"{name}: this image cannot be read ({reason}). {remedy} it")
+    lines = [f"  {name}: {reason}" for name, reason in reasons.items()]
+    if len(lines) > LISTED:
+        lines[LISTED:] = [f"  and {len(lines) - LISTED:,} more"]
+    listed = "\n".join(lines)
+    return UserError(f"{len(reasons):,} images cannot be read. {remedy} them:\n{listed}")
+
+
+@cache
+def image_suffixes() -> frozenset[str]:
+    """The suffixes of the image files that are read, like ".png": those that Pillow opens, without
+    those of formats that run other programs or are only identified."""
+    from PIL import Image
+
+    opened = {*_formats(), "MPO"}  # a JPEG with several frames
+    known = Image.registered_extensions()
+    return frozenset(suffix for suffix, name in known.items() if name in opened)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """In the order in which they are tried: some formats take what is another's for theirs."""
+    from PIL import Image
+
+    Image.init()
+    common = [name for name in _COMMON if name in Image.ID]
+    rest = [name for name in Image.ID if name not in _COMMON and name not in _CLOSED]
+    return (*common, *rest)
+
+
+def _read(source: ImageSource, size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return _fitted(source, size)
+    if isinstance(source, (str, os.PathLike)):
+        with open_regular(source) as file:
+            return _decoded(file, size)
+    return _decoded(source, size)
+
+
+def _decoded(file: BinaryIO, size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(file, formats=_formats()) as image:
+            return _fitted(image, size)
+    except UnidentifiedImageError:
+        file.seek(0)
+        kind = content_kind(file.read(1024))
+        raise FileProblem(kind or "it is in no image format that is read here") from None
+
+
+def _name(source: ImageSource, index: int) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return printable(os.fspath(source))
+    return f"image {index} (counted from 0)"
+
+
+# Pixels.
+
+
+def _fitted(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    height, width = size
+    if 0 in image.size:
+        raise ValueError(f"it has {image.width} × {image.height} pixels")
+    rgb = ImageOps.fit(_rgb(image), (width, height), Image.Resampling.BILINEAR)
+    return np.moveaxis(np.asarray(rgb, dtype=np.uint8), -1, 0)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Upright 8-bit RGB."""
+    from PIL import Image
+
+    samples = _samples(image)
+    upright = _upright(image)
+    key = upright.info.pop("transparency", None) if upright.mode != "P" else None
+    if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
+        values = np.asarray(upright)
+        if upright.mode.startswith("I;16") and _white_is_zero(image):
+            values = 65535 - values
+        hidden = None if key is None else values == key
+        deep = samples.startswith("I;12"), image.format in ("PNG", "PPM")
+        rgb = Image.fromarray(_eight_bits(values, upright.mode, *deep)).convert("RGB")
+    elif key is not None and upright.mode in ("1", "L", "RGB"):
+        rgb = upright.convert("RGB")
+        hidden = (np.asarray(rgb) == _eight_bit_key(key, samples)).all(-1)
+    elif _has_alpha(upright):
+        # Pillow knows the way from La to LA alone.
+        rgba = (upright.convert("LA") if upright.mode == "La" else upright).convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, (*BACKGROUND, 255))
+        return Image.alpha_composite(ground, rgba).convert("RGB")
+    else:
+        return upright.convert("RGB")
+    if hidden is None or not hidden.any():
+        return rgb
+    pixels = np.array(rgb)
+    pixels[hidden] = BACKGROUND
+    return Image.fromarray(pixels)
+
+
+def _samples(image: Image.Image) -> str:
+    """How the file holds its samples, in Pillow's words ("L;2"); known until they are decoded."""
+    tiles: Any = getattr(image, "tile", None)
+    if not tiles:
+        return ""
+    arguments = tiles[0][3]
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    """Whether a TIFF says so, which Pillow heeds in 8 bits alone."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return bool(tags.get(262) == 0)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A copy, turned as its metadata says."""
+    from PIL import ImageOps
+
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # metadata can be damaged where the pixels are not
+        return image.copy()
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    if image.mode == "P":
+        palette = image.palette
+        return "transparency" in image.info or (palette is not None and "A" in palette.mode)
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+
+
+def _eight_bit_key(key: Any, samples: str) -> Any:
+    """The transparent colour, which a file gives in samples of its own size, as in 8 bits."""
+    values = np.atleast_1d(np.asarray(key))
+    if ";16" in samples:
+        return values >> 8  # as Pillow reads such samples
+    for bits in (2, 4):
+        if samples == f"L;{bits}":
+            return values * 255 // (2**bits - 1)
+    return values
+
+
+def _eight_bits(
+    values: NDArray[Any], mode: str, of_12_bits: bool, of_16_bits: bool
+) -> NDArray[np.uint8]:
+    """of_16_bits: where the mode is "I", as older versions of Pillow open 16-bit grey."""
+    if mode == "F" and not np.isfinite(values).all():
+        raise ValueError("it holds values that are no numbers")
+    low, high = values.min().item(), values.max().item()
+    if of_12_bits:
+        scale = 255 / 4095
+    elif mode.startswith("I;16") or (of_16_bits and low >= 0 and high <= 65535):
+        scale = 1 / 257
+    elif mode == "I" and low >= 0 and high <= 65535:
+        scale = 1 if high <= 255 else 1 / 257
+    elif mode == "F" and low >= 0 and high <= 255:
+        scale = 255 if high <= 1 else 1
+    else:
+        known = "0 to 1 or 0 to 255" if mode == "F" else "0 to 255 or 0 to 65535"
+        raise ValueError(
+            f"its values lie between {low:g} and {high:g}; {known} is read. Save it with 8 bits"
+        )
+    return np.rint(values.astype(np.float64) * scale).astype(np.uint8)

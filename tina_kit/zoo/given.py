@@ -1,0 +1,129 @@
+"""Images that a user gives a p-Model, in any form that says what its numbers mean."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tina_kit.api import UserError, abridged, list_images, read_images
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from tina_kit.api.images import ImageSource
+
+_LOG = logging.getLogger(__name__)
+TAKEN = (
+    "Give image files, folders, Pillow images, uint8 arrays (H, W, 3), (H, W) or (N, 3, H, W), "
+    "uint8 tensors (3, H, W) or (N, 3, H, W), or a list of these"
+)
+
+
+def as_images(given: Any, size: tuple[int, int]) -> Tensor:
+    """What `PModel.predict` takes → uint8 `(N, 3, height, width)`, read as in training.
+
+    size: (height, width). A folder stands for the images in it and below, in the order of their
+    names. Raises UserError for anything else, and for images that cannot be read.
+    """
+    if isinstance(given, Tensor) and given.ndim == 4 and given.shape[2:] == size:
+        _check_bytes(given, str(given.dtype).removeprefix("torch."))
+        _check_shape(given, given.shape[1] == 3)
+        return given
+    return torch.from_numpy(read_images(list(_sources(given)), size))
+
+
+def _sources(given: Any) -> Iterator[ImageSource]:
+    from PIL import Image
+
+    if isinstance(given, (str, os.PathLike)):
+        yield from _files(os.fspath(given))
+    elif isinstance(given, Image.Image):
+        yield given
+    elif isinstance(given, Tensor):
+        yield from _of_tensor(given)
+    elif isinstance(given, np.ndarray):
+        yield from _of_array(given)
+    elif isinstance(given, Iterable) and not isinstance(given, (bytes, bytearray, Mapping, Set)):
+        for one in given:
+            if isinstance(one, Iterable) and not isinstance(
+                one, (str, os.PathLike, Image.Image, Tensor, np.ndarray)
+            ):
+                raise _refused(f"a {type(given).__name__} that holds a {type(one).__name__}")
+            yield from _sources(one)
+    else:
+        raise _refused(_kind(given))
+
+
+def _files(path: str) -> Iterator[str]:
+    if not os.path.isdir(path):
+        yield path
+        return
+    found = list_images(path)
+    if not found.images:
+        held = f"; it holds {abridged(found.passed_over)}" if found.passed_over else ""
+        raise UserError(f"{path}: there is no image in this folder{held}")
+    if found.note:
+        _LOG.warning("%s: %s", path, found.note)
+    yield from (os.path.join(path, name) for name in found.images)
+
+
+def _of_tensor(tensor: Tensor) -> Iterator[Image.Image]:
+    _check_bytes(tensor, str(tensor.dtype).removeprefix("torch."))
+    _check_shape(tensor, tensor.ndim in (3, 4) and tensor.shape[-3] == 3)
+    batch = tensor.detach().reshape(-1, *tensor.shape[-3:]).permute(0, 2, 3, 1)
+    yield from map(_picture, batch.contiguous().cpu().numpy())
+
+
+def _of_array(array: np.ndarray[Any, Any]) -> Iterator[Image.Image]:
+    _check_bytes(array, str(array.dtype))
+    if array.ndim == 2:
+        yield _picture(array)
+        return
+    last, first = array.shape[-1:] == (3,), array.shape[-3:-2] == (3,)
+    _check_shape(array, array.ndim in (3, 4) and (last or first))
+    if last and first:
+        raise UserError(
+            f"an array of shape {array.shape} may hold its channels first or last. Give Pillow "
+            "images, or tensors (3, H, W)"
+        )
+    batch = array.reshape(-1, *array.shape[-3:])
+    yield from map(_picture, batch if last else batch.transpose(0, 2, 3, 1))
+
+
+def _picture(pixels: np.ndarray[Any, Any]) -> Image.Image:
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _check_bytes(numbers: Any, dtype: str) -> None:
+    if dtype != "uint8":
+        way = "x.to(torch.uint8)" if isinstance(numbers, Tensor) else "x.astype('uint8')"
+        scaled = way.replace("x.", "(x * 255).round().")
+        remedy = (
+            f"Values from 0 to 1 become bytes by `{scaled}`"
+            if "float" in dtype
+            else f"Values from 0 to 255 become bytes by `{way}`"
+        )
+        raise _refused(f"{_kind(numbers)} of {dtype}", f"{remedy}. ")
+
+
+def _check_shape(numbers: Any, right: bool) -> None:
+    if not right or 0 in numbers.shape[-3:]:
+        raise _refused(f"{_kind(numbers)} of shape {tuple(numbers.shape)}")
+
+
+def _kind(given: Any) -> str:
+    if isinstance(given, Tensor):
+        return "a tensor"
+    return "an array" if isinstance(given, np.ndarray) else f"an object of {type(given).__name__}"
+
+
+def _refused(what: str, remedy: str = "") -> UserError:
+    return UserError(f"{what} is no image that a p-Model can take. {remedy}{TAKEN}")
