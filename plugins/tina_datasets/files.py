@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tina_kit.api import Images, UserError
+from tina_kit.api import Images, UserError, environment_path
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
@@ -30,13 +30,13 @@ class ImageFile(NamedTuple):
 
 def data_root(option: Path | None, title: str, holds: str) -> Path:
     """`option`, or else $TINA_KIT_DATA. Raises UserError where neither is given."""
-    named = option or os.environ.get("TINA_KIT_DATA")
-    if not named:
+    named = option or environment_path("TINA_KIT_DATA")
+    if named is None:
         raise UserError(
             f"{title} is missing (TINA_KIT_DATA is not set and `root` is not given). Set "
             f"TINA_KIT_DATA (or `root`) to the folder that holds {holds}"
         )
-    return Path(named)
+    return named
 
 
 def class_folders(root: Path) -> list[Path]:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         parts,
         row,
     )
+    from tina_kit.api.paths import environment_path, user_path
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.tokens import TokenMap
 
@@ -64,6 +65,7 @@ _HOME = {
     "generation": "Context Generator ImagePrompts Learning Request Step Train Training Zoo",
     "layout": "Layout Parameter",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
+    "paths": "environment_path user_path",
     "study": "Study Trial",
     "tokens": "TokenMap",
 }
@@ -104,11 +106,13 @@ __all__ = [
     "Zoo",
     "aside",
     "at_generation",
+    "environment_path",
     "hookimpl",
     "part",
     "parts",
     "read_checkpoint",
     "row",
+    "user_path",
 ]
 
 

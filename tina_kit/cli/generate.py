@@ -8,21 +8,27 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import log
+from tina_kit.cli.common import RunFolder, log, user_paths
 from tina_kit.cli.finished import open_run
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 
 
 def generate(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
+    run: RunFolder,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="A .safetensors file.", callback=user_paths),
+    ],
     classes: Annotated[
         str | None, typer.Option(help='Class names with commas: "apple, pear".')
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(help="In place of names, a folder with one image a class: red_circle.png."),
+        typer.Option(
+            help="In place of names, a folder with one image a class: red_circle.png.",
+            callback=user_paths,
+        ),
     ] = None,
     generator: Annotated[
         str | None,

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import PluginFiles, Strict, log, registry
+from tina_kit.cli.common import PluginFiles, Strict, log, registry, user_paths
 
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file; by default stdout.")
+        Path | None,
+        typer.Option("-o", "--output", help="A file; by default stdout.", callback=user_paths),
     ] = None,
     plugin: PluginFiles = None,
     strict: Strict = False,

@@ -35,6 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import tina_kit
+from tina_kit.api.errors import UserError
+from tina_kit.api.paths import environment_path
 from tina_kit.plugins.loading import Plugin
 
 LIMIT = 60.0
@@ -145,9 +147,10 @@ class Examination:
 
 def folder() -> Path:
     """Beside the store: inside the folder that TINA_KIT_STORE names, or the user's cache."""
-    named = os.environ.get("TINA_KIT_STORE")
-    if named:
-        return Path(named).expanduser().resolve() / ".plugins"
+    with suppress(UserError):  # of a wrong path; commands that use the store say so
+        named = environment_path("TINA_KIT_STORE")
+        if named is not None:
+            return Path(os.path.realpath(named)) / ".plugins"
     from platformdirs import user_cache_path
 
     return user_cache_path("tina-kit") / "plugins"
