@@ -15,11 +15,11 @@ def user_path(text: str | Path) -> Path:
     was not expanded by it. Raises UserError for such a `$`, for the home folder of an unknown user
     and for a NUL character. An absolute path that exists may contain a `$`.
     """
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        user = Path(text).parts[0]
-        raise UserError(f"{text}: the home folder {user} is unknown; write the full path") from None
+    written = os.fspath(text)
+    path = Path(os.path.expanduser(written))
+    if written.startswith("~") and str(path).startswith("~"):
+        user = path.parts[0]
+        raise UserError(f"{text}: the home folder {user} is unknown; write the full path")
     if "\0" in str(path):
         raise UserError(f"{str(path)!r}: a path cannot contain a NUL character")
     if "$" in str(path) and not (path.is_absolute() and os.path.lexists(path)):
