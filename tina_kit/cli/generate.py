@@ -92,7 +92,8 @@ def _labelled(folder: Path) -> dict[str, Path]:
 
 
 def _check(output: Path) -> None:
-    if output.suffix != ".safetensors":
+    from tina_kit.store.output import check_output, is_stream
+
+    if output.suffix != ".safetensors" and not is_stream(output):
         raise UserError(f"--output {output}: the file's name must end in .safetensors")
-    if not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}")
+    check_output(output)

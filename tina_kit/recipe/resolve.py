@@ -118,10 +118,15 @@ def _said(resolved: ResolvedPart) -> Part:
 
 
 class Resolver:
-    """Collects problems instead of stopping at the first."""
+    """Collects problems instead of stopping at the first.
 
-    def __init__(self, registry: Registry) -> None:
+    elsewhere: the settings were resolved before, perhaps on another machine, and their paths need
+    not exist here.
+    """
+
+    def __init__(self, registry: Registry, elsewhere: bool = False) -> None:
         self.registry = registry
+        self.elsewhere = elsewhere
         self.problems: list[Problem] = []
 
     def part(self, node: Node, kind: str, key: str) -> ResolvedPart | None:
@@ -216,6 +221,8 @@ class Resolver:
 
     def _path(self, node: Node, key: str) -> str:
         """The absolute path of an existing file or folder."""
+        if self.elsewhere:
+            return str(node.value)
         try:
             path = located(node)
             path.stat()
@@ -298,10 +305,15 @@ def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
 
 
 def resolve_plain(
-    settings: Mapping[str, Any], kind: str, source: str, registry: Registry
+    settings: Mapping[str, Any],
+    kind: str,
+    source: str,
+    registry: Registry,
+    elsewhere: bool = False,
 ) -> ResolvedPart:
-    """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`."""
-    resolver = Resolver(registry)
+    """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`, perhaps on
+    another machine (`elsewhere`), whose paths do not exist here."""
+    resolver = Resolver(registry, elsewhere)
     part = resolver.part(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
     if part is None:
         raise RecipeError(resolver.problems)

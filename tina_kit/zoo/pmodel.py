@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Architecture, TinaKitError, UserError
-from tina_kit.store.files import explaining_full_disk, replacing, share
-
-FORMAT = "tina-kit p-Model 1"
+from tina_kit.api import Architecture, UserError, user_path
+from tina_kit.store.output import write_output
+from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite
 
 
 class PModel:
@@ -55,20 +54,24 @@ class PModel:
             images = torch.stack(read)
         return [self.classes[index] for index in self(images).argmax(1).tolist()]
 
-    def save(self, path: Path) -> None:
-        from safetensors.torch import save_file
+    def save(self, path: str | Path) -> None:
+        """Write the p-Model to a file that `tina_kit.load` reads, or into a device or FIFO.
 
-        metadata = {
-            "format": FORMAT,
-            "classes": json.dumps(list(self.classes), ensure_ascii=False),
-            "image_size": json.dumps(list(self.image_size)),
-            **{key: json.dumps(value, ensure_ascii=False) for key, value in self.metadata.items()},
-        }
+        Raises TinaKitError where its weights are not finite numbers, and UserError where nothing
+        can be written to `path`.
+        """
+        from safetensors.torch import save
+
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        remedy = "choose another place with --output"
-        with explaining_full_disk(path.parent, remedy), replacing(path) as draft:
-            save_file(state, draft, metadata=metadata)
-            share(draft)
+        require_finite(state)
+        values = {
+            "classes": list(self.classes),
+            "image_size": list(self.image_size),
+            **self.metadata,
+        }
+        checked(values, str(path))
+        texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+        write_output(user_path(path), save(state, {"format": FORMAT, **texts}))
 
 
 def assemble(
@@ -85,30 +88,20 @@ def assemble(
 
 
 def load(path: str | Path) -> PModel:
-    """Read a p-Model that `tina-kit generate` wrote.
+    """Read a p-Model that `tina-kit generate` wrote; the file may come from anybody.
 
-    Raises UserError when the file is none, or when its architecture's plugin is not installed.
+    Raises UserError when it is none or damaged, when its weights are not finite or not those of its
+    architecture, and when its architecture's plugin is not installed.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
-
+    path = user_path(path)
+    metadata, state = read(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            raw = file.metadata() or {}
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: no p-Model can be read here: {error}") from None
-    if raw.get("format") != FORMAT:
-        raise UserError(f"{path}: this is no p-Model of tina-kit (format {raw.get('format')!r})")
-    metadata = {key: json.loads(value) for key, value in raw.items() if key != "format"}
-    classes, size = metadata.pop("classes"), metadata.pop("image_size")
-    architecture = architecture_of(metadata["architecture"], path)
-    module = architecture.build(len(classes))
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise TinaKitError(f"{path}: its weights do not fit its architecture: {error}") from None
-    return PModel(module, architecture, classes, (size[0], size[1]), metadata)
+        architecture = architecture_of(metadata.architecture, path)
+        module = built(architecture, len(metadata.classes), state)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    height, width = metadata.image_size
+    return PModel(module, architecture, metadata.classes, (height, width), metadata.others)
 
 
 def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architecture:
@@ -119,8 +112,8 @@ def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architectu
     from tina_kit.recipe.resolve import resolve_plain
 
     try:
-        part = resolve_plain(settings, "architecture", str(path), discover())
-    except RecipeError as error:
+        part = resolve_plain(settings, "architecture", str(path), discover(), elsewhere=True)
+    except (RecipeError, RecursionError) as error:
         raise UserError(f"its architecture is not available here:\n{error}") from None
     return part.build()  # type: ignore[no-any-return]
 
