@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,9 @@ PLACES = [
     ("inners: [{file: PATH}]", lambda o: o.inners[0].file),
     ("model: PATH", lambda o: o.model),
 ]
+TEXT = pytest.mark.skipif(
+    find_spec("sentence_transformers") is None, reason="the extra `text` is not installed"
+)
 EACH = pytest.mark.parametrize(("option", "found"), PLACES, ids=[p[0][:8] for p in PLACES])
 
 
@@ -187,8 +191,8 @@ def test_a_resolved_recipe_in_a_folder_with_a_dollar_is_read_again(
     assert load_recipe(path, discover()).dataset.options.root == folder / "images"
 
 
+@TEXT
 def test_a_sentence_model_in_a_folder_is_relative_to_the_recipe(load, tmp_path: Path) -> None:
-    pytest.importorskip("sentence_transformers", reason="the extra `text` is not installed")
     encoder = tmp_path / "recipe" / "encoder"
     encoder.mkdir()
     (encoder / "config.json").write_text("{}")
@@ -207,10 +211,10 @@ def test_a_sentence_model_in_a_folder_is_relative_to_the_recipe(load, tmp_path: 
     assert conditioner("./encoder").settings() != before
 
 
+@TEXT
 def test_a_name_on_the_hub_never_loads_what_lies_in_the_working_directory(
     load, tmp_path: Path
 ) -> None:
-    pytest.importorskip("sentence_transformers", reason="the extra `text` is not installed")
     (tmp_path / "elsewhere" / "org").mkdir()
     (tmp_path / "elsewhere" / "org" / "model").mkdir()
     use = "{use: sentence-transformer, model: org/model}"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import Architecture, UserError, user_path
 from tina_kit.store.output import write_output
-from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite
+from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite, without_controls
 
 
 class PModel:
@@ -99,7 +99,7 @@ def load(path: str | Path) -> PModel:
         architecture = architecture_of(metadata.architecture, path)
         module = built(architecture, len(metadata.classes), state)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {without_controls(str(error))}") from None
     height, width = metadata.image_size
     return PModel(module, architecture, metadata.classes, (height, width), metadata.others)
 
@@ -113,8 +113,10 @@ def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architectu
 
     try:
         part = resolve_plain(settings, "architecture", str(path), discover(), elsewhere=True)
-    except (RecipeError, RecursionError) as error:
+    except RecipeError as error:
         raise UserError(f"its architecture is not available here:\n{error}") from None
+    except RecursionError:
+        raise UserError("the options of its architecture are nested too deeply") from None
     return part.build()  # type: ignore[no-any-return]
 
 

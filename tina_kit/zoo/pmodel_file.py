@@ -28,6 +28,7 @@ FORMAT = f"{NAME} {VERSION}"
 LARGEST_SIDE = 4096
 """Pixels. Images are resized to the size that a file states, so that it must have a bound."""
 _TOLD = 5  # differences that an error lists
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 ClassName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
@@ -116,6 +117,11 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
     _check_fit(state, module.state_dict())
     module.load_state_dict(dict(state))
     return module
+
+
+def without_controls(text: str) -> str:
+    """With control characters but line breaks escaped, since a terminal would obey them."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def require_finite(state: Mapping[str, Tensor]) -> None:
