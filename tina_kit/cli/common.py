@@ -29,7 +29,8 @@ def user_paths(param: typer.CallbackParam, value: Any) -> Any:
     try:
         if isinstance(value, Path):
             return user_path(value)
-        return None if value is None else [user_path(path) for path in value]
+        # Older versions of typer convert what is returned here once more, and no list to None.
+        return [user_path(path) for path in value or ()] if param.multiple else value
     except UserError as error:
         raise UserError(f"{label}{error}") from None
 
