@@ -250,6 +250,18 @@ def test_an_endless_module_is_given_up() -> None:
         built(architecture, 3, state())
 
 
+def test_an_architecture_that_fails_on_its_options_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("no such size")
+
+    path = written(tmp_path / "p.safetensors")
+    monkeypatch.setattr(CNN, "__init__", fail)
+    told = refusal(path)
+    assert "its architecture does not take its options: KeyError: 'no such size'" in told
+
+
 def test_a_p_model_needs_no_file_that_its_architecture_started_from(tmp_path: Path) -> None:
     """It holds all of its weights; the checkpoint lies on another machine."""
     settings = {"use": "timm", "model": "resnet10t", "checkpoint": "/elsewhere/weights.safetensors"}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Architecture, UserError, user_path
+from tina_kit.api import Architecture, TinaKitError, UserError, user_path
 from tina_kit.store.output import write_output
 from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite, without_controls
 
@@ -106,7 +106,7 @@ def load(path: str | Path) -> PModel:
 
 def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architecture:
     """The architecture that a file names as a recipe would. Raises UserError where it is not
-    installed."""
+    installed or does not take its options."""
     from tina_kit.plugins import discover
     from tina_kit.recipe.node import RecipeError
     from tina_kit.recipe.resolve import resolve_plain
@@ -117,7 +117,13 @@ def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architectu
         raise UserError(f"its architecture is not available here:\n{error}") from None
     except RecursionError:
         raise UserError("the options of its architecture are nested too deeply") from None
-    return part.build()  # type: ignore[no-any-return]
+    try:
+        return part.build()  # type: ignore[no-any-return]
+    except TinaKitError:
+        raise
+    except Exception as error:  # whatever strange options lead to
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"its architecture does not take its options: {what}") from None
 
 
 def read_image(path: Path, size: tuple[int, int]) -> Tensor:
