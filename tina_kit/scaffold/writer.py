@@ -78,7 +78,7 @@ def _check(name: str, folder: Path) -> None:
         raise UserError(f"'{name}' is no name for a plugin: Python has a {package} already")
     if os.path.lexists(folder):
         raise UserError(f"{folder} exists; choose another name or --output")
-    if not folder.parent.is_dir():
+    if not folder.parent.exists():
         raise UserError(f"{folder}: there is no folder {folder.parent}")
 
 
