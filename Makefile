@@ -1,4 +1,5 @@
-# `make quickstart` runs a small recipe end to end; `make test` and `make lint` check a change.
+# `make quickstart` runs a small recipe end to end; `make test`, `make lint` and `make lowest` check a
+# change.
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
@@ -9,7 +10,7 @@ SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 PLAIN := .venv/.installed-$(SUM)
 DEV := .venv/.installed-dev-$(SUM)
 
-.PHONY: quickstart test lint
+.PHONY: quickstart test lint lowest
 .DELETE_ON_ERROR:
 
 quickstart: $(PLAIN)
@@ -22,6 +23,9 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lowest: $(DEV)
+	$(BIN)/python -m tests.lowest_versions
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

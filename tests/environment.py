@@ -9,13 +9,19 @@ import sys
 from pathlib import Path
 
 _LINKED = """\
+import re
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
+def named(found):
+    return re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower()
+
+there = {named(found) for found in distributions(path=[sys.argv[2]])}
 left_out = {"__pycache__"}
 for found in distributions():
-    if any(point.group == "tina_kit.plugins" for point in found.entry_points):
+    plugin = any(point.group == "tina_kit.plugins" for point in found.entry_points)
+    if plugin or named(found) in there:
         left_out |= {file.parts[0] for file in found.files or ()}
 for place in sys.path:
     if place.endswith(("site-packages", "dist-packages")) and Path(place).is_dir():
@@ -44,13 +50,18 @@ class Environment:
         words = ["--without-pip"] if self.borrows else []
         subprocess.run([sys.executable, "-m", "venv", *words, self.place], check=True)
         if dependencies_of is not None:
-            borrowed = self.place / "borrowed"
-            borrowed.mkdir()
-            subprocess.run([dependencies_of, "-c", _LINKED, borrowed], check=True)
-            # A folder that a .pth file names comes last on the path, and its own .pth files, such
-            # as that of an editable tina-kit, are not read.
-            [site] = self.place.glob("lib/python*/site-packages")
-            (site / "borrowed.pth").write_text(f"{borrowed}\n", encoding="utf-8")
+            self.borrow(dependencies_of)
+
+    def borrow(self, python: str) -> None:
+        """See the packages of another Python too: all but tina-kit, what has plugins of it, and
+        those that are installed here."""
+        borrowed = self.place / "borrowed"
+        borrowed.mkdir()
+        [site] = self.place.glob("lib/python*/site-packages")
+        subprocess.run([python, "-c", _LINKED, borrowed, site], check=True)
+        # A folder that a .pth file names comes last on the path, and its own .pth files, such as
+        # that of an editable tina-kit, are not read.
+        (site / "borrowed.pth").write_text(f"{borrowed}\n", encoding="utf-8")
 
     def run(self, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a command as in a shell where the environment is active. Raises nothing; the result

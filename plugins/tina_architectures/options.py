@@ -95,6 +95,7 @@ class TimmOptions(Options):
     image_size: int | None = Field(
         None,
         ge=1,
+        le=4096,
         description="side that images are resized to; by default the model's own",
         json_schema_extra={"unit": "pixels"},
     )

@@ -23,9 +23,10 @@ class HashedNgramsOptions(Options):
 
 
 class SentenceTransformerOptions(Options):
-    model: str = Field(
+    model: str | Path = Field(
         "all-MiniLM-L6-v2",
-        description="a name on the Hugging Face hub, or a folder; the default is a Python package",
+        description="a name on the Hugging Face hub, or a folder (./encoder, relative to the "
+        "recipe); the default is a Python package",
     )
     template: str = Field("{}", pattern=r"\{\}", description="{} stands for the prompt")
     offline: bool = aside(True, description="use only models that are on this machine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -46,10 +47,19 @@ class SentenceTransformer(Conditioner):
             ) from error
 
     def _place(self) -> str:
-        package = PACKAGED.get(self.options.model)
+        model = str(self.options.model)
+        if os.path.isabs(model):
+            return model
+        package = PACKAGED.get(model)
         if package and find_spec(package):
             return str(import_module(package).get_model_path())
-        return self.options.model
+        if os.path.lexists(model):  # sentence_transformers would load it instead
+            raise UserError(
+                f"sentence-transformer: '{model}' is the name of a model on the hub, but also of "
+                "something in the working directory. Write `model: ./FOLDER`, relative to the "
+                "recipe, for a folder, or run in another directory for the model on the hub"
+            )
+        return model
 
     @property
     def width(self) -> int:

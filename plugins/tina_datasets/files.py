@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tina_kit.api import UserError, abridged, is_service_folder
+from tina_kit.api import UserError, abridged, environment_path, is_service_folder
 
 _LOG = logging.getLogger(f"tina_kit.{__name__}")
 _WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_]\w*", re.IGNORECASE | re.ASCII)
@@ -36,13 +36,13 @@ def tell(line: str) -> None:
 
 def data_root(option: Path | None, title: str, holds: str) -> Path:
     """`option`, or else $TINA_KIT_DATA. Raises UserError where neither is given."""
-    named = option or os.environ.get("TINA_KIT_DATA")
-    if not named:
+    named = option or environment_path("TINA_KIT_DATA")
+    if named is None:
         raise UserError(
             f"{title} is missing (TINA_KIT_DATA is not set and `root` is not given). Set "
             f"TINA_KIT_DATA (or `root`) to the folder that holds {holds}"
         )
-    return Path(named)
+    return named
 
 
 class Contents(NamedTuple):

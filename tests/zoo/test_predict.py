@@ -193,4 +193,8 @@ def test_files_that_cannot_be_read_are_told_at_once(model, path) -> None:
 def test_a_model_on_another_device_takes_images_from_here(photo) -> None:
     architecture = CNN(CNNOptions(widths=(4, 6)))
     model = PModel(architecture.build(2).to("meta"), architecture, ["a", "b"], SIZE, {})
-    assert model(photo).device.type == "meta"
+    devices = []
+    model.module.register_forward_pre_hook(lambda _, given: devices.append(given[0].device.type))
+    with pytest.raises(RuntimeError, match="meta tensors"):  # they have no values to check
+        model(photo)
+    assert devices == ["meta"]

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         parts,
         row,
     )
+    from tina_kit.api.paths import environment_path, user_path
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.text import read_text
     from tina_kit.api.tokens import TokenMap
@@ -81,6 +82,7 @@ _HOME = {
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "observer": "Observer RunInfo StageInfo StepInfo",
+    "paths": "environment_path user_path",
     "study": "Study Trial",
     "text": "read_text",
     "tokens": "TokenMap",
@@ -131,6 +133,7 @@ __all__ = [
     "aside",
     "at_generation",
     "content_kind",
+    "environment_path",
     "file_problem",
     "hookimpl",
     "is_service_folder",
@@ -145,6 +148,7 @@ __all__ = [
     "read_text",
     "row",
     "unreadable_images",
+    "user_path",
 ]
 
 

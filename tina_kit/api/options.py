@@ -16,7 +16,11 @@ class Options(BaseModel):
     them, `model_config = ConfigDict(json_schema_extra={"beside": {"conditioner": "mini-clip"}})`
     says: key → component.
     Fields of type `pathlib.Path` are left out of cache keys (a path is not a result); a part that
-    reads files names them in its `files()`.
+    reads files names them in its `files()`. In a recipe they are relative to the recipe's folder,
+    `~` is expanded, and what they name must exist; the part gets them absolute. So it is with lists
+    and mappings of paths and with paths in nested models. A field of type `str | Path` takes names
+    too: it is a path where the text starts with `.`, `/` or `~`, or where something of this name
+    lies beside the recipe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tina_kit
+from tina_kit.api import UserError, environment_path
 from tina_kit.api.component import OWN
 
 if TYPE_CHECKING:
@@ -115,7 +116,11 @@ def _store() -> Iterator[Finding]:
 
     from tina_kit.store import Store
 
-    root = Store.default().root
+    try:
+        root = Store.default().root
+    except UserError as error:
+        yield Finding("store", "broken", str(error), "correct TINA_KIT_STORE")
+        return
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     remedy = "TINA_KIT_STORE names another folder"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -139,16 +144,21 @@ def _size(root: Path) -> int:
 
 
 def _data() -> Iterator[Finding]:
-    named = os.environ.get("TINA_KIT_DATA")
-    if not named:
-        yield Finding("TINA_KIT_DATA", "note", "is not set: data sets need their `root`, or none")
-        return
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        yield Finding("TINA_KIT_DATA", "note", f"{named}: there is no such folder", "correct it")
-        return
-    inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    yield Finding("TINA_KIT_DATA", "ok", f"{named}: {', '.join(inside) or 'empty'}")
+    topic = "TINA_KIT_DATA"
+    try:
+        folder = environment_path(topic)
+        if folder is None:
+            yield Finding(topic, "note", "is not set: data sets need their `root`, or none")
+            return
+        inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    except UserError as error:
+        yield Finding(topic, "note", str(error).removeprefix(f"{topic}: "), "correct it")
+    except FileNotFoundError:
+        yield Finding(topic, "note", f"{folder}: there is no such folder", "correct it")
+    except OSError as error:
+        yield Finding(topic, "note", f"{folder}: {error.strerror}", "correct it")
+    else:
+        yield Finding(topic, "ok", f"{folder}: {', '.join(inside) or 'empty'}")
 
 
 def _plugins(found: Registry) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tina_kit.api.errors import TinaKitError, UserError
+from tina_kit.api.paths import user_path
 from tina_kit.cli import complete
 
 if TYPE_CHECKING:
@@ -19,9 +20,24 @@ if TYPE_CHECKING:
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
 
+
+def user_paths(param: typer.CallbackParam, value: Any) -> Any:
+    """The callback of every option and argument that is a path, or a list of paths."""
+    label = f"{max(param.opts, key=len)} " if param.param_type_name == "option" else ""
+    try:
+        if isinstance(value, Path):
+            return user_path(value)
+        # Older versions of typer convert what is returned here once more, and no list to None.
+        return [user_path(path) for path in value or ()] if param.multiple else value
+    except UserError as error:
+        raise UserError(f"{label}{error}") from None
+
+
 RecipeFile = Annotated[
-    Path, typer.Argument(help="A recipe (YAML).", autocompletion=complete.recipes)
+    Path,
+    typer.Argument(help="A recipe (YAML).", callback=user_paths, autocompletion=complete.recipes),
 ]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder.", callback=user_paths)]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,7 +53,10 @@ Profile = Annotated[
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", help="A Python file with components of your own.", autocompletion=complete.files
+        "--plugin",
+        help="A Python file with components of your own.",
+        callback=user_paths,
+        autocompletion=complete.files,
     ),
 ]
 Strict = Annotated[

@@ -11,13 +11,16 @@ import typer
 from tina_kit.api.errors import UserError
 from tina_kit.api.files import list_images
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import log
+from tina_kit.cli.common import RunFolder, log, user_paths
 from tina_kit.cli.finished import open_run
 
 
 def generate(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
+    run: RunFolder,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="A .safetensors file.", callback=user_paths),
+    ],
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,7 +41,8 @@ def generate(
         Path | None,
         typer.Option(
             help="Instead of names, a folder with one image per class, named after it: "
-            "red_circle.png."
+            "red_circle.png.",
+            callback=user_paths,
         ),
     ] = None,
     generator: Annotated[
@@ -133,7 +137,8 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _check(output: Path) -> None:
-    if output.suffix != ".safetensors":
+    from tina_kit.store.output import check_output, is_stream
+
+    if output.suffix != ".safetensors" and not is_stream(output):
         raise UserError(f"--output {output}: the file's name must end in .safetensors")
-    if not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}")
+    check_output(output)

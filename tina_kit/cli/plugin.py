@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import log
+from tina_kit.cli.common import log, user_paths
 from tina_kit.cli.inspect import known_kind
 
 app = typer.Typer(help="Plugins of your own.", no_args_is_help=True, rich_markup_mode=None)
@@ -28,7 +28,9 @@ def new(
             help="What it holds; write it again for each kind.", autocompletion=complete.kinds
         ),
     ],
-    output: Annotated[Path, typer.Option(help="Where its folder goes.")] = Path("."),
+    output: Annotated[
+        Path, typer.Option(help="Where its folder goes.", callback=user_paths)
+    ] = Path("."),
 ) -> None:
     """Write a plugin package with a small working example of each kind, its tests and a recipe."""
     from tina_kit.scaffold import write_plugin

@@ -10,7 +10,16 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, log, registry
+from tina_kit.cli.common import (
+    PluginFiles,
+    Profile,
+    RecipeFile,
+    Sets,
+    Strict,
+    log,
+    registry,
+    user_paths,
+)
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
@@ -27,7 +36,9 @@ def run(
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=complete.devices)
     ] = "auto",
-    output: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
+    output: Annotated[Path, typer.Option(help="Where run folders go.", callback=user_paths)] = Path(
+        "runs"
+    ),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show stages, keys and what is cached; do nothing.")
     ] = False,

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.api.errors import UserError
-from tina_kit.cli.common import PluginFiles, Strict, log, registry
+from tina_kit.cli.common import PluginFiles, Strict, log, registry, user_paths
 
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file; by default stdout.")
+        Path | None,
+        typer.Option("-o", "--output", help="A file; by default stdout.", callback=user_paths),
     ] = None,
     plugin: PluginFiles = None,
     strict: Strict = False,
@@ -25,16 +25,15 @@ def schema(
     `# yaml-language-server: $schema=FILE`. Write it again when parts were installed.
     """
     from tina_kit.recipe.json_schema import recipe_schema
-    from tina_kit.store.files import replacing
+    from tina_kit.store.output import check_output, is_stream, write_output
 
+    if output is not None:
+        check_output(output)
     found = registry(plugin or (), strict)
     text = json.dumps(recipe_schema(found, log), indent=2, ensure_ascii=False) + "\n"
     if output is None:
         print(text, end="")
         return
-    try:
-        with replacing(output) as draft:
-            draft.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{output}: the schema cannot be written: {error.strerror}") from None
-    log(f"first line of a recipe: # yaml-language-server: $schema={output}")
+    write_output(output, text.encode())
+    if not is_stream(output):
+        log(f"first line of a recipe: # yaml-language-server: $schema={output}")

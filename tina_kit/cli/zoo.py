@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import log, registry
+from tina_kit.cli.common import RunFolder, log, registry, user_paths
 from tina_kit.cli.finished import open_run
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-Output = Annotated[Path, typer.Option("-o", "--output", help="A new folder for the zoo.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="A new folder for the zoo.", callback=user_paths)
+]
 
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: RunFolder,
     output: Output,
     seed: Annotated[int | None, typer.Option(help="A seed of the run; its first one.")] = None,
 ) -> None:
@@ -48,7 +50,10 @@ def export(
 @app.command("import")
 def import_(
     source: Annotated[
-        Path, typer.Argument(help="A zoo's folder, or a folder of .pth or .pt files.")
+        Path,
+        typer.Argument(
+            help="A zoo's folder, or a folder of .pth or .pt files.", callback=user_paths
+        ),
     ],
     output: Output,
     architecture: Annotated[
@@ -87,7 +92,7 @@ def import_(
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(help="A zoo's folder.")],
+    folder: Annotated[Path, typer.Argument(help="A zoo's folder.", callback=user_paths)],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show what a zoo holds.

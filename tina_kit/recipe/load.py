@@ -16,6 +16,7 @@ from tina_kit.plugins.registry import nearest
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
+from tina_kit.recipe.paths import located
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import NamedPart, Resolver, plain_node
 from tina_kit.recipe.schema import CHANCE, LARGEST, LISTS, REQUIRED, SLOTS, CoreOptions
@@ -72,8 +73,8 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
         raise RecipeError([Problem(node.where, "", "a recipe is a mapping, like `name: my-run`")])
     base = node.value.get("extends")
     if base is not None:
-        parent = node.where.folder / str(base.value)
-        if parent.resolve() in (*above, path.resolve()):
+        parent = _named(base, "extends")
+        if parent in (*above, path.resolve()):
             raise RecipeError([Problem(base.where, "extends", "the recipes extend each other")])
         if not parent.is_file():
             raise RecipeError(
@@ -83,6 +84,13 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
         node = merge(lower, _without(node, "extends"))
     settings = node.value.get("set")
     return _apply(_without(node, "set"), settings, "set") if settings else node
+
+
+def _named(node: Node, key: str) -> Path:
+    try:
+        return located(node)
+    except UserError as error:
+        raise RecipeError([Problem(node.where, key, str(error))]) from None
 
 
 def _with_profile(source: Node, name: str | None) -> Node:
@@ -219,7 +227,11 @@ def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> 
         return ()
     files = []
     for child in node.value:
-        file = (child.where.folder / str(child.value)).resolve()
+        try:
+            file = located(child)
+        except UserError as error:
+            resolver.report(child.where, "plugins", str(error))
+            continue
         if not file.is_file():
             resolver.report(child.where, "plugins", f"there is no {file}{meant(file)}")
         elif failure := load_file(registry, file):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -20,6 +19,7 @@ from tina_kit.plugins.contract import broken_promises
 from tina_kit.plugins.registry import UnknownComponent, nearest
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
+from tina_kit.recipe.paths import located, paths_in, resolved, told_apart
 from tina_kit.store import content_of
 
 
@@ -84,14 +84,13 @@ class ResolvedPart:
         left_out = {
             name
             for name, field in _fields(self.options)
-            if _is_path(field)
-            or {"row", "aside"} & set(_extra(field))
-            or (fitting and "generation" in _extra(field))
+            if {"row", "aside"} & set(_extra(field)) or (fitting and "generation" in _extra(field))
         }
+        exclude = paths_in(self.options) | dict.fromkeys(left_out | set(self.children), True)
         return {
             "use": self.entry.full_name,
             "version": self.entry.component.version,
-            "options": self.options.model_dump(mode="json", exclude=left_out | set(self.children)),
+            "options": self.options.model_dump(mode="json", exclude=exclude),
             "parts": {name: _each(c, ResolvedPart.settings) for name, c in self.children.items()},
             "fingerprint": self._fingerprint(),
             **({"code": self.entry.content} if self.entry.content else {}),
@@ -123,10 +122,15 @@ def _said(resolved: ResolvedPart) -> Part:
 
 
 class Resolver:
-    """Collects problems instead of stopping at the first."""
+    """Collects problems instead of stopping at the first.
 
-    def __init__(self, registry: Registry) -> None:
+    elsewhere: the settings were resolved before, perhaps on another machine, and their paths need
+    not exist here.
+    """
+
+    def __init__(self, registry: Registry, elsewhere: bool = False) -> None:
         self.registry = registry
+        self.elsewhere = elsewhere
         self.problems: list[Problem] = []
 
     def part(self, node: Node, kind: str, key: str) -> ResolvedPart | None:
@@ -162,7 +166,7 @@ class Resolver:
         values = {name: self._value(model, name, child, key) for name, child in node.items()}
         try:
             # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
-            options = model.model_validate_json(json.dumps(values), strict=True)
+            options = told_apart(model.model_validate_json(json.dumps(values), strict=True))
         except ValidationError as error:
             for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
@@ -203,16 +207,26 @@ class Resolver:
         return children, None not in found
 
     def _value(self, model: type[Options], name: str, node: Node, key: str) -> Any:
-        value = node.plain()
         field = model.model_fields.get(name)
-        if field is not None and _is_path(field) and isinstance(value, str):
-            path = (node.where.folder / Path(value).expanduser()).resolve()
-            if not path.exists():
-                self.report(
-                    node.where, f"{key}.{name}".lstrip("."), f"there is no {path}{meant(path)}"
-                )
-            return str(path)
-        return value
+        if field is None:
+            return node.plain()
+        return resolved(field.annotation, node, f"{key}.{name}".lstrip("."), self._path)
+
+    def _path(self, node: Node, key: str) -> str:
+        """The absolute path of an existing file or folder."""
+        if self.elsewhere:
+            return str(node.value)
+        try:
+            path = located(node)
+            path.stat()
+        except UserError as error:
+            self.report(node.where, key, str(error))
+            return str(node.value)
+        except (FileNotFoundError, NotADirectoryError):
+            self.report(node.where, key, f"there is no {path}{meant(path)}")
+        except OSError as error:
+            self.report(node.where, key, f"{path} cannot be read: {error.strerror}")
+        return str(path)
 
     def _explain(self, model: type[Options], node: Node, key: str, detail: Any) -> None:
         path = tuple(detail["loc"])
@@ -283,18 +297,16 @@ def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
     return type(options).model_fields.items()
 
 
-def _is_path(field: FieldInfo) -> bool:
-    annotation = field.annotation
-    if get_origin(annotation) in (Union, types.UnionType):
-        return Path in get_args(annotation)
-    return annotation is Path
-
-
 def resolve_plain(
-    settings: Mapping[str, Any], kind: str, source: str, registry: Registry
+    settings: Mapping[str, Any],
+    kind: str,
+    source: str,
+    registry: Registry,
+    elsewhere: bool = False,
 ) -> ResolvedPart:
-    """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`."""
-    resolver = Resolver(registry)
+    """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`, perhaps on
+    another machine (`elsewhere`), whose paths do not exist here."""
+    resolver = Resolver(registry, elsewhere)
     part = resolver.part(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
     if part is None:
         raise RecipeError(resolver.problems)

@@ -39,7 +39,6 @@ def write_plugin(name: str, kinds: Sequence[str], parent: Path) -> Path:
     _check(name, folder)
     work = None
     try:
-        parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}-"))
         for path, text in contents(name, kinds).items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +78,8 @@ def _check(name: str, folder: Path) -> None:
         raise UserError(f"'{name}' is no name for a plugin: Python has a {package} already")
     if os.path.lexists(folder):
         raise UserError(f"{folder} exists; choose another name or --output")
+    if not folder.parent.exists():
+        raise UserError(f"{folder}: there is no folder {folder.parent}")
 
 
 def _declarations(kinds: Sequence[str]) -> str:

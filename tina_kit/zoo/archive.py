@@ -6,6 +6,7 @@ what they mean. It is written last, so that a folder is a zoo once it is whole.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,11 +67,14 @@ class _Manifest(Options):
 
 
 def check_place(folder: Path) -> None:
-    """Raise UserError where no zoo can be written: there is one, or a file."""
+    """Raise UserError where no zoo can be written: there is one, a file, or no folder above it."""
     if (folder / MANIFEST).exists():
         raise UserError(f"{folder}: there is a zoo here already; choose another folder")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: this is a file; choose another folder")
+    above = Path(os.path.realpath(folder)).parent
+    if not above.is_dir():
+        raise UserError(f"{folder}: there is no folder {above}")
 
 
 def write(archive: ZooArchive, folder: Path) -> None:
@@ -94,11 +98,12 @@ def write(archive: ZooArchive, folder: Path) -> None:
     tensors = {"vectors": archive.vectors.contiguous(), "tasks": archive.tasks.contiguous()}
     try:
         with explaining_full_disk(folder, "choose another place with --output"):
-            with replacing(folder / TENSORS) as draft:
+            place = Path(os.path.realpath(folder))
+            with replacing(place / TENSORS) as draft:
                 save_file(tensors, draft)
                 share(draft)
-            write_json(folder / MANIFEST, manifest)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            write_json(place / MANIFEST, manifest)
+    except OSError as error:
         raise UserError(f"{folder}: no zoo can be written here: {error.strerror}") from None
 
 

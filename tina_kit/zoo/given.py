@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tina_kit.api import UserError, abridged, list_images, read_images
+from tina_kit.api import UserError, abridged, list_images, read_images, user_path
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +42,8 @@ def _sources(given: Any) -> Iterator[ImageSource]:
     from PIL import Image
 
     if isinstance(given, (str, os.PathLike)):
-        yield from _files(os.fspath(given))
+        path = os.fspath(given)
+        yield from _files(path if os.path.lexists(path) else str(user_path(path)))
     elif isinstance(given, Image.Image):
         yield given
     elif isinstance(given, Tensor):

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Architecture, TinaKitError, UserError
-from tina_kit.store.files import explaining_full_disk, replacing, share
+from tina_kit.api import Architecture, TinaKitError, UserError, user_path
+from tina_kit.store.output import write_output
 from tina_kit.zoo.given import as_images
+from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite, without_controls
 
-FORMAT = "tina-kit p-Model 1"
 BATCH = 256  # images that pass through the network together; more only cost memory
 
 
@@ -41,7 +41,10 @@ class PModel:
         self.metadata = dict(metadata)
 
     def __call__(self, images: Any) -> Tensor:
-        """Logits, float32 `(N, C)`, of all that `predict` takes."""
+        """Logits, float32 `(N, C)`, of all that `predict` takes.
+
+        Raises UserError as `predict` does, and where the weights are so large that they overflow.
+        """
         pixels = as_images(images, self.image_size)
         if not len(pixels):
             return torch.empty(0, len(self.classes))
@@ -51,7 +54,14 @@ class PModel:
                 self.module(self.architecture.normalise(batch.to(device)))
                 for batch in pixels.split(BATCH)
             ]
-        return torch.cat(parts)
+        logits = torch.cat(parts)
+        # -inf rules a class out, but not all of them.
+        if bool((logits.isnan() | logits.isposinf()).any()) or bool(logits.isneginf().all(1).any()):
+            raise UserError(
+                "the p-Model's logits for these images are not finite numbers: its weights are too "
+                "large to compute with"
+            )
+        return logits
 
     def predict(self, images: Any) -> list[str]:
         """The class of each image.
@@ -65,20 +75,24 @@ class PModel:
         logits = self(images)
         return [self.classes[index] for index in logits.argmax(1).tolist()]
 
-    def save(self, path: Path) -> None:
-        from safetensors.torch import save_file
+    def save(self, path: str | Path) -> None:
+        """Write the p-Model to a file that `tina_kit.load` reads, or into a device or FIFO.
 
-        metadata = {
-            "format": FORMAT,
-            "classes": json.dumps(list(self.classes), ensure_ascii=False),
-            "image_size": json.dumps(list(self.image_size)),
-            **{key: json.dumps(value, ensure_ascii=False) for key, value in self.metadata.items()},
-        }
+        Raises TinaKitError where its weights are not finite numbers, and UserError where nothing
+        can be written to `path`.
+        """
+        from safetensors.torch import save
+
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        remedy = "choose another place with --output"
-        with explaining_full_disk(path.parent, remedy), replacing(path) as draft:
-            save_file(state, draft, metadata=metadata)
-            share(draft)
+        require_finite(state)
+        values = {
+            "classes": list(self.classes),
+            "image_size": list(self.image_size),
+            **self.metadata,
+        }
+        checked(values, str(path))
+        texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+        write_output(user_path(path), save(state, {"format": FORMAT, **texts}))
 
 
 def assemble(
@@ -95,41 +109,39 @@ def assemble(
 
 
 def load(path: str | Path) -> PModel:
-    """Read a p-Model that `tina-kit generate` wrote.
+    """Read a p-Model that `tina-kit generate` wrote; the file may come from anybody.
 
-    Raises UserError when the file is none, or when its architecture's plugin is not installed.
+    Raises UserError when it is none or damaged, when its weights are not finite or not those of its
+    architecture, and when its architecture's plugin is not installed.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file
-
+    path = user_path(path)
+    metadata, state = read(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            raw = file.metadata() or {}
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: no p-Model can be read here: {error}") from None
-    if raw.get("format") != FORMAT:
-        raise UserError(f"{path}: this is no p-Model of tina-kit (format {raw.get('format')!r})")
-    metadata = {key: json.loads(value) for key, value in raw.items() if key != "format"}
-    classes, size = metadata.pop("classes"), metadata.pop("image_size")
-    architecture = architecture_of(metadata["architecture"], path)
-    module = architecture.build(len(classes))
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise TinaKitError(f"{path}: its weights do not fit its architecture: {error}") from None
-    return PModel(module, architecture, classes, (size[0], size[1]), metadata)
+        architecture = architecture_of(metadata.architecture, path)
+        module = built(architecture, len(metadata.classes), state)
+    except UserError as error:
+        raise UserError(f"{path}: {without_controls(str(error))}") from None
+    height, width = metadata.image_size
+    return PModel(module, architecture, metadata.classes, (height, width), metadata.others)
 
 
 def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architecture:
     """The architecture that a file names as a recipe would. Raises UserError where it is not
-    installed."""
+    installed or does not take its options."""
     from tina_kit.plugins import discover
     from tina_kit.recipe.node import RecipeError
     from tina_kit.recipe.resolve import resolve_plain
 
     try:
-        part = resolve_plain(settings, "architecture", str(path), discover())
+        part = resolve_plain(settings, "architecture", str(path), discover(), elsewhere=True)
     except RecipeError as error:
         raise UserError(f"its architecture is not available here:\n{error}") from None
-    return part.build()  # type: ignore[no-any-return]
+    except RecursionError:
+        raise UserError("the options of its architecture are nested too deeply") from None
+    try:
+        return part.build()  # type: ignore[no-any-return]
+    except TinaKitError:
+        raise
+    except Exception as error:  # whatever strange options lead to
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"its architecture does not take its options: {what}") from None

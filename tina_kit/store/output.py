@@ -1,0 +1,90 @@
+"""The one way to write a file that a user named, wherever its path leads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from tina_kit.api import UserError
+from tina_kit.store.files import replacing
+
+_LINKS = 40  # followed at most, as Linux does
+_IRREPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY)  # but perhaps open to writing
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write `content` to the file that `path` names; links are followed.
+
+    A regular file is replaced in one step and keeps its permissions. Whatever else is there (a
+    device, a FIFO, an open file of this process such as /dev/stdout) is written into. Raises
+    UserError where the path leads to a folder, into a missing one, or cannot be written.
+    """
+    check_output(path)
+    target = Path(os.path.realpath(path))
+    try:
+        if is_stream(path):
+            _write_into(path, content)
+            return
+        try:
+            with replacing(target) as draft:
+                draft.write_bytes(content)
+                if target.exists():
+                    shutil.copymode(target, draft)
+        except OSError as error:
+            if error.errno not in _IRREPLACEABLE or not target.exists():
+                raise
+            _write_into(target, content)
+    except BrokenPipeError:  # its reader has seen enough
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def check_output(path: Path) -> None:
+    """Raise UserError where `write_output` would, as far as that can be told without writing."""
+    if _descriptor(path) is not None:
+        return
+    target = Path(os.path.realpath(path))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise UserError(f"{path}: there is no folder {target.parent}") from None
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise UserError(f"{path}: no permission to write to {target.parent}") from None
+        return
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{path}: this is a folder; name a file in it")
+    if not os.access(path, os.W_OK):
+        raise UserError(f"{path}: no permission to write to this file")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` leads to something that is written into and never replaced."""
+    return _descriptor(path) is not None or (path.exists() and not path.is_file())
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    number = _descriptor(path)
+    # Opened by its name, a file that the shell appends to would be written from its beginning.
+    opened = os.dup(number) if number is not None else os.open(path, os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(opened, "wb") as file:
+        file.write(content)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of the open file of this process that `path` leads to, as /dev/stdout does."""
+    here = os.path.abspath(path)
+    for _ in range(_LINKS):
+        folder, name = os.path.split(here)
+        if name.isdecimal() and os.path.realpath(folder) in ("/dev/fd", f"/proc/{os.getpid()}/fd"):
+            return int(name)
+        if not os.path.islink(here):
+            return None
+        here = os.path.normpath(os.path.join(os.path.realpath(folder), os.readlink(here)))
+    return None

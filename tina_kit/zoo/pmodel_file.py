@@ -1,0 +1,215 @@
+"""The file of a p-Model, which may come from anybody: nothing in it is taken on trust.
+
+Its metadata are checked by a model, its tensors against the architecture that the metadata name,
+and nothing is allocated in sizes that the file merely states.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
+
+import tina_kit
+from tina_kit.api import Architecture, TinaKitError, UserError, name_index
+
+NAME, VERSION = "tina-kit p-Model", 1
+FORMAT = f"{NAME} {VERSION}"
+LARGEST_SIDE = 4096
+"""Pixels. Images are resized to the size that a file states, so that it must have a bound."""
+_TOLD = 5  # differences that an error lists
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+
+
+class Metadata(BaseModel):
+    """What a p-Model's file says of it beside the format. Other keys hold any JSON.
+
+    classes: in the order of the logits; image_size: [height, width] in pixels; architecture: as a
+    recipe names it.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    classes: list[str] = Field(min_length=1)
+    image_size: list[Side] = Field(min_length=2, max_length=2)
+    architecture: dict[str, Any]
+
+    @property
+    def others(self) -> dict[str, Any]:
+        """All but the classes and the image size."""
+        return {"architecture": self.architecture, **(self.model_extra or {})}
+
+
+def checked(values: Mapping[str, Any], what: str) -> Metadata:
+    """Metadata as plain values, checked. Raises UserError that begins with `what`."""
+    try:
+        metadata = Metadata.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise UserError(
+            f"{what}: its metadata are not a p-Model's: {place}: {first['msg']}"
+        ) from None
+    try:
+        name_index(metadata.classes)
+    except UserError as error:
+        raise UserError(f"{what}: its metadata are not a p-Model's: classes: {error}") from None
+    return metadata
+
+
+def read(path: Path) -> tuple[Metadata, dict[str, Tensor]]:
+    """The metadata and the tensors of a file. Raises UserError where it is no p-Model's."""
+    from safetensors import safe_open
+
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a FIFO would be waited for
+            raise UserError(f"{path}: no p-Model can be read here: it is not a regular file")
+        with safe_open(path, framework="pt") as file:
+            metadata = _metadata(file.metadata() or {}, path)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file fails in any way
+        raise UserError(f"{path}: no p-Model can be read here: {_line(error)}") from None
+    unfit = [repr(name) for name, tensor in state.items() if not _usable(name, tensor)]
+    if unfit:
+        raise UserError(
+            f"{path}: its weights are damaged: {_few(unfit)} hold values that are no finite "
+            "numbers, or negative variances"
+        )
+    return metadata, state
+
+
+def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor]) -> nn.Module:
+    """The module of an architecture with the tensors of a file, which must be just its own.
+
+    It is built without memory first: the numbers that its size follows from come from the file.
+    Raises UserError that says how they differ.
+    """
+    try:
+        with torch.device("meta"), _no_larger_than(state):
+            outline = architecture.build(classes).state_dict()
+    except _TooLarge as error:
+        raise UserError(str(error)) from None
+    except Exception:  # one that computes with tensors while it is built; so it is built as it is
+        outline = None
+    if outline is not None:
+        _check_fit(state, outline)
+    try:
+        with _no_larger_than(state):
+            module = architecture.build(classes)
+    except UserError:
+        raise
+    except _TooLarge as error:
+        raise UserError(str(error)) from None
+    except Exception as error:  # whatever strange options lead to
+        raise UserError(f"its architecture cannot be built: {_line(error)}") from None
+    _check_fit(state, module.state_dict())
+    module.load_state_dict(dict(state))
+    return module
+
+
+def without_controls(text: str) -> str:
+    """With control characters but line breaks escaped, since a terminal would obey them."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def require_finite(state: Mapping[str, Tensor]) -> None:
+    """Raise TinaKitError unless all weights are finite numbers."""
+    if any(t.is_floating_point() and not t.isfinite().all() for t in state.values()):
+        raise TinaKitError(
+            "the p-Model's weights are not finite numbers, so it is not saved; the generator's "
+            "training has diverged"
+        )
+
+
+def _metadata(raw: Mapping[str, str], path: Path) -> Metadata:
+    told = raw.get("format", "")
+    found = re.fullmatch(rf"{NAME} ([1-9][0-9]{{0,8}})", told)
+    if not found:
+        raise UserError(f"{path}: this is no p-Model of tina-kit (format {told[:100]!r})")
+    if int(found[1]) > VERSION:
+        raise UserError(
+            f"{path}: this p-Model has format {found[1]}, and tina-kit {tina_kit.__version__} "
+            f"reads format {VERSION}; install a newer tina-kit"
+        )
+    values = {}
+    for key, text in raw.items():
+        if key != "format":
+            try:
+                values[key] = json.loads(text)
+            except (ValueError, RecursionError):
+                raise UserError(f"{path}: its metadata are damaged: {key[:100]!r}") from None
+    return checked(values, str(path))
+
+
+def _usable(name: str, tensor: Tensor) -> bool:
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return True
+    if name.endswith("running_var") and bool((tensor < 0).any()):  # batch norm takes its root
+        return False
+    return bool(tensor.isfinite().all())
+
+
+def _check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    wrong = [f"{name} is missing" for name in expected if name not in state]
+    wrong += [f"{name!r} is not part of it" for name in state if name not in expected]
+    wrong += [
+        f"{name} is {_form(state[name])} instead of {_form(tensor)}"
+        for name, tensor in expected.items()
+        if name in state and _form(state[name]) != _form(tensor)
+    ]
+    if wrong:
+        raise UserError(f"its weights do not fit its architecture: {_few(wrong)}")
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+class _TooLarge(Exception):
+    pass
+
+
+@contextmanager
+def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
+    """Stop the building of a module that is far larger than the tensors of a file, before its
+    memory is touched: by the size of its parameters and by the number of its parts."""
+    left = [1000 + 20 * len(state), 2**20 + 4 * sum(tensor.numel() for tensor in state.values())]
+
+    def count(module: nn.Module, name: str, part: Any) -> None:
+        left[0] -= 1
+        left[1] -= part.numel() if isinstance(part, Tensor) else 0
+        if min(left) < 0:
+            raise _TooLarge("its architecture is far larger than its weights")
+
+    handles = [
+        torch_module.register_module_parameter_registration_hook(count),
+        torch_module.register_module_buffer_registration_hook(count),
+        torch_module.register_module_module_registration_hook(count),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _few(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
+    return ", ".join(islice(words, _TOLD)) + more
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
