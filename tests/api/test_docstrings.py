@@ -13,7 +13,7 @@ import pytest
 
 from tina_kit import api
 from tina_kit.api import component
-from tina_kit.api.contracts import Fingerprinted
+from tina_kit.api.fingerprint import Fingerprinted
 
 SHAPE = re.compile(r"`[^`]*\([^`]*\)[^`]*`|\bscalar\b")  # `(T, C, D)`, in backticks
 DTYPE = re.compile(r"\b(?:float32|int64|uint8|bool)\b")

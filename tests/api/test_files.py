@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tina_kit.api import UserError, abridged, content_kind, list_images, printable
-from tina_kit.api.files import is_service_folder
+from tina_kit.api.image_files import is_service_folder
 
 needs_links = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files on this system")
 

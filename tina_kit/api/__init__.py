@@ -3,7 +3,7 @@
 `API_VERSION` numbers what is here; `tina_kit.api.component` says what the number promises. A plugin
 declares `Component`s; the class of each keeps the contract of its kind (`Dataset`, `TaskSampler`,
 `Architecture`, `Tokenizer`, `Conditioner`, `Generator`, `Augmentation`, `Study`) and is built with
-its `Options`. Tensors are named with their shapes as `tina_kit.api.contracts` lists them.
+its `Options`. Tensors are named with their shapes as `tina_kit.api.dataset` lists them.
 """
 
 from __future__ import annotations
@@ -14,37 +14,15 @@ from typing import TYPE_CHECKING, Any
 from tina_kit.api.component import API_VERSION, Component, hookimpl
 
 if TYPE_CHECKING:
+    from tina_kit.api.architecture import Architecture
+    from tina_kit.api.augmentation import Augmentation
     from tina_kit.api.checkpoints import read_checkpoint
-    from tina_kit.api.contracts import (
-        Architecture,
-        Augmentation,
-        Classes,
-        Conditioner,
-        Dataset,
-        Images,
-        Split,
-        TaskSampler,
-        Token,
-        Tokenizer,
-    )
+    from tina_kit.api.conditioner import Conditioner
+    from tina_kit.api.dataset import Dataset, Images, Split
     from tina_kit.api.errors import TinaKitError, UserError
-    from tina_kit.api.files import (
-        ImageListing,
-        abridged,
-        content_kind,
-        file_problem,
-        is_service_folder,
-        list_images,
-        printable,
-    )
-    from tina_kit.api.generation import (
-        Context,
-        Generator,
-        ImagePrompts,
-        Learning,
-        Request,
-        Zoo,
-    )
+    from tina_kit.api.files import abridged, content_kind, file_problem, printable
+    from tina_kit.api.generator import Context, Generator, ImagePrompts, Learning, Request, Zoo
+    from tina_kit.api.image_files import ImageListing, is_service_folder, list_images
     from tina_kit.api.images import read_images, unreadable_images
     from tina_kit.api.layout import Layout, Parameter
     from tina_kit.api.names import as_words, name_index, name_key
@@ -62,21 +40,22 @@ if TYPE_CHECKING:
     )
     from tina_kit.api.paths import environment_path, user_path
     from tina_kit.api.study import Study, Trial
+    from tina_kit.api.task_sampler import Classes, TaskSampler
     from tina_kit.api.text import read_text
-    from tina_kit.api.tokens import TokenMap
+    from tina_kit.api.token_map import TokenMap
+    from tina_kit.api.tokenizer import Token, Tokenizer
     from tina_kit.api.training import Step, Train, Training
 
 _HOME = {
     "checkpoints": "read_checkpoint",
-    "contracts": (
-        "Architecture Augmentation Classes Conditioner Dataset Images Split TaskSampler Token "
-        "Tokenizer"
-    ),
+    "architecture": "Architecture",
+    "augmentation": "Augmentation",
+    "conditioner": "Conditioner",
+    "dataset": "Dataset Images Split",
     "errors": "TinaKitError UserError",
-    "files": (
-        "ImageListing content_kind file_problem is_service_folder list_images printable abridged"
-    ),
-    "generation": "Context Generator ImagePrompts Learning Request Zoo",
+    "files": "abridged content_kind file_problem printable",
+    "image_files": "ImageListing is_service_folder list_images",
+    "generator": "Context Generator ImagePrompts Learning Request Zoo",
     "images": "read_images unreadable_images",
     "layout": "Layout Parameter",
     "names": "as_words name_index name_key",
@@ -85,7 +64,9 @@ _HOME = {
     "paths": "environment_path user_path",
     "study": "Study Trial",
     "text": "read_text",
-    "tokens": "TokenMap",
+    "task_sampler": "Classes TaskSampler",
+    "token_map": "TokenMap",
+    "tokenizer": "Token Tokenizer",
     "training": "Step Train Training",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -1,32 +1,13 @@
-"""Files that a user names: what may be opened, what a folder holds, what a file is."""
+"""Files that a user names: what may be opened, and what a file is."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import BinaryIO
 
-from tina_kit.api.errors import UserError
-
-SERVICE_FOLDERS = frozenset(
-    {
-        "__macosx",  # macOS's archiver
-        "@eadir",  # Synology: thumbnails
-        "#recycle",
-        "#snapshot",
-        "@recycle",  # QNAP
-        "@recently-snapshot",
-        "$recycle.bin",  # Windows
-        "recycler",
-        "system volume information",
-        "lost+found",
-        "__pycache__",
-    }
-)
-_LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})  # Windows; others begin with a dot
 _MAGIC = (
     (b"%PDF", "it is a PDF document"),
     (b"%!PS", "it is a PostScript document"),
@@ -124,127 +105,3 @@ def abridged(names: Iterable[str], count: int = 5) -> str:
     all_names = [printable(name) for name in names]
     more = [f"and {len(all_names) - count:,} more"] if len(all_names) > count else []
     return ", ".join(all_names[:count] + more)
-
-
-def is_service_folder(name: str) -> bool:
-    """Whether a system or an archiver keeps a folder of this name among a user's own."""
-    return name[0] == "." or name.lower() in SERVICE_FOLDERS
-
-
-@dataclass
-class ImageListing:
-    """What a folder holds, by names relative to it, with "/" in between, sorted.
-
-    images: files that an image's name says to be one; irregular: which of them cannot be opened,
-    and why; passed_over: the other files, and folders that are not looked into, which end in "/".
-    """
-
-    images: list[str] = field(default_factory=list)
-    irregular: dict[str, str] = field(default_factory=dict)
-    passed_over: list[str] = field(default_factory=list)
-
-    @property
-    def note(self) -> str:
-        """What was passed over, in a line to log; empty where nothing was."""
-        count = len(self.passed_over)
-        entries = (
-            "1 entry that is not an image"
-            if count == 1
-            else f"{count:,} entries that are not images"
-        )
-        return f"skipped {entries}: {abridged(self.passed_over)}" if count else ""
-
-
-def list_images(
-    folder: str | os.PathLike[str], deep: bool = True, exclude: Collection[str] = ()
-) -> ImageListing:
-    """The images of a folder, and with `deep` of the folders below it. Nothing is opened.
-
-    exclude: folders below that are left out without being counted as passed over. Hidden files
-    that are no images, and what systems leave behind (`Thumbs.db`), count as nothing. Raises
-    UserError where `folder` itself cannot be listed.
-    """
-    from tina_kit.api.images import image_suffixes
-
-    suffixes, found = image_suffixes(), ImageListing()
-    root = os.path.join(folder, "")
-    waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ())]
-    called_images: list[str] = []
-    while waiting:
-        below, above = waiting.pop()
-        try:
-            status = os.stat(root + below)
-            here = (status.st_dev, status.st_ino)
-            if here in above or _leads_up(root + below):
-                found.passed_over.append(below)
-                continue
-            with os.scandir(root + below) as scanned:
-                entries = list(scanned)
-        except OSError as error:
-            if not below:
-                what = f"{folder}: this folder cannot be listed ({error.strerror})"
-                raise UserError(what) from None
-            found.passed_over.append(below)
-            continue
-        for entry in entries:
-            name = below + entry.name
-            if not _is_folder(entry):
-                _sort_in(entry, name, suffixes, found)
-            elif name in exclude:
-                continue
-            elif deep and not is_service_folder(entry.name):
-                waiting.append((name + "/", (*above, here)))
-                if _is_called_image(entry.name, suffixes):
-                    called_images.append(name + "/")
-            else:
-                found.passed_over.append(name + "/")
-    found.passed_over += [
-        folder for folder in called_images if not any(x.startswith(folder) for x in found.images)
-    ]
-    found.images.sort()
-    found.passed_over.sort()
-    return found
-
-
-def _leads_up(folder: str) -> bool:
-    """Whether it is a link to a folder that holds it."""
-    link = folder.rstrip("/" + os.sep)
-    if not os.path.islink(link):
-        return False
-    target, place = os.path.realpath(link), os.path.realpath(os.path.dirname(link))
-    return os.path.join(place, "").startswith(os.path.join(target, ""))
-
-
-def _sort_in(
-    entry: os.DirEntry[str], name: str, suffixes: Collection[str], found: ImageListing
-) -> None:
-    image = _is_called_image(entry.name, suffixes)
-    if entry.name[0] == "." or entry.name.lower() in _LITTER:
-        if image and not entry.name.startswith("._"):  # which macOS leaves beside each file
-            found.passed_over.append(name)
-    elif not image:
-        found.passed_over.append(name)
-    else:
-        found.images.append(name)
-        if (problem := _irregular(entry)) is not None:
-            found.irregular[name] = problem
-
-
-def _is_called_image(name: str, suffixes: Collection[str]) -> bool:
-    return os.path.splitext(name)[1].lower() in suffixes
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle
-        return False
-
-
-def _irregular(entry: os.DirEntry[str]) -> str | None:
-    try:
-        if entry.is_file() and os.access(entry.path, os.R_OK):
-            return None
-    except OSError:
-        pass
-    return file_problem(entry.path) or "it may not be read"

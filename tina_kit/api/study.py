@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from tina_kit.api.contracts import Fingerprinted
+from tina_kit.api.fingerprint import Fingerprinted
 
 
 @dataclass(frozen=True)

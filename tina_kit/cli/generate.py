@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.files import list_images
+from tina_kit.api.image_files import list_images
 from tina_kit.api.names import as_words, name_index, tidy
 from tina_kit.cli.common import RunFolder, log, user_paths
 from tina_kit.cli.finished import open_run

@@ -18,7 +18,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tina_kit.api.contracts import Fingerprinted
+from tina_kit.api.fingerprint import Fingerprinted
 from tina_kit.plugins import Registry, discover
 from tina_kit.plugins.discovery import load_file
 from tina_kit.recipe import ResolvedPart

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Context, Generator, Request, Step, Training, Zoo
-from tina_kit.api.generation import LearnsFrom
+from tina_kit.api.generator import LearnsFrom
 from tina_kit.testing import expect
 from tina_kit.testing.base import PartSuite
 from tina_kit.testing.world import CLASSES, TASK, Interrupted, World, killed

@@ -1,5 +1,5 @@
 """What a generator promises, what it learns from and what it is asked. Shapes are named as in
-`contracts`."""
+`dataset`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from tina_kit.api.contracts import Architecture, Fingerprinted
+from tina_kit.api.architecture import Architecture
+from tina_kit.api.fingerprint import Fingerprinted
 from tina_kit.api.training import Train
 
 if TYPE_CHECKING:

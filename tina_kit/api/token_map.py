@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tina_kit.api.contracts import Token
 from tina_kit.api.layout import Layout
+from tina_kit.api.tokenizer import Token
 
 
 class TokenMap:
