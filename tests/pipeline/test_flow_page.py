@@ -27,7 +27,7 @@ CONTRACTS = {
     *("Augmentation", "Study"),
 }
 ANYWHERE = {f"{c}.{m}" for c in CONTRACTS for m in ("files", "fingerprint")}  # for keys
-ANYWHERE |= {"Conditioner.width", "Generator.learns"}  # what components say of themselves
+ANYWHERE |= {"Conditioner.width", "Dataset.class_names", "Generator.learns"}  # what components say of themselves
 UNSEEN = {  # in the tiny recipe; most is asked for by a part that it does not have
     ("conditions", "Conditioner.load"),
     ("conditions", "Conditioner.embed_images"),

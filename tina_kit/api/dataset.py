@@ -1,8 +1,8 @@
 """What a data set promises.
 
 Tensors are named with their shapes, here and in the other contracts: N images, K classes of the
-data set, T tasks, C classes of a task, D the width of a condition, P the length of a parameter vector,
-M p-Models, B images of a batch.
+data set, T tasks, C classes of a task, D the width of a condition, P the length of a parameter
+vector, M p-Models, B images of a batch.
 """
 
 from __future__ import annotations
