@@ -27,7 +27,8 @@ CONTRACTS = {
     *("Augmentation", "Study"),
 }
 ANYWHERE = {f"{c}.{m}" for c in CONTRACTS for m in ("files", "fingerprint")}  # for keys
-ANYWHERE |= {"Conditioner.width", "Dataset.class_names", "Generator.learns"}  # what components say of themselves
+# What components say of themselves.
+ANYWHERE |= {"Conditioner.width", "Dataset.class_names", "Generator.learns"}
 UNSEEN = {  # in the tiny recipe; most is asked for by a part that it does not have
     ("conditions", "Conditioner.load"),
     ("conditions", "Conditioner.embed_images"),
