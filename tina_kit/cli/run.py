@@ -11,7 +11,16 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, log, registry
+from tina_kit.cli.common import (
+    PluginFiles,
+    Profile,
+    RecipeFile,
+    Sets,
+    Strict,
+    log,
+    registry,
+    show_warnings,
+)
 from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -38,6 +47,7 @@ def run(
     """Run a recipe and print its results table."""
     from tina_kit.recipe import load_recipe
 
+    show_warnings()
     found = registry(plugin or (), strict)
     resolved = load_recipe(recipe, found, profile=profile, sets=set_ or (), seeds=_seeds(seeds))
     # As if the recipe named them, so that the run folder can be read by itself.

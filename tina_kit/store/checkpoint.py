@@ -52,7 +52,9 @@ class Checkpoint:
         except FileNotFoundError:
             pass
         except KeyError as error:
-            self.discard(f"it has no {error.args[0]}; another version of tina-kit may have written it")
+            self.discard(
+                f"it has no {error.args[0]}; another version of tina-kit may have written it"
+            )
         except (OSError, SafetensorError, TypeError, ValueError) as error:
             self.discard(f"it cannot be read ({error})")
         return None
