@@ -48,9 +48,9 @@ def file_not_finite(path: Path) -> str:
     try:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118
-                if file.get_slice(name).get_dtype().startswith(_FLOATS):
-                    if told := _complaint(name, file.get_tensor(name)):
-                        return told
+                floats = file.get_slice(name).get_dtype().startswith(_FLOATS)
+                if floats and (told := _complaint(name, file.get_tensor(name))):
+                    return told
     except SafetensorError as error:
         return f"not a safetensors file ({error})"
     return ""
