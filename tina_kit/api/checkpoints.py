@@ -27,6 +27,7 @@ _AVERAGED = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
 _WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _DEEPEST = 8  # mappings within mappings
 _LONGEST = 32  # words of a prefix
+_TOLD = 5  # things that do not fit
 
 Shapes = Mapping[str, tuple[int, ...]]
 Wanted = Shapes | Collection[str] | Callable[[str], bool]
@@ -88,15 +89,24 @@ class StateDict:
         """Whether it is the average of a training."""
         return bool(_AVERAGED.search(f"{self.place}.{self.prefix}"))
 
-    def misfits(self, shapes: Shapes) -> list[str]:
-        """What keeps the tensors from being a network of these shapes: each tensor that is missing
-        with the shape that it should have, and each of another shape with both."""
-        problems = [f"it lacks {n} {s}" for n, s in shapes.items() if n not in self.tensors]
-        return problems + [
-            f"{name} is {tuple(self.tensors[name].shape)} instead of {shape}"
+    def misfit(self, shapes: Shapes, exact: bool = False) -> str:
+        """What keeps the tensors from being a network of these shapes, "" for nothing: those that
+        are missing, those of another shape with both shapes, and with `exact` those that the
+        network does not have. The first few of them are named."""
+        mine = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        problems = [
+            f"{name} is {mine[name]} instead of {shape}"
             for name, shape in shapes.items()
-            if name in self.tensors and tuple(self.tensors[name].shape) != shape
+            if name in mine and mine[name] != shape
         ]
+        problems += [
+            f"it lacks {name} {shape}" for name, shape in shapes.items() if name not in mine
+        ]
+        if exact:
+            others = [name for name in mine if name not in shapes]
+            problems += [f"the network has no {name} {mine[name]}" for name in others]
+        more = f" and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+        return ", ".join(problems[:_TOLD]) + more
 
 
 def read_state_dict(path: Path, wanted: Wanted) -> StateDict:
@@ -136,45 +146,57 @@ def state_dicts(content: Any) -> dict[str, dict[str, Tensor]]:
 def find_state_dict(states: Mapping[str, Mapping[str, Tensor]], wanted: Wanted) -> StateDict:
     """See `read_state_dict`. states: as `state_dicts` finds them. Raises LookupError."""
     if not states:
-        raise LookupError("it holds no tensors by name")
-    is_wanted = wanted if callable(wanted) else set(wanted).__contains__
-    found = _best(states, is_wanted)
-    if not callable(wanted) and found[0][0] < len(set(wanted)):
-        unwrapped = {place: _unwrapped(state) for place, state in states.items()}
-        inside = _best(unwrapped, is_wanted)
-        if inside[0][0] > found[0][0]:
-            states, found = unwrapped, inside
-    networks = [_under(states[place], place, prefix) for _, place, prefix in found]
-    if isinstance(wanted, Mapping):
-        networks = [n for n in networks if not n.misfits(wanted)] or networks
-    networks = [n for n in networks if n.averaged] or networks
-    if callable(wanted) or found[0][0] == len(set(wanted)):
+        raise LookupError("holds no weights: there are no tensors with names in it")
+    if callable(wanted):
+        found = _candidates(states, wanted)
+        networks = [_under(states[place], place, prefix) for _, place, prefix in found]
+    else:
+        networks, whole = _most(states, set(wanted))
+        if not whole:
+            unwrapped = {place: _unwrapped(state) for place, state in states.items()}
+            inside, whole = _most(unwrapped, set(wanted))
+            networks = inside if whole else networks
+        if isinstance(wanted, Mapping):
+            networks = [n for n in networks if not n.misfit(wanted)] or networks
+    if not networks:
+        most = max(map(len, states.values()))
+        large = [place for place, state in states.items() if len(state) > most / 2]
+        large.sort(key=lambda place: -len(states[place]))
+        networks, whole = [_under(states[place], place, "") for place in large], False
+    networks = [network for network in networks if network.averaged] or networks
+    if callable(wanted) or whole:
+        is_wanted = wanted if callable(wanted) else set(wanted).__contains__
         _check_unambiguous(networks, is_wanted)
     return networks[0]
+
+
+def _most(
+    states: Mapping[str, Mapping[str, Tensor]], wanted: set[str]
+) -> tuple[list[StateDict], bool]:
+    """The networks with the most wanted names, and whether those are all; of several prefixes at
+    one place, none at all is the network's own."""
+    found = _candidates(states, wanted.__contains__)
+    most = max((count for count, _, _ in found), default=0)
+    best = [(place, prefix) for count, place, prefix in found if count == most]
+    own = {place for place, prefix in best if not prefix}
+    kept = [(place, prefix) for place, prefix in best if not prefix or place not in own]
+    return [_under(states[place], place, prefix) for place, prefix in kept], most == len(wanted)
+
+
+def _candidates(
+    states: Mapping[str, Mapping[str, Tensor]], is_wanted: Callable[[str], bool]
+) -> list[tuple[int, str, str]]:
+    """All places and prefixes under which there are wanted names, and how many of them."""
+    found = []
+    for place, state in states.items():
+        counts = Counter(prefix for name in state for prefix in _prefixes(name, is_wanted))
+        found += [(count, place, prefix) for prefix, count in counts.items()]
+    return found
 
 
 def _under(state: Mapping[str, Tensor], place: str, prefix: str) -> StateDict:
     inside = {n[len(prefix) :]: tensor for n, tensor in state.items() if n.startswith(prefix)}
     return StateDict(inside, place, prefix, tuple(n for n in state if not n.startswith(prefix)))
-
-
-def _best(
-    states: Mapping[str, Mapping[str, Tensor]], is_wanted: Callable[[str], bool]
-) -> list[tuple[int, str, str]]:
-    """The places and prefixes with the most wanted names, and how many those are; of several
-    prefixes at one place that have equally many, none at all is the network's own. The largest
-    place where none has any."""
-    found: list[tuple[int, str, str]] = []
-    for place, state in states.items():
-        counts = Counter(prefix for name in state for prefix in _prefixes(name, is_wanted))
-        most = max(counts.values(), default=0)
-        same = [prefix for prefix, count in counts.items() if count == most]
-        found += [(most, place, prefix) for prefix in ([""] if "" in same else same)]
-    if not found:
-        largest = max(states, key=lambda p: (bool(_AVERAGED.search(p)), len(states[p])))
-        return [(0, largest, "")]
-    most = max(count for count, _, _ in found)
-    return [candidate for candidate in found if candidate[0] == most]
 
 
 def _prefixes(name: str, is_wanted: Callable[[str], bool]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def content_hash(tensors: Mapping[str, Tensor], *texts: str) -> str:
         whole.update(f"{len(text)} {text}\n".encode())
     for name, tensor in sorted(tensors.items()):
         whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        whole.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+        whole.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return whole.hexdigest()
 
 

@@ -117,8 +117,8 @@ def _model(
     by_order = not wanted.keys() <= found.tensors.keys()
     if by_order:
         found = _in_order(states, wanted, found)
-    if wrong := found.misfits(wanted):
-        raise Unfit(f"{_few(wrong)} (for {len(classes)} classes)")
+    if wrong := found.misfit(wanted):
+        raise Unfit(f"{wrong} (for {len(classes)} classes)")
     state = found.tensors
     if odd := [n for n in wanted if not (state[n].is_floating_point() and _dense(state[n]))]:
         raise Unfit(f"{_few(odd)}: only dense tensors of floating point numbers are read")
