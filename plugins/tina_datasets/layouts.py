@@ -26,6 +26,7 @@ from tina_datasets.options import ImageFilesOptions
 from tina_kit.api import Dataset, Images, Split, UserError
 
 TABLES = ("train.csv", "val.csv", "test.csv")
+_OF_THE_SPLIT = {"test_fraction", "split_seed"}
 
 
 class Layout(Protocol):
@@ -53,6 +54,7 @@ class ImageFilesDataset(Dataset):
 
     def files(self) -> Mapping[str, str | Path]:
         layout = self.layout
+        self._check_split(layout)
         start = len(os.path.join(layout.root, ""))
         images = [file for split in layout.files.values() for file in split]
         return {file.path[start:].replace(os.sep, "/"): file.path for file in images}
@@ -61,6 +63,17 @@ class ImageFilesDataset(Dataset):
         """Names and labels; `files` answers for the images."""
         labels = [file.label for split in self.layout.files.values() for file in split]
         return hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(self.class_names)
+
+    def _check_split(self, layout: Layout) -> None:
+        """Raise UserError where a split was asked for that the folders have made already."""
+        given = {n: getattr(self.options, n) for n in self.options.model_fields_set & _OF_THE_SPLIT}
+        fields = type(self.options).model_fields
+        asked = sorted(name for name, value in given.items() if value != fields[name].default)
+        if asked and isinstance(layout, FolderLayout) and layout.is_split:
+            raise UserError(
+                f"{layout.root}: its folders say which images are for training and which for "
+                f"testing, so that {' and '.join(asked)} would have no effect; leave it out"
+            )
 
     @property
     def larger_than(self) -> int:  # type: ignore[override]
@@ -89,6 +102,10 @@ class FolderLayout:
         if not self.root.is_dir():
             raise UserError(f"{self.root}: there is no such folder of images")
         return split_folders(self.root)
+
+    @property
+    def is_split(self) -> bool:
+        return self._splits is not None
 
     @cached_property
     def classes(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -113,6 +114,9 @@ class TransformerOptions(Options):
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
     clip: float = Field(0.1, gt=0, examples=[1.0], description="largest norm of the gradient")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
+
+    def without_effect(self) -> Mapping[str, str]:
+        return {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
 
     @model_validator(mode="after")
     def _options_fit_each_other(self) -> TransformerOptions:

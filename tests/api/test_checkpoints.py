@@ -152,11 +152,11 @@ def test_safetensors_are_known_by_their_suffix_in_any_case(tmp_path: Path) -> No
 def test_what_keeps_tensors_from_being_a_network_is_told(tmp_path: Path) -> None:
     torch.save({"0.weight": torch.ones(3, 2), "4.bias": torch.ones(1)}, tmp_path / "a.pt")
     found = read_state_dict(tmp_path / "a.pt", NAMES)
-    assert found.misfit(NAMES) == "0.weight is (3, 2) instead of (2, 3), it lacks 2.bias (4,)"
+    assert found.misfit(NAMES) == "0.weight is (3, 2) instead of (2, 3); it lacks 2.bias (4,)"
     assert found.misfit({"0.weight": (3, 2)}, exact=True) == "the network has no 4.bias (1,)"
     assert found.misfit({"0.weight": (3, 2)}) == ""
     many = {f"layer{number}": (1,) for number in range(8)}
-    assert found.misfit(many).endswith("it lacks layer4 (1,) and 3 more")
+    assert found.misfit(many).endswith("layer3 (1,), layer4 (1,) and 3 more")
 
 
 @pytest.mark.parametrize("wanted", [NAMES, lambda name: name in NAMES], ids=["names", "any"])

@@ -170,9 +170,10 @@ def test_a_checkpoint_is_known_by_its_content(tmp_path: Path) -> None:
     assert VIT.files() == {}
 
 
-def test_build_reads_no_checkpoint(tmp_path: Path) -> None:
-    architecture = Backbone(TimmOptions(checkpoint=tmp_path / "gone", pretrained=True, **TINY))
-    assert architecture.build(2)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
+def test_build_reads_no_weights(tmp_path: Path) -> None:
+    for options in ({"checkpoint": tmp_path / "gone"}, {"pretrained": True}):
+        architecture = Backbone(TimmOptions(**options, **TINY))
+        assert architecture.build(2)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
 
 
 class Surprise:

@@ -144,7 +144,7 @@ def test_openai_weights_in_a_file_keep_their_activation(tmp_path: Path, monkeypa
     monkeypatch.setattr(open_clip, "get_model_config", lambda name: dict(TINY))
     path = tmp_path / "weights.safetensors"
     save_file(open_clip.CLIP(**TINY).state_dict(), path)
-    openai = OpenClip(OpenClipOptions(checkpoint=path))._model()[0]
+    openai = OpenClip(OpenClipOptions(checkpoint=path, pretrained="openai"))._model()[0]
     own = OpenClip(OpenClipOptions(checkpoint=path, pretrained=None))._model()[0]
     assert "QuickGELU" in repr(openai) and "QuickGELU" not in repr(own)
 

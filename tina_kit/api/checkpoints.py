@@ -90,23 +90,21 @@ class StateDict:
         return bool(_AVERAGED.search(f"{self.place}.{self.prefix}"))
 
     def misfit(self, shapes: Shapes, exact: bool = False) -> str:
-        """What keeps the tensors from being a network of these shapes, "" for nothing: those that
-        are missing, those of another shape with both shapes, and with `exact` those that the
-        network does not have. The first few of them are named."""
+        """What keeps the tensors from being a network of these shapes, "" for nothing: those of
+        another shape with both shapes, those that are missing, and with `exact` those that the
+        network does not have. The first few of each are named."""
         mine = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
-        problems = [
+        other = [
             f"{name} is {mine[name]} instead of {shape}"
             for name, shape in shapes.items()
             if name in mine and mine[name] != shape
         ]
-        problems += [
-            f"it lacks {name} {shape}" for name, shape in shapes.items() if name not in mine
-        ]
-        if exact:
-            others = [name for name in mine if name not in shapes]
-            problems += [f"the network has no {name} {mine[name]}" for name in others]
-        more = f" and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-        return ", ".join(problems[:_TOLD]) + more
+        missing = [f"{name} {shape}" for name, shape in shapes.items() if name not in mine]
+        unexpected = [f"{name} {mine[name]}" for name in mine if exact and name not in shapes]
+        told = [_few(other)] * bool(other)
+        told += [f"it lacks {_few(missing)}"] * bool(missing)
+        told += [f"the network has no {_few(unexpected)}"] * bool(unexpected)
+        return "; ".join(told)
 
 
 def read_state_dict(path: Path, wanted: Wanted) -> StateDict:
@@ -218,6 +216,11 @@ def _check_unambiguous(networks: list[StateDict], is_wanted: Callable[[str], boo
             f"it holds {len(networks)} different networks that fit, {places}; save the one that is "
             "meant in a file of its own"
         )
+
+
+def _few(words: list[str]) -> str:
+    more = f" and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
+    return ", ".join(words[:_TOLD]) + more
 
 
 def _words(place: str, prefix: str) -> str:

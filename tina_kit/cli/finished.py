@@ -19,7 +19,7 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
     from tina_kit.recipe import load_recipe
 
     record = read_record(folder)
-    recipe = load_recipe(folder / "resolved.yaml", registry())
+    recipe = load_recipe(folder / "resolved.yaml", registry(), recorded=True)
 
     from tina_kit.pipeline.experiment import Experiment
     from tina_kit.store import Store

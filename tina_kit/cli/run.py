@@ -67,6 +67,8 @@ def run(
     command = ["tina-kit", *sys.argv[1:]]
     current = Run.start(plan, output, command, log, plugins)
     log(f"{resolved.core.name}: {_summary(plan)}")
+    for key, facts in current.record["parts"].items():
+        log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
     results = current.execute()
     _print_table(results.rows, results.about)
     for report in results.studies.values():

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tina_kit.api.options import Options
 from tina_kit.plugins import Registry
 from tina_kit.recipe.node import Node
-from tina_kit.recipe.resolve import NamedPart, ResolvedPart
-from tina_kit.recipe.schema import CoreOptions
+from tina_kit.recipe.resolve import NamedPart, ResolvedPart, said
+from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,24 @@ class Recipe:
         """Where a key stands, or the nearest one above it, for an error message."""
         return str(self.source.at(*keys).where)
 
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What the parts tell of themselves beyond their options, by their dotted keys."""
+        found: dict[str, dict[str, Any]] = {}
+        for slot in SLOTS:
+            found |= getattr(self, slot).facts(slot)
+        for kind in LISTS:
+            for row in getattr(self, kind):
+                found |= row.part.facts(f"{kind}.{row.name}")
+        return found
+
     def plain(self) -> dict[str, Any]:
-        """A recipe that says the same with every default written out."""
+        """A recipe that says the same with every default that has an effect written out."""
+        core = said(self.core)
+        for name, options in self.core:
+            if isinstance(options, Options):
+                core[name] = said(options)
         return {
-            **self.core.model_dump(mode="json"),
+            **core,
             **({"plugins": [str(path) for path in self.plugins]} if self.plugins else {}),
             "dataset": self.dataset.plain(),
             "tasks": self.tasks.plain(),

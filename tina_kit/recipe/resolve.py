@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.api.component import import_attribute
-from tina_kit.api.options import Options, Part
+from tina_kit.api.options import UNCHECKED, Options, Part, no_effect
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent, nearest
 from tina_kit.recipe.missing import meant
@@ -51,10 +51,10 @@ class ResolvedPart:
             raise UserError(f"{self.where}: {error}") from error
 
     def plain(self) -> dict[str, Any]:
-        """What a recipe would say, with every default."""
+        """What a recipe would say, with every default that has an effect."""
         return {
             "use": self.entry.full_name,
-            **self.options.model_dump(mode="json", exclude=set(self.children)),
+            **said(self.options, set(self.children)),
             **{name: _each(child, ResolvedPart.plain) for name, child in self.children.items()},
         }
 
@@ -67,6 +67,22 @@ class ResolvedPart:
         part = self.children[option]
         assert isinstance(part, ResolvedPart)
         return part
+
+    def facts(self, key: str) -> dict[str, dict[str, Any]]:
+        """What this part and those nested in it tell of themselves, by their dotted keys.
+
+        key: the part's own.
+        """
+        try:
+            own = dict(self.build().facts())
+        except UserError as error:
+            raise UserError(f"{self.where}: {error}") from error
+        found = {key: own} if own else {}
+        for name, child in self.children.items():
+            for number, part in enumerate(child if isinstance(child, tuple) else (child,)):
+                place = f"{key}.{name}" + (f".{number}" if isinstance(child, tuple) else "")
+                found |= part.facts(place)
+        return found
 
     def rows(self) -> dict[str, str]:
         """The options that name another row of the recipe, where they are given."""
@@ -113,16 +129,29 @@ def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
     return [what(part) for part in child] if isinstance(child, tuple) else what(child)
 
 
+def said(options: Options, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """Options as JSON has them, without defaults that have no effect: whoever writes these down is
+    told that they have none."""
+    fields = type(options).model_fields
+    idle = {n for n in options.without_effect() if getattr(options, n) == fields[n].get_default()}
+    return options.model_dump(mode="json", exclude={*exclude, *idle})
+
+
 def _said(resolved: ResolvedPart) -> Part:
     """A nested part as its owner's options hold it."""
     return Part(**resolved.plain())
 
 
 class Resolver:
-    """Collects problems instead of stopping at the first."""
+    """Collects problems instead of stopping at the first.
 
-    def __init__(self, registry: Registry) -> None:
+    recorded: what is resolved was written by a run or into a file of its own, with every default,
+    so that options without an effect are no mistake.
+    """
+
+    def __init__(self, registry: Registry, recorded: bool = False) -> None:
         self.registry = registry
+        self.recorded = recorded
         self.problems: list[Problem] = []
 
     def part(self, node: Node, kind: str, key: str) -> ResolvedPart | None:
@@ -158,12 +187,32 @@ class Resolver:
         values = {name: self._value(model, name, child, key) for name, child in node.items()}
         try:
             # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
-            options = model.model_validate_json(json.dumps(values), strict=True)
+            options = model.model_validate_json(json.dumps(values), strict=True, context=UNCHECKED)
         except ValidationError as error:
             for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
             return None
+        if self.recorded:
+            # As if all were defaults: a part may look at what was given.
+            options.__pydantic_fields_set__.clear()
+        else:
+            self._check_effects(options, node, key)
         return options if len(self.problems) == before else None
+
+    def _check_effects(self, options: Options, node: Node, key: str) -> None:
+        """Report what was given without effect. What a layer above has made so may stay: there the
+        option could not be taken out."""
+        given = dict(node.items())
+        for name, reason in options.without_effect().items():
+            if name not in given:
+                continue
+            because = given.get(reason)
+            if because is None or because.where.layer <= given[name].where.layer:
+                where = f"{key}.{name}".lstrip(".")
+                self.report(given[name].where, where, no_effect(options, reason))
+        for name, inner in options:
+            if isinstance(inner, Options) and name in given:
+                self._check_effects(inner, given[name], f"{key}.{name}".lstrip("."))
 
     def report(self, where: Where, key: str, message: str) -> None:
         self.problems.append(Problem(where, key, message))
@@ -301,7 +350,7 @@ def resolve_plain(
     settings: Mapping[str, Any], kind: str, source: str, registry: Registry
 ) -> ResolvedPart:
     """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`."""
-    resolver = Resolver(registry)
+    resolver = Resolver(registry, recorded=True)
     part = resolver.part(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
     if part is None:
         raise RecipeError(resolver.problems)
