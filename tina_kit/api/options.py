@@ -155,4 +155,5 @@ class TrainingOptions(Options):
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
 
     def without_effect(self) -> Mapping[str, str]:
+        """Momentum is of sgd."""
         return {} if self.optimizer == "sgd" else {"momentum": "optimizer"}
