@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from tina_architectures.classifier import classifier_parameters, classify_many
 from tina_architectures.options import TimmOptions
 from tina_architectures.pixels import standardise
-from tina_kit.api import Architecture, Layout, UserError, read_state_dict
+from tina_kit.api import Architecture, Layout, StateDict, UserError, read_state_dict
 
 
 class Network(nn.Module):
@@ -159,8 +159,8 @@ class Backbone(Architecture):
         try:
             backbone = self._create(pretrained=True, pretrained_cfg_overlay=weights)
         except (KeyError, RuntimeError) as error:
-            # A tensor of another shape may be one that timm resamples; then it is not to blame.
-            reason = found.misfit(mine) or " ".join(str(error).split())[:300]
+            misfit = StateDict(state).misfit(mine, exact=True)
+            reason = misfit or " ".join(str(error).split())[:300]
             raise UserError(
                 f"{path}: these are no weights of timm's '{self.options.model}': {reason}"
             ) from None

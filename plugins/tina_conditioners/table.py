@@ -42,6 +42,10 @@ class EmbeddingTable(Conditioner):
                 f"{embeddings.shape} and type {embeddings.dtype}; (N,) and numbers (N, D) would"
             )
         rows = torch.from_numpy(embeddings.astype(np.float32))
+        if broken := [str(name) for name, row in zip(names, rows) if not row.isfinite().all()]:
+            raise UserError(
+                f"{path}: {len(broken)} embeddings hold NaN or infinity: {', '.join(broken[:5])}"
+            )
         index = {str(name).lower(): row for row, name in enumerate(names)}
         return index, F.normalize(rows, dim=1) if self.options.normalise else rows
 

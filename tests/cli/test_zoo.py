@@ -235,6 +235,14 @@ def test_an_import_that_cannot_be_writes_nothing(capsys, exported, tmp_path, wor
     assert not (tmp_path / "zoo").exists()
 
 
+def test_what_a_zoo_makes_useless_in_a_recipe_is_told(capsys, exported, tmp_path: Path) -> None:
+    recipe = with_zoo(tmp_path, exported)
+    words = ("--set", "generators=[{use: classifier-selection}]", "--output", tmp_path / "runs")
+    assert call("run", recipe, *words) == 0
+    told = f"{recipe}:3:9: tasks.id has no effect: the tasks of {exported} are the ID tasks"
+    assert told in capsys.readouterr().err
+
+
 def test_an_architecture_that_is_not_installed_is_told(capsys, exported, tmp_path: Path) -> None:
     archive = read(exported)
     write(replace(archive, architecture={"use": "somebody/vit"}), tmp_path / "zoo")

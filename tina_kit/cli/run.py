@@ -66,6 +66,9 @@ def run(
     plugins = sorted({f"{entry.origin}" for entry in found.registered})
     command = ["tina-kit", *sys.argv[1:]]
     current = Run.start(plan, output, command, log, plugins)
+    if resolved.core.zoo is not None and resolved.says("tasks", "id"):
+        told = f"{resolved.where('tasks', 'id')}: tasks.id has no effect"
+        log(f"warning: {told}: the tasks of {resolved.core.zoo} are the ID tasks")
     log(f"{resolved.core.name}: {_summary(plan)}")
     for key, facts in current.record["parts"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")

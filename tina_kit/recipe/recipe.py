@@ -35,6 +35,10 @@ class Recipe:
         """Where a key stands, or the nearest one above it, for an error message."""
         return str(self.source.at(*keys).where)
 
+    def says(self, *keys: str) -> bool:
+        """Whether a key is given."""
+        return keys[-1] in (self.source.at(*keys[:-1]).value or ())
+
     def facts(self) -> dict[str, dict[str, Any]]:
         """What the parts tell of themselves beyond their options, by their dotted keys."""
         found: dict[str, dict[str, Any]] = {}
