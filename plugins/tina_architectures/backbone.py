@@ -84,6 +84,11 @@ class Backbone(Architecture):
         path = self.options.checkpoint
         return {} if path is None else {"checkpoint": path}
 
+    def facts(self) -> Mapping[str, Any]:
+        """What belongs to the model's weights, also where they are read from a file."""
+        seen = {"image mean": list(self.mean), "image std": list(self.std)}
+        return {"image size": list(self.size), **seen}
+
     def build(self, classes: int) -> nn.Module:
         return self._network(self._create(), classes)
 

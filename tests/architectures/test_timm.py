@@ -57,6 +57,11 @@ def test_the_papers_vit_b_32_is_the_default() -> None:
     assert torch.equal(white, torch.ones(3, 2, 2))  # its mean and deviation are 0.5
 
 
+def test_what_belongs_to_the_weights_is_told() -> None:
+    facts = Backbone(TimmOptions(model="test_vit", image_size=32)).facts()
+    assert facts == {"image size": [32, 32], "image mean": [0.5] * 3, "image std": [0.5] * 3}
+
+
 @BOTH
 def test_the_layout_is_the_classifier_on_the_pooled_features(architecture: Backbone) -> None:
     module = seeded(architecture)

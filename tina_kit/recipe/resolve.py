@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -14,9 +14,10 @@ from pydantic.fields import FieldInfo
 
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.api.component import import_attribute
-from tina_kit.api.options import UNCHECKED, Options, Part, no_effect
+from tina_kit.api.options import UNCHECKED, Options, Part
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent, nearest
+from tina_kit.recipe.effects import given_in_vain, said
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.store import content_of
@@ -68,22 +69,6 @@ class ResolvedPart:
         assert isinstance(part, ResolvedPart)
         return part
 
-    def facts(self, key: str) -> dict[str, dict[str, Any]]:
-        """What this part and those nested in it tell of themselves, by their dotted keys.
-
-        key: the part's own.
-        """
-        try:
-            own = dict(self.build().facts())
-        except UserError as error:
-            raise UserError(f"{self.where}: {error}") from error
-        found = {key: own} if own else {}
-        for name, child in self.children.items():
-            for number, part in enumerate(child if isinstance(child, tuple) else (child,)):
-                place = f"{key}.{name}" + (f".{number}" if isinstance(child, tuple) else "")
-                found |= part.facts(place)
-        return found
-
     def rows(self) -> dict[str, str]:
         """The options that name another row of the recipe, where they are given."""
         named = {name for name, field in _fields(self.options) if "row" in _extra(field)}
@@ -127,14 +112,6 @@ class NamedPart:
 
 def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
     return [what(part) for part in child] if isinstance(child, tuple) else what(child)
-
-
-def said(options: Options, exclude: Collection[str] = ()) -> dict[str, Any]:
-    """Options as JSON has them, without defaults that have no effect: whoever writes these down is
-    told that they have none."""
-    fields = type(options).model_fields
-    idle = {n for n in options.without_effect() if getattr(options, n) == fields[n].get_default()}
-    return options.model_dump(mode="json", exclude={*exclude, *idle})
 
 
 def _said(resolved: ResolvedPart) -> Part:
@@ -196,23 +173,8 @@ class Resolver:
             # As if all were defaults: a part may look at what was given.
             options.__pydantic_fields_set__.clear()
         else:
-            self._check_effects(options, node, key)
+            self.problems += given_in_vain(options, node, key)
         return options if len(self.problems) == before else None
-
-    def _check_effects(self, options: Options, node: Node, key: str) -> None:
-        """Report what was given without effect. What a layer above has made so may stay: there the
-        option could not be taken out."""
-        given = dict(node.items())
-        for name, reason in options.without_effect().items():
-            if name not in given:
-                continue
-            because = given.get(reason)
-            if because is None or because.where.layer <= given[name].where.layer:
-                where = f"{key}.{name}".lstrip(".")
-                self.report(given[name].where, where, no_effect(options, reason))
-        for name, inner in options:
-            if isinstance(inner, Options) and name in given:
-                self._check_effects(inner, given[name], f"{key}.{name}".lstrip("."))
 
     def report(self, where: Where, key: str, message: str) -> None:
         self.problems.append(Problem(where, key, message))
