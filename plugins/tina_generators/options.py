@@ -65,7 +65,8 @@ class TransformerOptions(Options):
         1.0,
         gt=0,
         description="of the classes' entries in the loss, where the others weigh 1: rows differ "
-        "more between classes than between tasks, and only the latter is the p-Model's own",
+        "more between classes than between tasks, and only the latter is the p-Model's own. Where "
+        "all entries are a class's it changes nothing",
     )
     prompts: Literal["text", "image"] = Field(
         "text", description="trained on class names, or on random training images of each class"
@@ -144,7 +145,9 @@ class TinaDiTOptions(TransformerOptions):
         json_schema_extra={"unit": "share of the pairs"},
     )
     sampler: Literal["ddpm", "ddim"] = at_generation(
-        "ddpm", examples=["ddim"], description="with or without fresh noise"
+        "ddpm",
+        examples=["ddim"],
+        description="with or without fresh noise; in one step both are the same",
     )
     sampling_steps: int = at_generation(
         1000,

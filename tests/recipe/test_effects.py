@@ -154,6 +154,49 @@ def test_what_another_layer_has_made_useless_may_stay(tmp_path: Path) -> None:
 _STUDY = Where("study", 1, 1, Path())
 
 
+SCALING = """\
+studies:
+  - {use: scaling, key: finetune.optimizer, values: [sgd, adamw], also: %s}
+"""
+VARIANTS = """\
+studies:
+  - use: variants
+    variants: {a: {}, b: {%s: value}}
+"""
+
+
+@pytest.mark.parametrize("also", ["{}", "{finetune.momentum: 0.6}"])
+def test_what_has_an_effect_in_another_trial_of_a_study_may_stand(
+    tmp_path: Path, also: str
+) -> None:
+    text = RECIPE.replace("{epochs: 1, shard: 6}", "{epochs: 1, momentum: 0.7}") + SCALING % also
+    recipe = load_recipe(write(tmp_path, text), discover())
+    for optimizer in ("sgd", "adamw"):
+        overrides = {"finetune.optimizer": optimizer, "finetune.momentum": 0.6}
+        assert vary(recipe, overrides, _STUDY).core.finetune.momentum == 0.6
+
+
+@pytest.mark.parametrize(
+    ("key", "stays"),
+    [
+        ("generators.tina-dit.inherit_file", True),
+        ("generators.mine.inherit_file", True),
+        ("generators.mine", True),
+        ("generators.mine.depth", False),
+        ("finetune.inherit_file", False),
+    ],
+)
+def test_only_a_study_that_varies_the_reason_lets_an_option_stand(
+    tmp_path: Path, key: str, stays: bool, capsys
+) -> None:
+    text = RECIPE.replace(
+        "hidden_size: 32", "name: mine\n    inherit_heads: 4\n    hidden_size: 32"
+    )
+    path = write(tmp_path, text + VARIANTS % key)
+    assert (invoke(["validate", str(path)]) == 0) is stays
+    assert ("generators.mine.inherit_heads: has no effect" in capsys.readouterr().err) is not stays
+
+
 def test_what_was_given_on_the_same_layer_or_above_is_refused(tmp_path: Path, capsys) -> None:
     base = write(tmp_path, RECIPE + "profiles: {p: {finetune.momentum: 0.8}}\n", "base.yaml")
     both = "{finetune.optimizer: adamw, finetune.momentum: 0.8}"

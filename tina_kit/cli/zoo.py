@@ -187,7 +187,7 @@ def _told(count: int, what: str, names: Sequence[str]) -> None:
     """Log what an import leaves out. names: of them, each once."""
     if names:
         more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
-        log(f"left out: {count} {what}: {', '.join(sorted(names)[:TOLD])}{more}")
+        log(f"left out: {what} ({count}): {', '.join(sorted(names)[:TOLD])}{more}")
 
 
 def _write(archive: ZooArchive, output: Path) -> None:

@@ -13,6 +13,7 @@ from tina_kit.api import UserError
 from tina_kit.plugins import Registry
 from tina_kit.plugins.discovery import load_file
 from tina_kit.plugins.registry import nearest
+from tina_kit.recipe.effects import words_of
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
@@ -110,8 +111,8 @@ def _without(node: Node, key: str) -> Node:
 
 
 def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = False) -> Recipe:
-    resolver = Resolver(registry, recorded)
     keys = source.value
+    resolver = Resolver(registry, recorded, words_of(keys.get("studies")))
     for key, node in keys.items():
         if key not in KEYS:
             resolver.report(node.where, key, f"a recipe has no such key; {nearest(key, KEYS)}")

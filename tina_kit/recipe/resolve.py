@@ -120,15 +120,15 @@ def _said(resolved: ResolvedPart) -> Part:
 
 
 class Resolver:
-    """Collects problems instead of stopping at the first.
+    """Collects problems instead of stopping at the first. recorded: a run wrote what is resolved,
+    with every default, so that options may have no effect; varied: what the studies name."""
 
-    recorded: what is resolved was written by a run or into a file of its own, with every default,
-    so that options without an effect are no mistake.
-    """
-
-    def __init__(self, registry: Registry, recorded: bool = False) -> None:
+    def __init__(
+        self, registry: Registry, recorded: bool = False, varied: Iterable[str] = ()
+    ) -> None:
         self.registry = registry
         self.recorded = recorded
+        self.varied = frozenset(varied)
         self.problems: list[Problem] = []
 
     def part(self, node: Node, kind: str, key: str) -> ResolvedPart | None:
@@ -173,7 +173,7 @@ class Resolver:
             # As if all were defaults: a part may look at what was given.
             options.__pydantic_fields_set__.clear()
         else:
-            self.problems += given_in_vain(options, node, key)
+            self.problems += given_in_vain(options, node, key, self.varied)
         return options if len(self.problems) == before else None
 
     def report(self, where: Where, key: str, message: str) -> None:
