@@ -19,7 +19,7 @@ def plain(training: Training) -> dict[str, Any]:
     """The settings of a training that its result depends on, as JSON holds them."""
     settings = asdict(training)
     del settings["checkpoint_every"]
-    return dict(json.loads(json.dumps(settings)))
+    return dict(json.loads(json.dumps(settings, default=str)))
 
 
 def misfit(
