@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tina_kit.api.component import API_VERSION, Component, hookimpl
 
 if TYPE_CHECKING:
-    from tina_kit.api.checkpoints import read_checkpoint
+    from tina_kit.api.checkpoints import StateDict, read_checkpoint, read_state_dict
     from tina_kit.api.contracts import (
         Architecture,
         Augmentation,
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from tina_kit.api.tokens import TokenMap
 
 _HOME = {
-    "checkpoints": "read_checkpoint",
+    "checkpoints": "StateDict read_checkpoint read_state_dict",
     "contracts": (
         "Architecture Augmentation Classes Conditioner Dataset Images Split TaskSampler Token "
         "Tokenizer"
@@ -109,6 +109,7 @@ __all__ = [
     "Part",
     "Request",
     "Split",
+    "StateDict",
     "Step",
     "Study",
     "TaskOptions",
@@ -140,6 +141,7 @@ __all__ = [
     "printable",
     "read_checkpoint",
     "read_images",
+    "read_state_dict",
     "read_text",
     "row",
     "unreadable_images",

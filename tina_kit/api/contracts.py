@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from string import ascii_lowercase
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.layout import Layout
@@ -39,6 +39,11 @@ class Fingerprinted:
     def fingerprint(self) -> str:
         """A string that changes when anything else outside the options changes the results."""
         return ""
+
+    def facts(self) -> Mapping[str, Any]:
+        """What a reader of the run should know beyond the options, as JSON: told in the log and
+        kept in `run.json`. Asked for whenever a run is planned, so it must be cheap."""
+        return {}
 
 
 @dataclass(frozen=True)

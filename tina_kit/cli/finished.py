@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import registry
+from tina_kit.cli.common import registry, show_warnings
 from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
     from tina_kit.pipeline.record import read_record
     from tina_kit.recipe import load_recipe
 
+    show_warnings()
     record = read_record(folder)
-    recipe = load_recipe(folder / "resolved.yaml", registry())
+    recipe = load_recipe(folder / "resolved.yaml", registry(), recorded=True)
 
     from tina_kit.pipeline.experiment import Experiment
     from tina_kit.store import Store

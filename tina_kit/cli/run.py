@@ -19,6 +19,7 @@ from tina_kit.cli.common import (
     Strict,
     log,
     registry,
+    show_warnings,
     user_paths,
 )
 from tina_kit.cli.progress import progress
@@ -49,6 +50,7 @@ def run(
     """Run a recipe and print its results table."""
     from tina_kit.recipe import load_recipe
 
+    show_warnings()
     found = registry(plugin or (), strict)
     resolved = load_recipe(recipe, found, profile=profile, sets=set_ or (), seeds=_seeds(seeds))
     # As if the recipe named them, so that the run folder can be read by itself.
@@ -67,7 +69,12 @@ def run(
     plugins = sorted({f"{entry.origin}" for entry in found.registered})
     command = ["tina-kit", *sys.argv[1:]]
     current = Run.start(plan, output, command, log, plugins)
+    if resolved.core.zoo is not None and resolved.says("tasks", "id"):
+        told = f"{resolved.where('tasks', 'id')}: tasks.id has no effect"
+        log(f"warning: {told}: the tasks of {resolved.core.zoo} are the ID tasks")
     log(f"{resolved.core.name}: {_summary(plan)}")
+    for key, facts in current.record["parts"].items():
+        log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
     results = current.execute()
     _print_table(results.rows, results.about)
     for report in results.studies.values():

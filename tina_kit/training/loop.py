@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Step, TinaKitError, Training
-from tina_kit.store import Checkpoint
+from tina_kit.store import Checkpoint, NotFinite
 from tina_kit.training.precision import autocast
 from tina_kit.training.progress import Progress, silent
 from tina_kit.training.seeds import generator_for
+from tina_kit.training.snapshot import misfit, plain
 
 LOSSES = 100  # told of a training
 SAVING = 20  # times as long as a checkpoint takes to write passes before the next one
+CHECKED = 100  # at most so many steps from one look at the loss to the next
 
 
 @dataclass
@@ -44,10 +46,11 @@ class Trainer:
     ) -> None:
         """Train `module` in place; it ends in eval mode, with its EMA weights where they are kept.
 
-        Raises TinaKitError when the loss is no longer finite.
+        Raises TinaKitError when the loss or a weight is no longer finite.
         """
         number = len(self.losses)
-        run = _Run(module.to(self.device).train(), training, self.checkpoints(f"train-{number}"))
+        checkpoint = self.checkpoints(f"train-{number}")
+        run = _Run(module.to(self.device).train(), training, checkpoint, self.label)
         self.losses.append(run.losses)
         with self.progress(self.label, training.steps, run.step) as advance:
             while run.step < training.steps:
@@ -62,10 +65,13 @@ class Trainer:
 class _Run:
     """Module, optimiser and EMA weights of one training, and how to save and restore them."""
 
-    def __init__(self, module: nn.Module, training: Training, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, module: nn.Module, training: Training, checkpoint: Checkpoint, label: str
+    ) -> None:
         self.module = module
         self.training = training
         self.checkpoint = checkpoint
+        self.label = label
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.parameters, training)
         self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
@@ -93,6 +99,8 @@ class _Run:
         last = self.step == self.training.steps
         if self.step % self._told == 0 or last:
             self._record()
+        elif self.step == 1 or self.step % CHECKED == 0:
+            self._mean_loss()
         due = self.step % self.training.checkpoint_every == 0 and time.monotonic() >= self._next
         if due or last:
             self._save()
@@ -104,20 +112,36 @@ class _Run:
         self.module.eval()
 
     def _record(self) -> None:
+        self.losses.append((self.step, self._mean_loss()))
+        self._sum.zero_()
+
+    def _mean_loss(self) -> float:
+        """Since the last one that was recorded. Raises TinaKitError where it is not finite."""
         since = self.losses[-1][0] if self.losses else 0
         mean = float(self._sum) / (self.step - since)
         if not math.isfinite(mean):
-            raise TinaKitError(
-                f"the loss is {mean} before step {self.step}: training diverged. Lower "
-                "learning_rate, set a smaller clip, or compute in fp32 (precision: fp32)"
-            )
-        self.losses.append((self.step, mean))
-        self._sum.zero_()
+            raise self._diverged(f"the loss is {mean} before step {self.step}")
+        return mean
+
+    def _diverged(self, what: str) -> TinaKitError:
+        clip = "" if self.training.clip is None else "set a smaller clip, "
+        return TinaKitError(
+            f"{self.label}: {what}: training diverged. Lower learning_rate, {clip}or compute in "
+            "fp32 (precision: fp32)"
+        )
 
     def _save(self) -> None:
         start = time.monotonic()
-        state = {"step": self.step, "losses": self.losses, "sum": float(self._sum)}
-        self.checkpoint.save(self._tensors(), state)
+        state = {
+            "step": self.step,
+            "losses": self.losses,
+            "sum": float(self._sum),
+            "training": plain(self.training),
+        }
+        try:
+            self.checkpoint.save(self._tensors(), state)
+        except NotFinite as error:
+            raise self._diverged(f"{error} after step {self.step}") from None
         end = time.monotonic()
         # A checkpoint of gigabytes is written so seldom that it costs little.
         self._next = end + SAVING * (end - start)
@@ -136,6 +160,9 @@ class _Run:
         if saved is None:
             return
         tensors, state = saved
+        if told := misfit(tensors, state, self.module, self.training):
+            self.checkpoint.discard(told)
+            return
         module: dict[str, Tensor] = {}
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in tensors.items():
