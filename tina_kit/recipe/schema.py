@@ -96,7 +96,7 @@ class CoreOptions(Options):
     zoo: Path | None = Field(
         None,
         description="a zoo's folder (`tina-kit zoo`): its tasks and p-Models are the ID tasks and "
-        "theirs, in place of those that would be drawn and fine-tuned",
+        "theirs, in place of those that would be drawn and fine-tuned; tasks.id is then not read",
     )
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
