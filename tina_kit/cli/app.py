@@ -40,7 +40,7 @@ def version() -> None:
 
 def _register() -> None:
     # The commands' modules import `app`'s helpers, never this one.
-    from tina_kit.cli import doctor, generate, inspect, plugin, run, schema, show, zoo
+    from tina_kit.cli import doctor, generate, inspect, plugin, recipes, run, schema, show, zoo
 
     app.command("run")(run.run)
     app.command("list")(inspect.list_)
@@ -50,6 +50,7 @@ def _register() -> None:
     app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
     app.add_typer(plugin.app, name="plugin")
+    app.add_typer(recipes.app, name="recipes")
     app.add_typer(zoo.app, name="zoo")
 
 

@@ -19,8 +19,10 @@ from tina_kit.recipe.overrides import override, parse_set, part_name
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import NamedPart, Resolver, plain_node
 from tina_kit.recipe.schema import CHANCE, LARGEST, LISTS, REQUIRED, SLOTS, CoreOptions
+from tina_kit.recipe.shipped import recipe_file, suggestion
 from tina_kit.recipe.yaml12 import parse
 
+OWN = ("name", "description", "time")  # of each recipe, and not of those that extend it
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
 KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
 
@@ -35,8 +37,10 @@ def load_recipe(
 ) -> Recipe:
     """Read and check a recipe. Raises RecipeError with every mistake in it.
 
+    path: a file, or the name of a shipped recipe where there is no such file.
     sets: `key=value` texts, applied last; seeds: in place of the recipe's own.
     """
+    path = recipe_file(path)
     source = _extended(path, ())
     source = _with_profile(source, profile)
     for text in sets:
@@ -53,7 +57,8 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        near = meant(path) if isinstance(error, FileNotFoundError) else ""
+        missing = isinstance(error, FileNotFoundError)
+        near = (meant(path) or suggestion(path)) if missing else ""
         raise UserError(f"{path}: the recipe cannot be read: {error.strerror}{near}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: the recipe is not UTF-8 text") from None
@@ -69,7 +74,7 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
             raise RecipeError(
                 [Problem(base.where, "extends", f"there is no {parent}{meant(parent)}")]
             )
-        lower = _without(_extended(parent, (*above, path.resolve())), "name")
+        lower = _without(_extended(parent, (*above, path.resolve())), *OWN)
         node = merge(lower, _without(node, "extends"))
     settings = node.value.get("set")
     return _apply(_without(node, "set"), settings, "set") if settings else node
@@ -99,8 +104,8 @@ def _apply(source: Node, overrides: Node, key: str) -> Node:
     return source
 
 
-def _without(node: Node, key: str) -> Node:
-    return Node({k: v for k, v in node.items() if k != key}, node.where)
+def _without(node: Node, *keys: str) -> Node:
+    return Node({k: v for k, v in node.items() if k not in keys}, node.where)
 
 
 def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
@@ -251,4 +256,4 @@ def profile_names(path: Path) -> list[str]:
 
 def source_of(path: Path) -> Node:
     """A recipe as it is written, laid on those that it extends; nothing in it is checked."""
-    return _extended(path, ())
+    return _extended(recipe_file(path), ())
