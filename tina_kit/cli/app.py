@@ -40,8 +40,20 @@ def version() -> None:
 
 def _register() -> None:
     # The commands' modules import `app`'s helpers, never this one.
-    from tina_kit.cli import doctor, generate, inspect, plugin, recipes, run, schema, show, zoo
+    from tina_kit.cli import (
+        doctor,
+        generate,
+        init,
+        inspect,
+        plugin,
+        recipes,
+        run,
+        schema,
+        show,
+        zoo,
+    )
 
+    app.command("init")(init.init)
     app.command("run")(run.run)
     app.command("list")(inspect.list_)
     app.command("show")(show.show)
