@@ -194,6 +194,8 @@ def test_nothing_is_replaced_and_nothing_looked_at_in_vain(write, tmp_path: Path
     (tmp_path / "zoo.yaml").write_text("mine")
     with pytest.raises(UserError, match=r"zoo\.yaml: this file exists; remove it, or"):
         write("zoo")
+    with pytest.raises(UserError, match="this is a folder; name a new file in it"):
+        write("zoo", output=tmp_path)
     with pytest.raises(UserError, match="there is no folder none"):
         write("zoo", output=Path("none/zoo.yaml"))
     assert write.said == [] and (tmp_path / "zoo.yaml").read_text() == "mine"
@@ -218,6 +220,8 @@ def test_a_mistake_in_what_is_set_is_told_where_it_was_written(write, tmp_path: 
         write("zoo", "tasks.clases=3")
     with pytest.raises(UserError, match=r"dataset\.sise: there is no such option"):
         write("zoo", "dataset.sise=3")
+    with pytest.raises(UserError, match=r"^--set tasks\.classes=9: tasks: 9 classes a task, but"):
+        write("zoo", "tasks.classes=9")
     assert not list(tmp_path.glob("*.yaml"))
 
 

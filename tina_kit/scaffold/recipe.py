@@ -198,13 +198,13 @@ def _busy() -> bool:
 def _checked(
     recipe: Mapping[str, Any], sets: Sequence[str], file: Path, registry: Registry
 ) -> Recipe:
-    """The recipe as it will be, written to `file`. Raises UserError for mistakes in `sets`."""
+    """The recipe as it will be, in `file`. Raises UserError for mistakes in `sets`."""
     file.write_text(written(recipe), encoding="utf-8")
-    load_recipe(file, registry, sets=sets)  # tells them where they were written
+    loaded = load_recipe(file, registry, sets=sets)  # so that mistakes are told to be in `sets`
     file.write_text(written(_settled(recipe, sets)), encoding="utf-8")
-    for profile in profile_names(file):
+    for profile in (None, *profile_names(file)):
         load_recipe(file, registry, profile=profile)
-    return load_recipe(file, registry)
+    return loaded
 
 
 def _settled(recipe: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:

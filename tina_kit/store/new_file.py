@@ -13,6 +13,8 @@ def check_new(path: Path, remedy: str) -> None:
 
     remedy: how to choose another file.
     """
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder; name a new file in it, or {remedy}")
     if os.path.lexists(path):
         raise UserError(f"{path}: this file exists; remove it, or {remedy}")
     folder = path.parent
