@@ -132,11 +132,11 @@ def test_what_is_set_counts_before_the_images_are_read(write, tmp_path: Path) ->
     table = tmp_path / "names.tsv"
     table.write_text("".join(f"{name}\tbig {name}\n" for name in ANIMALS[:8]))
     sets = ["dataset.test_fraction=0.5", "dataset.size=16", "dataset.names=names.tsv"]
-    written = write("zoo", *sets, "tasks.id=5", output=tmp_path / "zoo.yaml")
+    written = write("zoo", *sets, "tasks.id=5", output=tmp_path / "set.yaml")
     assert written.findings.train == [5] * 8 and written.findings.size == (16, 16)
     assert written.findings.classes[0] == "big ant"
     recipe = load_recipe(written.path, discover())
-    assert recipe.plain()["tasks"]["id"] == 5
+    assert recipe.plain()["tasks"]["id"] == 5 and recipe.core.name == "set"
     assert recipe.dataset.options.size == 16  # type: ignore[attr-defined]
     assert "root: zoo" in written.path.read_text()
     assert "names: names.tsv" in written.path.read_text()
@@ -223,6 +223,14 @@ def test_a_mistake_in_what_is_set_is_told_where_it_was_written(write, tmp_path: 
     with pytest.raises(UserError, match=r"^--set tasks\.classes=9: tasks: 9 classes a task, but"):
         write("zoo", "tasks.classes=9")
     assert not list(tmp_path.glob("*.yaml"))
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_nothing_is_said_of_what_was_set(write, tmp_path: Path) -> None:
+    fill(tmp_path / "zoo", ANIMALS[:4], 5)
+    text = write("zoo", "architecture={use: cnn, widths: [4, 6]}").path.read_text()
+    assert "the paper's CNN" not in text and "the CNN below" not in text
+    assert "\narchitecture: {use: cnn, widths: [4, 6]}\n" in text
 
 
 @pytest.mark.usefixtures("unmeasured")

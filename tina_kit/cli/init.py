@@ -31,7 +31,10 @@ def init(
     ] = "auto",
     strict: Strict = False,
 ) -> None:
-    """Look at your images and write a recipe that fits them and this machine."""
+    """Look at your images and write a recipe that fits them and this machine.
+
+    Options of the data set are given as --set dataset.OPTION=VALUE.
+    """
     found = registry(strict=strict)
 
     from tina_kit.pipeline.estimate import table, total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import comb
 from pathlib import Path
 
@@ -15,8 +15,13 @@ from tina_kit.pipeline.runtime import Runtime
 from tina_kit.scaffold.findings import Findings
 
 
-def comments(path: Path, found: Findings, plan: Plan, costs: Sequence[Cost]) -> dict[str, str]:
-    """By dotted key, for the recipe that `path` is to hold; "" is what it begins with."""
+def comments(
+    path: Path, found: Findings, plan: Plan, costs: Sequence[Cost], settled: Collection[str]
+) -> dict[str, str]:
+    """By dotted key, for the recipe that `path` is to hold; "" is what it begins with.
+
+    settled: the keys that the user has set, of which nothing is said.
+    """
     told = {"": _head(path, found, plan, costs), **_KEYS}
     tasks, dataset = plan.recipe.tasks.options, plan.recipe.dataset.options
     size, classes = getattr(tasks, "classes", 0), len(found.classes)
@@ -27,13 +32,13 @@ def comments(path: Path, found: Findings, plan: Plan, costs: Sequence[Cost]) -> 
     )
     if found.uneven:
         told["evaluation"] += " As classes differ in size, each counts the same."
-    if "size" in type(dataset).model_fields:
+    if "size" in type(dataset).model_fields and "architecture" not in settled:
         height, width = found.size
         told["dataset"] = (
             f"Images are cropped to a square and resized to {width} × {height} pixels, which is "
             "enough for the CNN below. Twice the side takes four times as long."
         )
-    return told
+    return {key: text for key, text in told.items() if key not in settled}
 
 
 def run_command(path: Path) -> str:

@@ -70,13 +70,12 @@ def write_recipe(
     """
     others = [text for text in sets if _top(text) != "dataset"]
     dataset = _dataset(images, [text for text in sets if _top(text) == "dataset"])
-    name = _named(images, dataset)
-    path = Path(f"{name}.yaml") if output is None else output
+    path = output or Path(f"{_name(_called(images, dataset))}.yaml")
     check_new(path, _REMEDY)
     runtime = Runtime.of(Store.default(), resolve_device(device), "auto")
     part, dataset, found = _looked(dataset, registry, runtime, say)
     conditioner = _conditioner(registry, found.classes, others)
-    recipe = {"name": name, "dataset": dataset, **fitted(found, conditioner)}
+    recipe = {"name": _name(path.stem), "dataset": dataset, **fitted(found, conditioner)}
     if _busy():
         say("note: other programs keep this machine busy, so times may come out too long")
     say("Measuring a few steps of every stage …")
@@ -89,7 +88,7 @@ def write_recipe(
         )
         costs = estimate(plan)
     recipe["dataset"] = _located(dataset, part, path.resolve().parent)
-    told = comments(path, found, plan, costs)
+    told = comments(path, found, plan, costs, [_top(text) for text in others])
     write_new(path, written(_settled(recipe, others), told), _REMEDY)
     return Written(path, found, costs)
 
@@ -114,10 +113,13 @@ def _overridden(recipe: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any
     return changed
 
 
-def _named(images: Path | None, dataset: Mapping[str, Any]) -> str:
-    """What a recipe may be called, from what its images are called."""
-    name = str(dataset.get("use")) if images is None else images.expanduser().resolve().name
-    return re.sub(r"[^\w.+-]+", "_", name).strip("._-")[:60] or "mine"
+def _called(images: Path | None, dataset: Mapping[str, Any]) -> str:
+    return str(dataset.get("use")) if images is None else images.expanduser().resolve().name
+
+
+def _name(text: str) -> str:
+    """What a recipe may be called, as near to `text` as possible."""
+    return re.sub(r"[^\w.+-]+", "_", text).strip("._-")[:60] or "mine"
 
 
 def _looked(
