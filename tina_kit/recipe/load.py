@@ -22,8 +22,10 @@ from tina_kit.recipe.paths import located
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import Resolver, plain_node
 from tina_kit.recipe.schema import CHANCE, LARGEST, LISTS, REQUIRED, SLOTS, CoreOptions
+from tina_kit.recipe.shipped import recipe_file, suggestion
 from tina_kit.recipe.yaml12 import parse
 
+OWN = ("name", "description", "time")  # of each recipe, and not of those that extend it
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
 # Above the recipes, which lie on layers up to 1.
 _PROFILE, _SETS, _STUDY = 2, 3, 4
@@ -41,10 +43,12 @@ def load_recipe(
 ) -> Recipe:
     """Read and check a recipe. Raises RecipeError with every mistake in it.
 
+    path: a file, or the name of a shipped recipe where there is no such file.
     sets: `key=value` texts or a mapping of dotted keys, applied last; seeds: in place of the
     recipe's own; recorded: whether it was written by a run, with every default, so that options may
     have no effect.
     """
+    path = recipe_file(path)
     source = _extended(path, ())
     source = _with_profile(source, profile)
     for key, value in _overrides(sets):
@@ -70,7 +74,8 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        near = meant(path) if isinstance(error, FileNotFoundError) else ""
+        missing = isinstance(error, FileNotFoundError)
+        near = (meant(path) or suggestion(path)) if missing else ""
         raise UserError(f"{path}: the recipe cannot be read: {error.strerror}{near}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: the recipe is not UTF-8 text") from None
@@ -87,7 +92,7 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
             raise RecipeError(
                 [Problem(base.where, "extends", f"there is no {parent}{meant(parent)}")]
             )
-        lower = _without(_extended(parent, (*above, path.resolve())), "name")
+        lower = _without(_extended(parent, (*above, path.resolve())), *OWN)
         node = merge(lower, _without(node, "extends"))
     settings = node.value.get("set")
     return _apply(_without(node, "set"), settings, "set", layer + 1) if settings else node
@@ -124,8 +129,8 @@ def _apply(source: Node, overrides: Node, key: str, layer: int) -> Node:
     return source
 
 
-def _without(node: Node, key: str) -> Node:
-    return Node({k: v for k, v in node.items() if k != key}, node.where)
+def _without(node: Node, *keys: str) -> Node:
+    return Node({k: v for k, v in node.items() if k not in keys}, node.where)
 
 
 def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = False) -> Recipe:
@@ -280,4 +285,4 @@ def profile_names(path: Path) -> list[str]:
 
 def source_of(path: Path) -> Node:
     """A recipe as it is written, laid on those that it extends; nothing in it is checked."""
-    return _extended(path, ())
+    return _extended(recipe_file(path), ())

@@ -90,7 +90,8 @@ class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.+-]+$", description="names the run folder")
-    description: str = ""
+    description: str = Field("", description="one line, for `tina-kit recipes`")
+    time: str = Field("", description="how long a run takes, for `tina-kit recipes`")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
     zoo: Path | None = Field(
