@@ -84,7 +84,7 @@ class _Run:
         self.checkpoint = checkpoint
         self.label = label
         self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(self.parameters, training)
+        self.optimizer = make_optimizer(self.parameters, training)
         self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
         self.step = 0
         self.losses: list[tuple[int, float]] = []
@@ -104,7 +104,7 @@ class _Run:
         self.optimizer.step()
         if self.training.ema:
             decay = ema_decay(self.training.ema, self.step)
-            torch._foreach_lerp_(self.ema, [p.detach() for p in self.parameters], 1 - decay)
+            update_average(self.ema, self.parameters, 1 - decay)
         self._sum += loss.detach().float()
         self.step += 1
         recorded = self.step % self._every == 0 or self.step == self.training.steps
@@ -214,17 +214,26 @@ def ema_decay(decay: float, step: int) -> float:
     return min(decay, (1 + step) / (10 + step))
 
 
-def _optimizer(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
+def update_average(average: list[Tensor], parameters: list[nn.Parameter], share: float) -> None:
+    """Move the averaged weights towards the parameters by so large a share."""
+    torch._foreach_lerp_(average, [p.detach() for p in parameters], share)
+
+
+def make_optimizer(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
+    """One pass over each parameter (`fused`), where all lie on a device that has it."""
+    fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
     if training.optimizer == "sgd":
         return torch.optim.SGD(
             parameters,
             lr=training.learning_rate,
             momentum=training.momentum,
             weight_decay=training.weight_decay,
+            fused=fused,
         )
     return torch.optim.AdamW(
         parameters,
         lr=training.learning_rate,
         betas=training.betas,
         weight_decay=training.weight_decay,
+        fused=fused,
     )

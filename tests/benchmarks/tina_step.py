@@ -1,0 +1,142 @@
+"""A training step of Tina, against a plain PyTorch transformer of the same size in fp32 with AdamW,
+clipping and EMA; where the kit's step spends its time; and the share of the machine's matrix peak.
+
+Run `python -m tests.benchmarks.tina_step`. CNN-5K in chunks, 10 prompts: 22 tokens.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+
+import torch
+from tina_architectures.cnn import CNN
+from tina_architectures.options import CNNOptions
+from tina_generators.frame import Frame
+from tina_generators.transformer import TinaTransformer
+from tina_tokenizers.options import LayerChunksOptions
+from tina_tokenizers.tokenizers import LayerChunks
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.benchmarks.sides import arguments, compare
+from tina_kit.api import Training
+from tina_kit.training import resolve_precision
+from tina_kit.training.loop import make_optimizer, update_average
+from tina_kit.training.precision import autocast
+
+CLASSES, WIDTH, BATCH, HIDDEN, DEPTH, HEADS = 10, 512, 64, 512, 12, 8
+CPU = torch.device("cpu")
+TRAINING = Training(steps=1, learning_rate=4e-4, clip=0.1, ema=0.999)
+
+
+class Plain(nn.Module):
+    """PyTorch's own encoder layers on tokens of one width."""
+
+    def __init__(self, hidden: int, depth: int, width: int) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(
+            hidden, HEADS, 4 * hidden, 0.0, "gelu", batch_first=True, norm_first=True
+        )
+        self.encode, self.decode = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.blocks = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.blocks(self.encode(x)))
+
+
+class PlainStep:
+    def __init__(self, network: nn.Module, tokens: Tensor) -> None:
+        self.network, self.tokens = network, tokens
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=4e-4)
+        self.average = copy.deepcopy(network)
+
+    def __call__(self) -> None:
+        self.optimizer.zero_grad()
+        F.mse_loss(self.network(self.tokens), self.tokens).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 0.1)
+        self.optimizer.step()
+        with torch.no_grad():
+            for mean, new in zip(self.average.parameters(), self.network.parameters()):
+                mean.lerp_(new, 0.001)
+
+
+class KitStep:
+    """The parts of the kit's step, each timed."""
+
+    def __init__(self, network: TinaTransformer, frame: Frame, batch: int) -> None:
+        self.network, self.frame = network, frame
+        random = torch.Generator().manual_seed(0)
+        self.clean = frame.encode(torch.randn(batch, frame.layout.size, generator=random))
+        self.prompts = torch.randn(batch, CLASSES, WIDTH, generator=random)
+        self.level = torch.rand(batch, generator=random)
+        self.parameters = list(network.parameters())
+        self.optimizer = make_optimizer(self.parameters, TRAINING)
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.precision = resolve_precision("auto", CPU)
+        self.spent: dict[str, list[float]] = {}
+
+    def __call__(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.precision, CPU):
+            made = self._time("forward", self.forward)
+            loss = (made - self.clean).square().mean()
+        self._time("backward", loss.backward)
+        self._time("clip", lambda: nn.utils.clip_grad_norm_(self.parameters, 0.1))
+        self._time("optimiser", self.optimizer.step)
+        self._time("average", lambda: update_average(self.average, self.parameters, 0.001))
+
+    def forward(self) -> Tensor:
+        made: Tensor = self.network(self.clean, self.level, self.prompts, self.frame.groups, None)
+        return made
+
+    def _time(self, name: str, work):  # type: ignore[no-untyped-def]
+        start = time.perf_counter()
+        result = work()
+        self.spent.setdefault(name, []).append(time.perf_counter() - start)
+        return result
+
+
+def peak(precision: str, size: int) -> float:
+    """GFLOP/s of a large matrix product."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    a @ b
+    start = time.perf_counter()
+    for _ in range(3):
+        a @ b
+    return 3 * 2 * size**3 / (time.perf_counter() - start) / 1e9
+
+
+def main() -> None:
+    given = arguments(__doc__)
+    hidden, depth, batch = (32, 1, 4) if given.tiny else (HIDDEN, DEPTH, BATCH)
+    layout = CNN(CNNOptions()).layout(CLASSES)
+    tokenizer = LayerChunks(LayerChunksOptions())
+    frame = Frame(layout, tokenizer)
+    network = TinaTransformer(frame.groups, CLASSES, WIDTH, hidden, depth, HEADS)
+    kit = KitStep(network, frame, batch)
+    tokens = kit.clean.shape[1] + CLASSES + 1
+    plain_network = Plain(hidden, depth, 576)
+    plain = PlainStep(plain_network, torch.randn(batch, tokens, 576))
+    sizes = [sum(p.numel() for p in n.parameters()) / 1e6 for n in (network, plain_network)]
+    print(f"{sizes[0]:.1f} M parameters against {sizes[1]:.1f} M, {tokens} tokens, {kit.precision}")
+    print(
+        compare("a training step of Tina, against plain PyTorch in fp32", kit, plain, given.rounds)
+    )
+    total = sum(statistics.median(times) for times in kit.spent.values())
+    for name, times in kit.spent.items():
+        middle = statistics.median(times)
+        print(f"  {name:<9} {1000 * middle:8.1f} ms, {100 * middle / total:.0f}%")
+    blocks = sum(p.numel() for p in network.blocks.parameters() if p.ndim == 2)
+    products = 6 * blocks * batch * tokens / 1e9  # forward and backward
+    rate = products / sum(statistics.median(kit.spent[n]) for n in ("forward", "backward"))
+    top = peak(kit.precision, 64 if given.tiny else 2048)
+    print(
+        f"  matrix products: {rate:.0f} GFLOP/s, {100 * rate / top:.0f}% of this machine's {top:.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
