@@ -101,10 +101,10 @@ def plain_evaluation(
 
 
 def main() -> None:
-    given = arguments(__doc__)
+    given = arguments(__doc__, epochs=10, models=1000)
     pixels, labels, classes = images(given.tiny)
     data = task_data(pixels, labels, classes)
-    zoo, epochs, evaluated = (2, 1, 3) if given.tiny else (100, 10, 1000)
+    zoo, epochs, evaluated = (2, 1, 3) if given.tiny else (100, given.epochs, given.models)
     layout = CNN5K.layout(CLASSES)
     start = torch.randn(evaluated, layout.size, generator=torch.Generator().manual_seed(2)) * 0.1
     tasks = drawn(evaluated, classes)

@@ -23,9 +23,9 @@ class Ratio:
     def __str__(self) -> str:
         middle = statistics.median(self.rounds)
         return (
-            f"{self.name}: {middle:.2f} times as fast ({min(self.rounds):.2f} to "
-            f"{max(self.rounds):.2f} in {len(self.rounds)} rounds; {self.kit_seconds:.3f} s against "
-            f"{self.plain_seconds:.3f} s)"
+            f"{self.name}: {middle:.2f} times as fast "
+            f"({min(self.rounds):.2f} to {max(self.rounds):.2f} in {len(self.rounds)} rounds; "
+            f"{self.kit_seconds:.3f} s against {self.plain_seconds:.3f} s)"
         )
 
 
@@ -49,12 +49,15 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def arguments(description: str) -> Namespace:
-    """`--tiny`: a size that ends in seconds and says nothing about speed; `--rounds`, `--threads`."""
+def arguments(description: str | None, **sizes: int) -> Namespace:
+    """`--tiny`: a size that ends in seconds and says nothing about speed; `--rounds`, `--threads`
+    and `sizes` with their defaults."""
     parser = ArgumentParser(description=description)
     parser.add_argument("--tiny", action="store_true", help="only show that it runs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    for name, default in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
     if given.tiny:
         given.rounds = 1

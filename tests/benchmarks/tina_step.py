@@ -133,9 +133,8 @@ def main() -> None:
     products = 6 * blocks * batch * tokens / 1e9  # forward and backward
     rate = products / sum(statistics.median(kit.spent[n]) for n in ("forward", "backward"))
     top = peak(kit.precision, 64 if given.tiny else 2048)
-    print(
-        f"  matrix products: {rate:.0f} GFLOP/s, {100 * rate / top:.0f}% of this machine's {top:.0f}"
-    )
+    share = f"{100 * rate / top:.0f}% of this machine's {top:.0f}"
+    print(f"  matrix products: {rate:.0f} GFLOP/s, {share}")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class ConditionerStage(Stage):
     stands for a given encoder."""
 
     kind = "conditioner"
-    version = 2
+    version = 3
 
     def __init__(self, runtime: Runtime, encoder: Encoder) -> None:
         super().__init__(runtime, "conditioner")

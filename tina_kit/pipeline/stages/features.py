@@ -25,6 +25,7 @@ _FILE = "features.safetensors"
 
 class FeaturesStage(Stage):
     kind = "features"
+    version = 2
 
     def __init__(self, runtime: Runtime, images: ImagesStage, generic: GenericStage) -> None:
         super().__init__(runtime, "features", generic.seed)

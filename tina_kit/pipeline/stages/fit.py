@@ -50,6 +50,7 @@ class FitStage(Stage):
     """Depends on the ID shards alone: nothing else of the zoo is ever learned from."""
 
     kind = "fit"
+    version = 2
 
     def __init__(self, row: GeneratorRow) -> None:
         super().__init__(row.runtime, f"fit/{row.name}", row.seed)

@@ -25,6 +25,7 @@ class GenericStage(Stage):
     `class_count`."""
 
     kind = "generic"
+    version = 2
 
     def __init__(
         self,
