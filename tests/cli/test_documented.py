@@ -31,7 +31,8 @@ def commands(group: typer.Typer, prefix: str = "") -> Iterator[str]:
         yield prefix + (command.name or command.callback.__name__)
     for below in group.registered_groups:
         assert below.name and below.typer_instance
-        if below.typer_instance.registered_callback is not None:  # a command by itself, too
+        callback = below.typer_instance.registered_callback
+        if callback is not None and callback.invoke_without_command is True:
             yield below.name
         yield from commands(below.typer_instance, f"{below.name} ")
 
