@@ -24,7 +24,7 @@ BELOW = {
     "zoo": {"api", "training", "plugins", "recipe", "store"},
     "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
-    "scaffold": {"api"},
+    "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline"},
     "cli": {
         "api",
         "plugins",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tina_kit.api.observer import Observer
     from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.pipeline.plan import Plan
+    from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registry
     from tina_kit.recipe import Recipe
 
@@ -131,7 +132,7 @@ def execute(
     registry: Registry,
     output: str | Path,
     device: str = "auto",
-    started: Callable[[Plan], None] = lambda plan: None,
+    started: Callable[[Run], None] = lambda run: None,
 ) -> FinishedRun:
     """started: called once the run folder exists."""
     from tina_kit.pipeline.console import log
@@ -142,7 +143,7 @@ def execute(
     origins = sorted({loaded.plugin.origin for loaded in registry.plugins})
     current = Run.start(plan, Path(output), ["tina-kit", *sys.argv[1:]], origins)
     plan.runtime.observer.invite(*observers_of(registry, current.info(), log))
-    started(plan)
+    started(current)
     current.execute()
     return FinishedRun(current.folder, registry, device)
 

@@ -16,9 +16,7 @@ from torch.nn import functional as F
 from tina_architectures.classifier import classifier_parameters, classify_many
 from tina_architectures.options import TimmOptions
 from tina_architectures.pixels import standardise
-from tina_kit.api import Architecture, Layout, UserError, read_checkpoint
-
-_NETWORKS = ("state_dict_ema", "model_ema", "state_dict", "model")  # the first that there is
+from tina_kit.api import Architecture, Layout, StateDict, UserError, read_state_dict
 
 
 class Network(nn.Module):
@@ -86,6 +84,11 @@ class Backbone(Architecture):
         path = self.options.checkpoint
         return {} if path is None else {"checkpoint": path}
 
+    def facts(self) -> Mapping[str, Any]:
+        """What belongs to the model's weights, also where they are read from a file."""
+        seen = {"image mean": list(self.mean), "image std": list(self.std)}
+        return {"image size": list(self.size), **seen}
+
     def build(self, classes: int) -> nn.Module:
         return self._network(self._create(), classes)
 
@@ -146,32 +149,28 @@ class Backbone(Architecture):
     def _from_file(self, path: Path) -> nn.Module:
         with torch.device("meta"):
             whole = timm.create_model(self.options.model).state_dict()
-            classifier = whole.keys() - self._create().state_dict().keys()
-        state = {name: t for name, t in _read(path).items() if name not in classifier}
+            mine = {name: tuple(t.shape) for name, t in self._create().state_dict().items()}
+        found = read_state_dict(path, mine.keys())
+        state = {
+            name: tensor
+            for name, tensor in timm.models.clean_state_dict(dict(found.tensors)).items()
+            if name in mine or name not in whole
+        }
+        if broken := [n for n, t in state.items() if not t.isfinite().all()]:
+            raise UserError(f"{path}: {', '.join(broken[:5])}: not finite")
         # timm loads what it finds where it adapts a classifier; where it has none to adapt it is
         # strict, and the weights of another model do not pass for this one's.
         weights = {"state_dict": state, "num_classes": 0, "classifier": None}
         try:
             backbone = self._create(pretrained=True, pretrained_cfg_overlay=weights)
         except (KeyError, RuntimeError) as error:
+            misfit = StateDict(state).misfit(mine, exact=True)
+            reason = misfit or " ".join(str(error).split())[:300]
             raise UserError(
-                f"{path}: these are no weights of timm's '{self.options.model}': "
-                f"{' '.join(str(error).split())[:300]}"
+                f"{path}: these are no weights of timm's '{self.options.model}': {reason}"
             ) from None
         cast(dict[str, Any], backbone.pretrained_cfg).pop("state_dict")  # frees it
         return backbone
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, averaged where it has such, named as timm names them."""
-    content = read_checkpoint(path)
-    whole = content if isinstance(content, Mapping) else {}
-    state = next((whole[part] for part in _NETWORKS if whole.get(part) is not None), whole)
-    named = state.items() if isinstance(state, Mapping) else ()
-    tensors = {str(name): value for name, value in named if isinstance(value, Tensor)}
-    if not tensors:
-        raise UserError(f"{path}: holds no weights")
-    return dict(timm.models.clean_state_dict(tensors))
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -99,3 +100,7 @@ class TimmOptions(Options):
         description="side that images are resized to; by default the model's own",
         json_schema_extra={"unit": "pixels"},
     )
+
+    def without_effect(self) -> Mapping[str, str]:
+        replaced = self.pretrained and self.checkpoint is not None
+        return {"pretrained": "checkpoint"} if replaced else {}

@@ -11,18 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from tina_conditioners.clip_models import (
-    MINI,
     MINI_FILE,
     Config,
     Preprocess,
     configuration,
     image_side,
     pretrained_model,
+    quick_gelu,
     random_model,
     tag_of,
     tokenizer,
 )
-from tina_conditioners.options import OpenClipOptions
+from tina_conditioners.options import MINI, OpenClipOptions
 from tina_conditioners.threads import one_thread
 from tina_kit.api import Conditioner
 
@@ -73,6 +73,12 @@ class OpenClip(Conditioner):
         own = MINI_FILE if self.options.model == MINI else None
         paths = {"config": self.options.config or own, "checkpoint": self.options.checkpoint}
         return {name: path for name, path in paths.items() if path is not None}
+
+    def facts(self) -> Mapping[str, Any]:
+        """What belongs to the weights and decides what they mean, wherever they come from."""
+        seen = self._preprocess
+        gelu = "QuickGELU" if quick_gelu(self._config, tag_of(self.options)) else "GELU"
+        return {"activation": gelu, "image mean": list(seen.mean), "image std": list(seen.std)}
 
     def embed(self, prompts: Sequence[str]) -> Tensor:
         model, device = self._model()

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tina_conditioners.options import OpenClipOptions
-from tina_kit.api import UserError, read_checkpoint
+from tina_conditioners.clip_weights import load_weights
+from tina_conditioners.options import MINI, OpenClipOptions
+from tina_kit.api import UserError
 
-MINI = "mini-clip"
-"""The configuration that comes with the kit."""
 MINI_FILE = Path(__file__).with_name("mini_clip.json")
 
 Config = dict[str, Any]
@@ -123,21 +122,18 @@ def random_model(options: OpenClipOptions, config: Config, seed: int) -> nn.Modu
 
 def pretrained_model(options: OpenClipOptions, config: Config) -> nn.Module:
     """A model with the weights of a file or of a download; nothing in them is executed."""
-    import open_clip
-
     tag = tag_of(options)
     path = options.checkpoint or _download(options, tag)
-    read_checkpoint(path)  # so that below only weights that do not fit are left to fail
-    # The activation belongs to the weights: OpenAI's were trained with QuickGELU.
-    own = config | ({"quick_gelu": True} if tag.get("quick_gelu") else {})
+    own = config | ({"quick_gelu": True} if quick_gelu(config, tag) else {})
     model = random_model(options, own, seed=0)
-    try:
-        open_clip.load_checkpoint(model, str(path), weights_only=True)
-    except Exception as error:  # every model's weights fail in their own way
-        raise UserError(
-            f"{path}: holds no weights of {options.config or options.model} ({_line(error)})"
-        ) from error
+    load_weights(model, path, str(options.config or options.model))
     return model.eval()
+
+
+def quick_gelu(config: Config, tag: Mapping[str, Any]) -> bool:
+    """Whether the activation is QuickGELU and not GELU. It belongs to the weights: OpenAI's were
+    trained with QuickGELU, which their models' configurations do not say."""
+    return bool(tag.get("quick_gelu") or config.get("quick_gelu"))
 
 
 def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> Path:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tina_kit.api import Options, Part, aside, part
+
+MINI = "mini-clip"
+"""The configuration of an open_clip model that comes with the kit."""
 
 
 class HashedNgramsOptions(Options):
@@ -48,8 +52,9 @@ class OpenClipOptions(Options):
     )
     pretrained: str | None = Field(
         "openai",
-        description="open_clip's tag of the weights, which also tells their activation and image "
-        "statistics; null for weights of one's own",
+        description="open_clip's tag of the weights, which also sets the activation and image "
+        "statistics that they were trained with; null for the configuration's own. Must be given "
+        "with a checkpoint, unless config is",
     )
     checkpoint: Path | None = Field(
         None, description="a file with these weights (safetensors or torch), so no download"
@@ -58,6 +63,23 @@ class OpenClipOptions(Options):
         "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
     )
     seed: int = Field(0, ge=0, description="of random weights, which training starts from too")
+
+    @property
+    def untagged(self) -> str:
+        """The option that names a model whose weights open_clip has no tags for, "" if it has."""
+        return "config" if self.config is not None else "model" if self.model == MINI else ""
+
+    def without_effect(self) -> Mapping[str, str]:
+        idle = {}
+        if self.config is not None:
+            idle["model"] = "config"
+        if self.weights == "pretrained":
+            idle["seed"] = "weights"
+        if self.pretrained is not None and self.weights != "pretrained":
+            idle["pretrained"] = "weights"
+        elif self.pretrained is not None and self.untagged:
+            idle["pretrained"] = self.untagged
+        return idle
 
     @field_validator("weights", mode="before")
     @classmethod
@@ -70,6 +92,17 @@ class OpenClipOptions(Options):
     def _checkpoint_is_pretrained(self) -> OpenClipOptions:
         if self.checkpoint is not None and self.weights != "pretrained":
             raise ValueError(f"checkpoint goes with weights: pretrained, not {self.weights}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_in_a_file_have_a_tag(self) -> OpenClipOptions:
+        tagged = self.checkpoint is None or self.untagged or "pretrained" in self.model_fields_set
+        if not tagged:
+            raise ValueError(
+                "checkpoint: give pretrained too, since the activation (QuickGELU or GELU) and the "
+                "image statistics belong to the weights: the tag that they have in open_clip, or "
+                "null for what the configuration says"
+            )
         return self
 
 
@@ -92,6 +125,11 @@ class MiniClipOptions(OpenClipOptions):
     )
     learning_rate: float = Field(2e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
+
+    def without_effect(self) -> Mapping[str, str]:
+        of_training = ("steps", "batch_size", "learning_rate", "weight_decay")
+        idle = {} if self.weights == "train" else dict.fromkeys(of_training, "weights")
+        return {**super().without_effect(), **idle}
 
 
 class DescriptionsOptions(Options):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tina_conditioners.names import listed
 from tina_conditioners.options import EmbeddingTableOptions
-from tina_kit.api import Conditioner, UserError, name_index, name_key
+from tina_kit.api import Conditioner, UserError, abridged, name_index, name_key
 
 
 class EmbeddingTable(Conditioner):
@@ -50,6 +50,10 @@ class EmbeddingTable(Conditioner):
             index = name_index(texts, [f"row {row}" for row in range(len(texts))])
         except UserError as error:
             raise UserError(f"{path}: names: {error}") from None
+        if broken := [name for name, row in zip(texts, rows) if not row.isfinite().all()]:
+            raise UserError(
+                f"{path}: {len(broken)} embeddings hold NaN or infinity: {abridged(broken)}"
+            )
         return index, F.normalize(rows, dim=1) if self.options.normalise else rows
 
     @property

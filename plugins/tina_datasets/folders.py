@@ -56,6 +56,10 @@ class FolderLayout:
         self._tell_beside(places)
         return places
 
+    @property
+    def is_split(self) -> bool:
+        return len(self._places) == 2
+
     @cached_property
     def classes(self) -> list[str]:
         names = [self._classes(place) for place in self._places]

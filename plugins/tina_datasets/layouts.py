@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 TABLES = ("train.csv", "val.csv", "test.csv")
 SPLITS: tuple[Split, ...] = ("train", "test")
+_OF_THE_SPLIT = {"test_fraction", "split_seed"}
 
 
 class Layout(Protocol):
@@ -57,6 +58,10 @@ class Layout(Protocol):
     @property
     def files(self) -> dict[Split, list[ImageFile]]: ...
 
+    @property
+    def is_split(self) -> bool:
+        """Whether folders say which split an image belongs to."""
+
 
 class ImageFilesDataset(Dataset):
     """A data set of image files; `layout` says where they lie."""
@@ -71,6 +76,7 @@ class ImageFilesDataset(Dataset):
         """Raises UserError when the data is missing."""
 
     def files(self) -> Mapping[str, str | Path]:
+        self._check_split(self.layout)
         images = [file for split in self.layout.files.values() for file in split]
         return {self._name(file.path): file.path for file in images}
 
@@ -85,6 +91,17 @@ class ImageFilesDataset(Dataset):
             known += "\0".join(["", *names])
         # Without it a run must refuse what another has left out.
         return f"{known}\0skip_damaged" if self.options.skip_damaged else known
+
+    def _check_split(self, layout: Layout) -> None:
+        """Raise UserError where a split was asked for that the folders have made already."""
+        given = {n: getattr(self.options, n) for n in self.options.model_fields_set & _OF_THE_SPLIT}
+        fields = type(self.options).model_fields
+        asked = sorted(name for name, value in given.items() if value != fields[name].default)
+        if asked and layout.is_split:
+            raise UserError(
+                f"{layout.root}: its folders say which images are for training and which for "
+                f"testing, so that {' and '.join(asked)} would have no effect; leave it out"
+            )
 
     @property
     def larger_than(self) -> int:  # type: ignore[override]
@@ -147,6 +164,8 @@ class TableLayout:
     The tables part the classes, as few-shot learning does, not the images of a class: all three
     are read, and each class is split here.
     """
+
+    is_split = False
 
     def __init__(
         self, root: Path, test_fraction: float, split_seed: int, exclude: Sequence[str] = ()

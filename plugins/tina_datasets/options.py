@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -149,6 +150,9 @@ class UnseenClassesOptions(TaskOptions):
         "generic model, experts, a conditioner) learns all classes, and only ID and OOD tasks, and "
         "so the p-Models that generators learn from, are kept to the first shard",
     )
+
+    def without_effect(self) -> Mapping[str, str]:
+        return {} if self.shares else {"tests": "shares"}
 
     @field_validator("seen")
     @classmethod

@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tina_generators.inheritance import Ancestor
-from tina_kit.api import UserError, read_checkpoint
+from tina_kit.api import UserError, read_state_dict
 
 # Ours: theirs, beneath `blocks.N.` (G.pt, minGPT) or `h.N.` (GPT-2).
 _SEPARATE = {
@@ -34,10 +34,10 @@ _FUSED = {
     "mlp.0": "mlp.c_fc",
     "mlp.2": "mlp.c_proj",
 }
-_BLOCK = re.compile(r"(?:.*\.)?(?:blocks|h)\.(\d+)\.(.+)\.(weight|bias)")
-_LAST = re.compile(r"(?:.*\.)?ln_f\.(weight|bias)")
+_PARTS = "|".join(re.escape(name) for name in (*_SEPARATE.values(), *_FUSED.values()))
+_BLOCK = re.compile(rf"(?:blocks|h)\.(\d+)\.({_PARTS})\.(weight|bias)")
+_LAST = re.compile(r"ln_f\.(weight|bias)")
 _NORM = re.compile(r"norm\d?\.weight$")
-_NETWORKS = ("G_ema", "G", "ema", "model", "state_dict")  # the first that there is
 _EXPECTED = (
     "expected the blocks of G.pt (blocks.N.ln1, attn.query, attn.key, attn.value, attn.proj, ln2, "
     "mlp.0, mlp.2) or of GPT-2 (h.N.ln_1, attn.c_attn, attn.c_proj, ln_2, mlp.c_fc, mlp.c_proj) "
@@ -59,25 +59,23 @@ def read_foreign(path: Path, heads: int) -> Ancestor:
         raise UserError(f"inherit_file: {path}: {_EXPECTED}; found {some}")
     parts = {f"norm.{kind}": tensor for kind, tensor in last.items()}
     for number, block in blocks.items():
-        ours = _ours(block, names)
-        parts |= {f"blocks.{number}.{name}": tensor for name, tensor in ours.items()}
+        named = _ours(block, names).items()
+        parts |= {f"blocks.{number}.{name}": tensor for name, tensor in named}
     parts |= _biases(parts)
     if problems := _problems(parts, len(blocks), heads):
         raise UserError(f"inherit_file: {path}: {'; '.join(problems)}; {_EXPECTED}")
-    return Ancestor(path.name, {name: tensor.float() for name, tensor in parts.items()}, heads)
+    ours = {name: tensor.float() for name, tensor in parts.items()}
+    if broken := [name for name, tensor in ours.items() if not tensor.isfinite().all()]:
+        raise UserError(f"inherit_file: {path}: not finite: {', '.join(broken)}, in Tina's words")
+    return Ancestor(path.name, ours, heads)
 
 
-def _state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, or of the first part of it that is a network's state."""
+def _state(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of the network that has such blocks, under their own names."""
     try:
-        content = read_checkpoint(path)
+        return read_state_dict(path, lambda name: bool(_BLOCK.fullmatch(name))).tensors
     except UserError as error:
         raise UserError(f"inherit_file: {error}") from None
-    holders = [content.get(name) for name in _NETWORKS] if isinstance(content, Mapping) else []
-    for holder in [*holders, content]:
-        if isinstance(holder, Mapping):
-            return {str(k): v for k, v in holder.items() if isinstance(v, Tensor)}
-    return {}
 
 
 def _sorted_out(

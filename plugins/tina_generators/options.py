@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -64,7 +65,8 @@ class TransformerOptions(Options):
         1.0,
         gt=0,
         description="of the classes' entries in the loss, where the others weigh 1: rows differ "
-        "more between classes than between tasks, and only the latter is the p-Model's own",
+        "more between classes than between tasks, and only the latter is the p-Model's own. Where "
+        "all entries are a class's it changes nothing",
     )
     prompts: Literal["text", "image"] = Field(
         "text", description="trained on class names, or on random training images of each class"
@@ -114,6 +116,9 @@ class TransformerOptions(Options):
     clip: float = Field(0.1, gt=0, examples=[1.0], description="largest norm of the gradient")
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
 
+    def without_effect(self) -> Mapping[str, str]:
+        return {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
+
     @model_validator(mode="after")
     def _options_fit_each_other(self) -> TransformerOptions:
         if self.hidden_size % self.heads:
@@ -140,7 +145,9 @@ class TinaDiTOptions(TransformerOptions):
         json_schema_extra={"unit": "share of the pairs"},
     )
     sampler: Literal["ddpm", "ddim"] = at_generation(
-        "ddpm", examples=["ddim"], description="with or without fresh noise"
+        "ddpm",
+        examples=["ddim"],
+        description="with or without fresh noise; in one step both are the same",
     )
     sampling_steps: int = at_generation(
         1000,

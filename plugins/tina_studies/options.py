@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -77,6 +78,9 @@ class ScalingOptions(StudyOptions):
         "", description="names a curve, {} stands for its value; by default the key and the value"
     )
     splits: SomeNames = Field(("ood",), description=_SPLITS)
+
+    def without_effect(self) -> Mapping[str, str]:
+        return {} if self.series_key is not None else {"series_label": "series_key"}
 
     @model_validator(mode="after")
     def _keys_and_values_fit(self) -> ScalingOptions:
@@ -203,3 +207,6 @@ class TrainingCurvesOptions(StudyOptions):
     variants: Variants = Field(
         {}, description="curves for named variants of the recipe; by default the recipe's own"
     )
+
+    def without_effect(self) -> Mapping[str, str]:
+        return {"versus": "", "published": ""}  # there is no table of losses

@@ -20,6 +20,6 @@ class ClassRowsOptions(Options):
     size: int = Field(
         576,
         ge=1,
-        description="the most entries of a token of the other layers",
+        description="the most entries of a token of the other layers, where there are any",
         json_schema_extra={"unit": "entries"},
     )

@@ -18,7 +18,8 @@ from tina_conditioners.clip import OpenClip
 from tina_conditioners.options import OpenClipOptions
 from tina_generators.foreign import read_foreign
 
-from tina_kit.api import UserError, read_checkpoint
+from tina_kit.api import UserError, read_checkpoint, read_state_dict
+from tina_kit.api.checkpoints import state_dicts
 from tina_kit.zoo.checkpoints import gather
 
 
@@ -122,3 +123,64 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes) 
     (tmp_path / "broken.safetensors").write_bytes(content)
     with pytest.raises(UserError, match=r"broken\.safetensors: it cannot be loaded: .* Expected a"):
         read_checkpoint(tmp_path / "broken.safetensors")
+
+
+# Networks in them.
+
+NAMES = {"0.weight": (2, 3), "2.bias": (4,)}
+
+
+def state(value: float = 0.0, prefix: str = "") -> dict[str, torch.Tensor]:
+    return {prefix + name: torch.full(shape, value) for name, shape in NAMES.items()}
+
+
+@pytest.mark.parametrize(
+    "wanted", [NAMES, list(NAMES), lambda name: name in NAMES], ids=["shapes", "names", "test"]
+)
+def test_a_network_is_found_by_the_names_of_its_tensors(tmp_path: Path, wanted: object) -> None:
+    inner = {**state(1.0, "module.model."), "module.loss": torch.ones(1)}
+    torch.save({"epoch": 1, "trained": {"net": inner}}, tmp_path / "a.PT")
+    found = read_state_dict(tmp_path / "a.PT", wanted)  # type: ignore[arg-type]
+    assert (found.place, found.prefix) == ("trained.net", "module.model.")
+    assert found.others == ("module.loss",) and not found.averaged
+    assert found.tensors.keys() == NAMES.keys() and found.tensors["2.bias"].eq(1).all()
+
+
+def test_safetensors_are_known_by_their_suffix_in_any_case(tmp_path: Path) -> None:
+    save_file(state(), tmp_path / "a.SafeTensors")
+    assert read_state_dict(tmp_path / "a.SafeTensors", NAMES).tensors.keys() == NAMES.keys()
+
+
+def test_what_keeps_tensors_from_being_a_network_is_told(tmp_path: Path) -> None:
+    torch.save({"0.weight": torch.ones(3, 2), "4.bias": torch.ones(1)}, tmp_path / "a.pt")
+    found = read_state_dict(tmp_path / "a.pt", NAMES)
+    assert found.misfit(NAMES) == "0.weight is (3, 2) instead of (2, 3); it lacks 2.bias (4,)"
+    assert found.misfit({"0.weight": (3, 2)}, exact=True) == "the network has no 4.bias (1,)"
+    assert found.misfit({"0.weight": (3, 2)}) == ""
+    many = {f"layer{number}": (1,) for number in range(8)}
+    assert found.misfit(many).endswith("layer3 (1,), layer4 (1,), and 3 more")
+
+
+@pytest.mark.parametrize("wanted", [NAMES, lambda name: name in NAMES], ids=["names", "any"])
+def test_networks_that_differ_are_an_ambiguity_and_named(tmp_path: Path, wanted: object) -> None:
+    path = tmp_path / "a.pt"
+    torch.save({"G": state(1.0), "D": state(2.0, "net.")}, path)
+    told = r"a\.pt: it holds 2 different networks .* 'G' and under the key 'D' with the prefix 'net"
+    with pytest.raises(UserError, match=told):
+        read_state_dict(path, wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("content", [[], {"epoch": 3}, {1: torch.ones(2)}, torch.ones(2)], ids=str)
+def test_a_checkpoint_without_named_tensors_is_told(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(UserError, match=r"a\.pt: holds no weights: there are no tensors"):
+        read_state_dict(tmp_path / "a.pt", NAMES)
+
+
+def test_mappings_that_hold_each_other_are_gone_through_once() -> None:
+    shared: dict[str, object] = {"w": torch.ones(1)}
+    for _ in range(30):
+        shared = {f"{number}": shared for number in range(100)}
+    shared["self"] = shared
+    assert state_dicts(shared) == {}  # it lies deeper than anybody saves a network
+    assert len(state_dicts({"a": {"b": shared, "c": state()}})) == 1

@@ -57,6 +57,11 @@ def test_the_papers_vit_b_32_is_the_default() -> None:
     assert torch.equal(white, torch.ones(3, 2, 2))  # its mean and deviation are 0.5
 
 
+def test_what_belongs_to_the_weights_is_told() -> None:
+    facts = Backbone(TimmOptions(model="test_vit", image_size=32)).facts()
+    assert facts == {"image size": [32, 32], "image mean": [0.5] * 3, "image std": [0.5] * 3}
+
+
 @BOTH
 def test_the_layout_is_the_classifier_on_the_pooled_features(architecture: Backbone) -> None:
     module = seeded(architecture)
@@ -155,6 +160,52 @@ def test_of_a_checkpoint_of_training_the_average_is_taken(tmp_path: Path, prefix
     assert all(torch.equal(tensor, state[name[9:]] + 1) for name, tensor in backbone.items())
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(lambda s: {"net": s}, id="net"),
+        pytest.param(lambda s: {"model_state_dict": s, "epoch": 1}, id="model_state_dict"),
+        pytest.param(lambda s: {"model": {"params": s}}, id="nested"),
+        pytest.param(
+            lambda s: {
+                "state_dict": {f"model.module.{n}": t for n, t in s.items()}
+                | {"criterion.weight": torch.ones(2)}
+            },
+            id="lightning",
+        ),
+    ],
+)
+@pytest.mark.parametrize("model", ["test_resnet", "test_vit"])
+def test_weights_are_found_wherever_they_lie(tmp_path: Path, model: str, wrap) -> None:
+    state = weights_of(model, 7)
+    torch.save(wrap(state), path := tmp_path / "weights.BIN")
+    architecture = Backbone(TimmOptions(model=model, checkpoint=path, image_size=160))
+    loaded = architecture.initial(2).state_dict()
+    backbone = {name[9:]: tensor for name, tensor in loaded.items() if name.startswith("backbone.")}
+    assert len(backbone) > 10
+    assert all(torch.equal(tensor, state[name]) for name, tensor in backbone.items())
+
+
+def test_what_does_not_fit_of_a_checkpoint_is_named(tmp_path: Path) -> None:
+    def refused(change, message: str) -> None:
+        torch.save(change(weights_of("test_resnet", 7)), path := tmp_path / "a.pt")
+        architecture = Backbone(TimmOptions(model="test_resnet", checkpoint=path, image_size=32))
+        with pytest.raises(UserError, match=message):
+            architecture.initial(2)
+
+    refused(
+        lambda s: s | {"conv1.0.weight": torch.ones(2)}, r"conv1\.0\.weight is \(2,\) instead of"
+    )
+    refused(
+        lambda s: {n: t for n, t in s.items() if n != "bn1.bias"}, r"it lacks bn1\.bias \(\d+,\)"
+    )
+    refused(lambda s: s | {"bn1.bias": s["bn1.bias"] * torch.nan}, r"a\.pt: bn1\.bias: not finite")
+    refused(lambda s: s | {"x": torch.ones(2)}, r"'test_resnet': the network has no x \(2,\)$")
+    refused(
+        lambda s: {"a": s, "b": {n: t + 1 for n, t in s.items()}}, "holds 2 different networks that"
+    )
+
+
 def test_positions_of_a_checkpoint_are_resampled_to_the_size_of_the_images(tmp_path: Path) -> None:
     save_file(weights_of("test_vit", 7), path := tmp_path / "weights.safetensors")
     architecture = Backbone(TimmOptions(checkpoint=path, **TINY))
@@ -170,9 +221,10 @@ def test_a_checkpoint_is_known_by_its_content(tmp_path: Path) -> None:
     assert VIT.files() == {}
 
 
-def test_build_reads_no_checkpoint(tmp_path: Path) -> None:
-    architecture = Backbone(TimmOptions(checkpoint=tmp_path / "gone", pretrained=True, **TINY))
-    assert architecture.build(2)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
+def test_build_reads_no_weights(tmp_path: Path) -> None:
+    for options in ({"checkpoint": tmp_path / "gone"}, {"pretrained": True}):
+        architecture = Backbone(TimmOptions(**options, **TINY))
+        assert architecture.build(2)(torch.zeros(1, 3, 32, 32)).shape == (1, 2)
 
 
 class Surprise:

@@ -41,6 +41,10 @@ def test_mistakes_exit_with_2_and_failures_with_1(tmp_path: Path) -> None:
         ["plugin", "new", "--help"],
         ["run", "--help"],
         ["zoo", "import", "--help"],
+        ["init", "--help"],
+        ["recipes"],
+        ["recipes", "copy", "--help"],
+        ["validate", "quickstart"],
         ["validate", str(Path(__file__).parents[2] / "recipes" / "quickstart.yaml")],
     ],
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from tina_architectures.cnn import CNN
+from tina_architectures.options import CNNOptions
 
 from tests.conftest import RECIPE, plan_of
 from tina_kit.api import UserError
@@ -170,8 +172,9 @@ def test_p_models_on_another_frozen_backbone_are_refused(tmp_path: Path) -> None
         planned("other", {"generic": "abc"})
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "by order"])
 def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
-    capsys, finished, tmp_path: Path
+    capsys, finished, tmp_path: Path, named: bool
 ) -> None:
     before = plan_of(*finished[:2]).experiments[0]
     names, tasks = before.class_names, before.tasks["id"]
@@ -179,7 +182,7 @@ def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
     source.mkdir()
     for number, (task, vector) in enumerate(zip(tasks.tolist(), vectors)):
         state = assemble(before.architecture, before.generic.state, vector, 10).state_dict()
-        state = {f"net.{name}": tensor for name, tensor in state.items()}
+        state = {f"net.{n if named else i}": t for i, (n, t) in enumerate(state.items())}
         torch.save({"model": state}, source / f"{number:02}.pth")
         (source / f"{number:02}.txt").write_text("\n".join(names[c] for c in task))
     words = ("zoo", "import", source, "-o", tmp_path / "zoo")
@@ -187,12 +190,43 @@ def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
     assert "name their --architecture" in capsys.readouterr().err
     assert call(*words, "--architecture", "cnn", "--set", "widths=[4,6]") == 0
     told = capsys.readouterr().err
-    assert "12 p-Models have other names and were matched by their order" in told
+    by_order = "12 p-Models have other names and were matched by their order"
+    assert (by_order in told) is not named
     assert "12 p-Models of" in told and "100 classes" in told
     after = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
     assert torch.equal(after.tasks["id"], tasks)
     after.zoo.stages["id"][0].ensure(after.runtime.store)
     assert torch.equal(after.zoo.vectors("id"), vectors)
+
+
+def test_what_an_import_leaves_out_is_counted_and_named(capsys, tmp_path: Path) -> None:
+    source = tmp_path / "p-models"
+    (source / "more" / ".git").mkdir(parents=True)
+    state = dict(CNN(CNNOptions(widths=(4, 6))).build(2).state_dict())
+    save_file({**state, "mean": torch.ones(3)}, source / "a.SafeTensors")
+    torch.save({"net": state}, source / "more" / "b.CKPT")
+    for name, text in {
+        "a.txt": "fig\npear",
+        "more/classes.json": '{"b": ["fig", "plum"], "c": ["fig", "kiwi"]}',
+        "notes.md": "",
+        "more/c.onnx": "",
+        "lost.json": '["fig", "plum"]',
+        ".DS_Store": "",
+    }.items():
+        (source / name).write_text(text, encoding="utf-8")
+    (source / "elsewhere").symlink_to(tmp_path)
+    words = ("--architecture", "cnn", "--set", "widths=[4,6]")
+    assert call("zoo", "import", source, "-o", tmp_path / "zoo", *words) == 0
+    told = capsys.readouterr().err
+    assert (
+        "left out: files or class lists that belong to no p-Model (7): .DS_Store, elsewhere/, "
+        "lost.json, more/.git/, more/c.onnx, more/classes.json: c, notes.md"
+    ) in told
+    assert "left out: tensors that the architecture does not generate (1): mean\n" in told
+    assert read(tmp_path / "zoo").origin["files_left_out"] == 7
+    (tmp_path / "zoo" / "notes.md").write_text("")
+    assert call("zoo", "import", tmp_path / "zoo", "-o", tmp_path / "again") == 0
+    assert "left out: files that are no part of the zoo (1): notes.md" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -208,6 +242,14 @@ def test_an_import_that_cannot_be_writes_nothing(capsys, exported, tmp_path, wor
     assert call("zoo", "import", exported, "-o", tmp_path / "zoo", *words) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "zoo").exists()
+
+
+def test_what_a_zoo_makes_useless_in_a_recipe_is_told(capsys, exported, tmp_path: Path) -> None:
+    recipe = with_zoo(tmp_path, exported)
+    words = ("--set", "generators=[{use: classifier-selection}]", "--output", tmp_path / "runs")
+    assert call("run", recipe, *words) == 0
+    told = f"{recipe}:3:9: tasks.id has no effect: the tasks of {exported} are the ID tasks"
+    assert told in capsys.readouterr().err
 
 
 def test_an_architecture_that_is_not_installed_is_told(capsys, exported, tmp_path: Path) -> None:

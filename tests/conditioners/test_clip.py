@@ -15,9 +15,14 @@ from tina_conditioners.mini_clip import MiniClip
 from tina_conditioners.options import MiniClipOptions, OpenClipOptions
 
 from tina_kit.api import TinaKitError, UserError
+from tina_kit.cli.app import invoke
 from tina_kit.store import content_of
 
 open_clip = pytest.importorskip("open_clip")
+OPENAI_DATASET_MEAN, OPENAI_DATASET_STD = (
+    open_clip.OPENAI_DATASET_MEAN,
+    open_clip.OPENAI_DATASET_STD,
+)
 
 TINY = {
     "embed_dim": 8,
@@ -144,9 +149,135 @@ def test_openai_weights_in_a_file_keep_their_activation(tmp_path: Path, monkeypa
     monkeypatch.setattr(open_clip, "get_model_config", lambda name: dict(TINY))
     path = tmp_path / "weights.safetensors"
     save_file(open_clip.CLIP(**TINY).state_dict(), path)
-    openai = OpenClip(OpenClipOptions(checkpoint=path))._model()[0]
+    openai = OpenClip(OpenClipOptions(checkpoint=path, pretrained="openai"))._model()[0]
     own = OpenClip(OpenClipOptions(checkpoint=path, pretrained=None))._model()[0]
     assert "QuickGELU" in repr(openai) and "QuickGELU" not in repr(own)
+
+
+@pytest.mark.parametrize(
+    ("options", "facts"),
+    [
+        ({"pretrained": "openai"}, ("QuickGELU", OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)),
+        ({"pretrained": "laion2b_s34b_b79k"}, ("GELU", OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)),
+        ({"pretrained": None}, ("GELU", OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)),
+        ({"pretrained": "datacomp_s34b_b86k", "model": "ViT-B-32-256"}, ("GELU", None, None)),
+        ({"pretrained": None, "model": "ViT-B-32-quickgelu"}, ("QuickGELU", None, None)),
+        ({"pretrained": "webli", "model": "ViT-B-16-SigLIP"}, ("GELU", (0.5,) * 3, (0.5,) * 3)),
+    ],
+    ids=str,
+)
+def test_what_belongs_to_the_weights_is_told(
+    tmp_path: Path, options: Any, facts: tuple[str, Any, Any]
+) -> None:
+    told = OpenClip(OpenClipOptions(checkpoint=tmp_path / "weights.pt", **options)).facts()
+    for key, value in zip(("activation", "image mean", "image std"), facts):
+        assert value is None or told[key] == (value if key == "activation" else list(value))
+
+
+def test_the_run_and_its_folder_tell_what_belongs_to_the_weights(
+    recipe: Path, config: Path, tmp_path: Path, capsys: Any
+) -> None:
+    source = made(config, seed=5)
+    save_file(source._model()[0].state_dict(), tmp_path / "weights.safetensors")
+    conditioner = f"{{use: open-clip, config: {config}, checkpoint: weights.safetensors}}"
+    text = recipe.read_text().replace("{use: hashed-ngrams}", conditioner)
+    recipe.write_text(text.replace(text[text.index("  - use: tina-dit") :], ""))
+    assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs")]) == 0
+    assert "conditioner: activation GELU, image mean [0.48" in capsys.readouterr().err
+    record = json.loads(next((tmp_path / "runs").rglob("run.json")).read_text())
+    assert record["parts"]["conditioner"]["image std"] == list(OPENAI_DATASET_STD)
+
+
+# Weights of others.
+
+
+def saved(path: Path, change: Any = dict, half: bool = False) -> tuple[Path, torch.Tensor]:
+    """Weights of the tiny model, changed; and what they embed an apple as."""
+    torch.manual_seed(3)
+    model = open_clip.CLIP(**TINY).eval()
+    if half:
+        model = model.half().float()
+    tokens = open_clip.SimpleTokenizer(context_length=12)(["a photo of a apple"])
+    with torch.no_grad():
+        expected = model.encode_text(tokens, normalize=True)
+    state = {name: t.half() if half else t for name, t in model.state_dict().items()}
+    torch.save(change(state), path)
+    return path, expected
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float", "half"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(lambda s: {"net": s}, id="net"),
+        pytest.param(lambda s: {"model_state_dict": s}, id="model_state_dict"),
+        pytest.param(
+            lambda s: {"state_dict": {f"model._orig_mod.{n}": t for n, t in s.items()}}, id="nested"
+        ),
+        pytest.param(lambda s: {f"module.{n}": t for n, t in s.items()}, id="module."),
+        pytest.param(lambda s: {"context_length": torch.tensor(12), **s}, id="OpenAI"),
+    ],
+)
+def test_weights_are_found_wherever_they_lie(
+    config: Path, tmp_path: Path, wrap: Any, half: bool
+) -> None:
+    path, expected = saved(tmp_path / "weights.pt", wrap, half)
+    conditioner = made(config, weights="pretrained", checkpoint=path)
+    torch.testing.assert_close(conditioner.embed(["apple"]), expected)
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float", "half"])
+def test_what_does_not_fit_is_named_with_its_shapes(
+    config: Path, tmp_path: Path, half: bool
+) -> None:
+    def change(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        state["text_projection"] = torch.ones(9, 8)
+        state["visual.positional_embedding"] = torch.ones(10, 16).to(state["visual.proj"].dtype)
+        del state["ln_final.bias"]
+        return state | {"extra.weight": torch.ones(2)}
+
+    path, _ = saved(tmp_path / "weights.pt", change, half)
+    with pytest.raises(UserError) as told:
+        made(config, weights="pretrained", checkpoint=path).embed(["apple"])
+    assert str(told.value) == (
+        f"{path}: holds no weights of {config}: text_projection is (9, 8) instead of (8, 8), "
+        "visual.positional_embedding is (10, 16) instead of (5, 16); it lacks ln_final.bias (8,); "
+        "the network has no extra.weight (2,)"
+    )
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float", "half"])
+def test_positions_of_another_size_are_resampled_and_named(
+    config: Path, tmp_path: Path, half: bool, caplog: Any
+) -> None:
+    path, _ = saved(tmp_path / "weights.pt", half=half)
+    larger = json.loads(json.dumps(TINY))
+    larger["vision_cfg"]["image_size"] = 32
+    larger["text_cfg"]["context_length"] = 10
+    config.write_text(json.dumps(larger))
+    conditioner = made(config, weights="pretrained", checkpoint=path)
+    assert conditioner.embed_images(images(1, 32, 32)).isfinite().all()
+    assert (
+        "positional_embedding is (12, 8) instead of (10, 8), "
+        "visual.positional_embedding is (5, 16) instead of (17, 16)"
+    ) in caplog.text
+
+
+def test_weights_that_are_not_finite_are_named(config: Path, tmp_path: Path) -> None:
+    path, _ = saved(
+        tmp_path / "a.pt", lambda s: {**s, "ln_final.bias": torch.full((8,), torch.nan)}
+    )
+    with pytest.raises(UserError, match=r"a\.pt: not finite: ln_final\.bias"):
+        made(config, weights="pretrained", checkpoint=path).embed(["apple"])
+
+
+def test_several_models_in_one_file_are_refused(config: Path, tmp_path: Path) -> None:
+    def both(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+        return {"student": state, "teacher": {n: t + 1 for n, t in state.items()}}
+
+    path, _ = saved(tmp_path / "a.pt", both)
+    with pytest.raises(UserError, match=r"2 different networks that fit, under the key 'student'"):
+        made(config, weights="pretrained", checkpoint=path).embed(["apple"])
 
 
 def test_weights_that_cannot_be_downloaded_are_told_with_what_to_do(monkeypatch: Any) -> None:

@@ -133,6 +133,14 @@ def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
         EmbeddingTable(EmbeddingTableOptions(path=path)).embed(["a"])
 
 
+def test_embeddings_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    rows = np.ones((3, 4), np.float32)
+    rows[1, 2] = np.nan
+    np.savez(tmp_path / "t.npz", names=np.array(["fig", "pear", "plum"]), embeddings=rows)
+    with pytest.raises(UserError, match=r"t\.npz: 1 embeddings hold NaN or infinity: pear"):
+        EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz")).embed(["fig"])
+
+
 def test_a_table_is_known_by_its_content(table: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere.npz"
     copy.write_bytes(table.read_bytes())

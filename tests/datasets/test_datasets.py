@@ -100,6 +100,20 @@ def test_a_plain_folder_of_classes_is_split(tmp_path: Path) -> None:
     assert len(dataset.load("test").labels) == 6
 
 
+@pytest.mark.parametrize("options", [{"test_fraction": 0.3}, {"split_seed": 2}], ids=str)
+def test_a_split_is_not_asked_for_where_the_folders_have_made_it(
+    tmp_path: Path, options: dict[str, float]
+) -> None:
+    for split in ("train", "test"):
+        for name in ("ant", "bee"):
+            write_class(tmp_path / split / name, 2)
+    (name,) = options
+    with pytest.raises(UserError, match=f"so that {name} would have no effect; leave it out"):
+        ImageFolder(ImageFolderOptions(root=tmp_path, **options)).files()
+    defaults = {"test_fraction": 0.2, "split_seed": 0}  # as a resolved recipe has them
+    assert ImageFolder(ImageFolderOptions(root=tmp_path, **defaults)).files()
+
+
 def test_splits_of_different_classes_are_told(tmp_path: Path) -> None:
     for place in ("train/a", "train/b", "test/a", "test/c"):
         write_class(tmp_path / place, 1)

@@ -267,6 +267,8 @@ def gpt_blocks(separate: bool, transposed: bool = False) -> tuple[nn.ModuleList,
         pytest.param({"separate": True}, {"G_ema": "module.decoder."}, id="G.pt's average"),
         pytest.param({"separate": False}, {"model": "transformer."}, id="nanoGPT"),
         pytest.param({"separate": False, "transposed": True}, {"": ""}, id="Hugging Face"),
+        pytest.param({"separate": True}, {"net": "module._orig_mod."}, id="wrapped"),
+        pytest.param({"separate": False}, {"model_state_dict": ""}, id="another key"),
     ],
 )
 def test_blocks_of_other_code_are_read_as_they_compute(tmp_path: Path, form, wrap) -> None:
@@ -287,6 +289,29 @@ def test_blocks_of_other_code_are_read_as_they_compute(tmp_path: Path, form, wra
     assert report["source"] == "other.pt"
     assert "time.weight" in report["fresh"]
     assert not [name for name in report["fresh"] if name.startswith("blocks")]
+
+
+@pytest.mark.parametrize("blocks", [2, 1])
+def test_several_transformers_in_one_file_are_refused(tmp_path: Path, blocks: int) -> None:
+    """Whether or not they are of one depth."""
+    _, state = gpt_blocks(separate=False)
+    other = {n: t + 1 for n, t in state.items() if not n.startswith(f"h.{blocks}.")}
+    named = {f"text.{n}": t for n, t in state.items()} | {f"image.{n}": t for n, t in other.items()}
+    torch.save(named, tmp_path / "both.pt")
+    told = r"^inherit_file: .*both\.pt: it holds 2 different networks .*'text\.' and .*'image\.'"
+    with pytest.raises(UserError, match=told):
+        read_foreign(tmp_path / "both.pt", heads=2)
+
+
+def test_half_precision_is_read_and_what_is_not_finite_is_named(tmp_path: Path) -> None:
+    _, state = gpt_blocks(separate=False)
+    torch.save({name: tensor.half() for name, tensor in state.items()}, tmp_path / "half.pt")
+    parts = read_foreign(tmp_path / "half.pt", heads=2).parts
+    assert all(part.dtype == torch.float32 for part in parts.values())
+    state["h.1.ln_2.bias"][0] = torch.nan
+    torch.save(state, tmp_path / "nan.pt")
+    with pytest.raises(UserError, match=r"nan\.pt: not finite: blocks\.1\.norm2\.bias"):
+        read_foreign(tmp_path / "nan.pt", heads=2)
 
 
 def test_biases_that_a_checkpoint_does_without_are_0(tmp_path: Path) -> None:

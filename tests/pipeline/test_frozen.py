@@ -11,7 +11,7 @@ import torch
 from tina_kit.api import Observer, StepInfo
 from tina_kit.pipeline.stages import features as frozen
 from tina_kit.pipeline.stages.features import through
-from tina_kit.store import Draft
+from tina_kit.store import Draft, NotFinite
 from tina_kit.store.checkpoint import Checkpoint
 
 IMAGES = torch.arange(11, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 2, 2)
@@ -59,6 +59,46 @@ def test_a_killed_pass_goes_on_after_its_last_whole_part(tmp_path: Path) -> None
     assert torch.equal(
         rows, through(Network(), IMAGES, Draft(tmp_path, tmp_path / "new"), "", Observer())
     )
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("rows", [(4, 2), (3, 3), (4,), ()], ids=str)
+def test_saved_rows_that_do_not_fit_are_computed_again(
+    tmp_path: Path, caplog, part: int, rows: tuple[int, ...]
+) -> None:
+    draft = Draft(tmp_path, tmp_path)
+    before = through(Network(), IMAGES, draft, "rows", Observer())
+    checkpoint = draft.checkpoint(f"rows {part}")
+    checkpoint.save({"rows": torch.zeros(rows)}, {})
+    assert torch.equal(through(Network(), IMAGES, draft, "rows", Observer()), before)
+    assert "starts afresh" in caplog.text
+
+
+def test_damaged_rows_are_computed_again_and_counted_once(tmp_path: Path, caplog) -> None:
+    draft, counts = Draft(tmp_path, tmp_path), []
+    before = through(Network(), IMAGES, draft, "rows", Observer())
+    path = draft.checkpoint("rows 1").path
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+    class Watch(Observer):
+        def step(self, step: StepInfo) -> None:
+            counts.append(step.done)
+
+    network = Network()
+    assert torch.equal(through(network, IMAGES, draft, "rows", Watch()), before)
+    assert network.seen == [2, 2] and set(counts) == {11}
+    assert "does not match its hash" in caplog.text
+
+
+def test_rows_that_are_not_finite_are_not_kept(tmp_path: Path) -> None:
+    def network(images: torch.Tensor) -> torch.Tensor:
+        return images[:, :, 0, 0].float() / 0
+
+    with pytest.raises(NotFinite, match=r"^features test: what the network .* not finite: 'rows'"):
+        through(network, IMAGES, Draft(tmp_path, tmp_path), "features test", Observer())
+    assert not list(tmp_path.iterdir())
 
 
 def test_saved_parts_are_held_one_after_another(tmp_path: Path, monkeypatch) -> None:

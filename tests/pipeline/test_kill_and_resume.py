@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import RECIPE
+
 STAGES = ("images", "conditions", "generic", "zoo", "fit", "evaluate")
 # Long enough for a checkpoint in the middle of each training.
 SETS = ("generic.epochs=13", "finetune.epochs=14", "generators.tina-dit.steps=110")
@@ -34,10 +36,21 @@ def results(folder: Path) -> str:
     return (newest / "results.json").read_text()
 
 
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The results of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
+    run = start(folder / "tiny.yaml", folder)
+    run.communicate()
+    assert run.returncode == 0
+    return results(folder)
+
+
 @pytest.mark.timeout(240)
-def test_killed_once_in_each_stage_the_results_are_the_same(recipe, tmp_path: Path) -> None:
-    whole = start(recipe, tmp_path / "whole")
-    assert whole.wait() == 0
+def test_killed_once_in_each_stage_the_results_are_the_same(
+    recipe, tmp_path: Path, finished_run: str
+) -> None:
     for stage in STAGES:
         run = start(recipe, tmp_path / "killed", kill=stage)
         run.communicate()
@@ -48,7 +61,7 @@ def test_killed_once_in_each_stage_the_results_are_the_same(recipe, tmp_path: Pa
     last = start(recipe, tmp_path / "killed")
     log = last.communicate()[1]
     assert last.returncode == 0
-    assert results(tmp_path / "killed") == results(tmp_path / "whole")
+    assert results(tmp_path / "killed") == finished_run
     assert "fit/tina-dit: done" not in log and "evaluate/oracle: done" in log
 
 
@@ -56,6 +69,22 @@ def test_a_killed_training_goes_on_inside_its_stage(recipe, tmp_path: Path) -> N
     start(recipe, tmp_path, kill="generic").communicate()
     run = start(recipe, tmp_path, kill="zoo")
     assert "generic: resumes at 200/208" in run.communicate()[1]
+
+
+@pytest.mark.timeout(240)
+def test_a_damaged_checkpoint_of_a_stage_gives_the_same_digits_and_a_word(
+    recipe, tmp_path: Path, finished_run: str
+) -> None:
+    start(recipe, tmp_path, kill="fit").communicate()
+    (path,) = (tmp_path / "store" / ".partial" / "fit").rglob("*.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+    run = start(recipe, tmp_path)
+    log = run.communicate()[1]
+    assert run.returncode == 0
+    assert f"warning: checkpoint {path} is not used" in log and "starts afresh" in log
+    assert results(tmp_path) == finished_run
 
 
 def test_ctrl_c_ends_with_one_line_and_130(recipe, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_a_part_that_does_not_take_its_options_is_told_with_its_place(
         raise UserError("there is no such model")
 
     recipe = load()
-    monkeypatch.setattr("tina_kit.recipe.resolve.import_attribute", lambda _: refuse)
+    monkeypatch.setattr("tina_kit.recipe.part.import_attribute", lambda _: refuse)
     for part in (recipe.architecture.build, recipe.architecture.settings):
         with pytest.raises(UserError, match=r"^\S*r\.yaml:3:1: there is no such model$"):
             part()

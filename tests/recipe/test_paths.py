@@ -11,7 +11,7 @@ import pytest
 from tina_kit.api import UserError
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
-from tina_kit.recipe.resolve import ResolvedPart
+from tina_kit.recipe.part import ResolvedPart
 
 RECIPE = """\
 dataset: {use: shapes}

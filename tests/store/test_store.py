@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import errno
+import json
 import multiprocessing
 import os
+import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tina_kit.api import TinaKitError
-from tina_kit.store import Checkpoint, Draft, Store, content_key
+from tina_kit.store import Draft, NotFinite, Store, content_key
 
 
 def write_answer(draft: Draft) -> None:
@@ -68,6 +72,46 @@ def test_damage_is_named_with_its_remedy(store: Store, damage, what: str) -> Non
         store.open("stage", "k")
     assert caught.value.exit_code == 1
     assert f"rm -r '{store.folder('stage', 'k')}'" in str(caught.value)
+
+
+def write_weights(value: float) -> Callable[[Draft], None]:
+    def compute(draft: Draft) -> None:
+        (draft.folder / "inner").mkdir()
+        weights = {"a": torch.ones(3), "fc.weight": torch.tensor([1.0, value, value])}
+        save_file(weights, draft.folder / "inner" / "weights.safetensors")
+
+    return compute
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_only_finite_weights_are_sealed(store: Store, value: float) -> None:
+    with pytest.raises(NotFinite) as caught:
+        store.ensure("generic", "k", write_weights(value), {})
+    told = str(caught.value)
+    assert re.search(r"inner/weights\.safetensors: 'fc\.weight' has 2 \w+ among its 3", told)
+    assert told.startswith("stage generic (k): ") and "learning_rate" in told
+    assert not store.has("generic", "k") and not list(store.root.rglob("weights.safetensors"))
+    assert store.ensure("generic", "k", write_weights(2.0), {}) is not None
+
+
+def test_weights_of_earlier_versions_that_are_not_finite_are_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entry(key: str, value: float) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("tina_kit.store.store._not_finite", lambda folder: "")
+            store.ensure("generic", key, write_weights(value), {})
+        path = store.folder("generic", key) / "entry.json"
+        content = json.loads(path.read_text())
+        del content["finite"]
+        path.write_text(json.dumps(content))
+
+    entry("good", 1.0)
+    assert store.open("generic", "good")
+    entry("bad", torch.nan)
+    with pytest.raises(TinaKitError, match=r"'fc\.weight' has 2 NaN") as caught:
+        store.open("generic", "bad")
+    assert f"rm -r '{store.folder('generic', 'bad')}'" in str(caught.value)
 
 
 def test_a_broken_entry_file_is_damage_too(store: Store) -> None:
@@ -164,11 +208,3 @@ def test_keys_ignore_the_order_of_settings_and_nothing_else() -> None:
     assert content_key([1, 2]) != content_key([2, 1])
     with pytest.raises(ValueError, match="JSON"):
         content_key({"a": float("nan")})
-
-
-def test_an_unreadable_checkpoint_counts_as_none(tmp_path: Path) -> None:
-    checkpoint = Checkpoint(tmp_path / "c.safetensors")
-    assert checkpoint.load() is None
-    checkpoint.save({"w": torch.ones(2)}, {"step": 1})
-    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-4])
-    assert checkpoint.load() is None

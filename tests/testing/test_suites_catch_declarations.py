@@ -82,6 +82,10 @@ LOCAL = {
         },
         "do not come back from JSON",
     ),
+    "test_options_without_effect_are_options": (
+        {"options": "def without_effect(self):\n        return {'sise': 'mode'}"},
+        "without_effect.. names mode, sise, which are no options of PlainOptions",
+    ),
 }
 """Check → what is wrong with a local plugin's part, and the message."""
 
@@ -149,6 +153,12 @@ class Slow(Still):
         return {}
 
 
+class Verbose(Still):
+    def facts(self) -> dict[str, object]:
+        return {"folder": Path("/x")}
+
+
+FACTS = "test_facts_are_plain"
 STABLE, CHEAP = "test_fingerprint_and_files_are_stable", "test_fingerprint_and_files_are_cheap"
 
 
@@ -158,6 +168,7 @@ STABLE, CHEAP = "test_fingerprint_and_files_are_stable", "test_fingerprint_and_f
         (STABLE, Restless, "fingerprint.. gives '0' and then '1'"),
         (STABLE, Lost, "names /nowhere/at/all, which is no file"),
         (STABLE, Absolute, "names must stay the same when the whole is moved"),
+        (FACTS, Verbose, "facts.. gives .*, which JSON does not hold"),
         (CHEAP, Slow, "take 0.0. s, more than 0.04"),
     ],
 )
@@ -247,6 +258,7 @@ def test_every_shared_check_can_fail(checks: Callable[..., set[str]]) -> None:
         *LOCAL,
         STABLE,
         CHEAP,
+        FACTS,
         "test_missing_files_are_told",
         "test_the_part_keeps_the_contract_of_its_kind",
         "test_listing_imports_no_torch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -130,9 +131,111 @@ def test_the_rate_warms_up_and_falls_to_0_by_a_half_cosine() -> None:
 
 def test_divergence_is_told_and_leaves_no_checkpoint(tmp_path: Path) -> None:
     model = nn.Linear(1, 1)
-    with pytest.raises(TinaKitError, match=r"training diverged\. Lower learning_rate"):
+    with pytest.raises(TinaKitError, match=r"fit: .*training diverged\. Lower learning_rate"):
         trainer(tmp_path)(model, lambda step, model: model.weight.sum() * float("nan"), TRAINING)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("first", "told_by"), [(0, 1), (1, 100), (150, 200)])
+def test_divergence_of_a_long_training_is_told_early(
+    tmp_path: Path, first: int, told_by: int
+) -> None:
+    model, steps = nn.Linear(1, 1), []
+
+    def loss(step: Step, model: nn.Module) -> Tensor:
+        steps.append(step.index)
+        return model.weight.sum() * (float("nan") if step.index >= first else 1.0)
+
+    training = Training(steps=100_000, learning_rate=1e-3, checkpoint_every=10**6)
+    with pytest.raises(TinaKitError, match=rf"the loss is nan before step {told_by}: "):
+        trainer(tmp_path)(model, loss, training)
+    assert len(steps) == told_by
+
+
+class Overflowing(nn.Module):
+    """Its loss is finite whatever becomes of its statistics."""
+
+    statistics: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.register_buffer("statistics", torch.ones(2))
+
+
+@pytest.mark.parametrize("at", [4, 24])
+def test_weights_that_are_not_finite_are_told_at_the_next_checkpoint(
+    tmp_path: Path, at: int
+) -> None:
+    model = Overflowing()
+
+    def loss(step: Step, model: nn.Module) -> Tensor:
+        if step.index == at:
+            model.statistics[0] = torch.inf
+        return model.weight.sum()
+
+    told = rf"fit: 'module\.statistics' has 1 infinite .* after step {10 if at < 10 else 25}: train"
+    with pytest.raises(TinaKitError, match=told):
+        trainer(tmp_path)(model, loss, TRAINING)
+
+
+def flip(path: Path, place: float) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", [0.05, 0.4, 0.6, 0.8, 0.95, 0.999])
+def test_a_damaged_checkpoint_gives_no_other_model(tmp_path: Path, caplog, place: float) -> None:
+    whole, losses, _ = train(tmp_path / "whole")
+    train(tmp_path / "damaged", kill_at=17)
+    flip(tmp_path / "damaged" / "train-0.safetensors", place)
+    again, same, seen = train(tmp_path / "damaged")
+    assert seen == list(range(25)) and same == losses
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+    assert "starts afresh" in caplog.text
+
+
+def changed(change):  # type: ignore[no-untyped-def]
+    """What a checkpoint holds, with something in it replaced, and saved again."""
+
+    def misfit(path: Path) -> None:
+        tensors, state = Checkpoint(path).load() or ({}, {})
+        change(tensors, state)
+        Checkpoint(path).save(tensors, state)
+
+    return misfit
+
+
+@pytest.mark.parametrize(
+    ("misfit", "told"),
+    [
+        (lambda t, s: t.update({"module.0.weight": torch.ones(3)}), r"module\.0\.weight is \(3,\)"),
+        (lambda t, s: t.update({"module.0.weight": t["module.0.weight"].double()}), "float64"),
+        (lambda t, s: t.pop("module.1.running_mean"), r"it lacks module\.1\.running_mean"),
+        (lambda t, s: t.update({"module.9.bias": torch.ones(1)}), r"module has no module\.9\.bias"),
+        (lambda t, s: t.pop("ema.2"), r"it lacks ema\.2"),
+        (lambda t, s: t.update({"ema.1": torch.ones(9)}), r"ema\.1 is \(9,\)"),
+        (lambda t, s: t.update({"optimizer.0.exp_avg": torch.ones(9)}), "belongs to no parameter"),
+        (lambda t, s: t.update({"optimizer.x.exp_avg": torch.ones(9)}), "belongs to no parameter"),
+        (lambda t, s: t.pop("optimizer.0.exp_avg_sq"), "its optimizer is another one"),
+        (lambda t, s: s.update(step=26), "does not say how far"),
+        (lambda t, s: s.update(step="x"), "does not say how far"),
+        (lambda t, s: s.pop("losses"), "does not say how far"),
+        (lambda t, s: s["training"].update(steps=30), "other settings of the training"),
+        (lambda t, s: s.pop("training"), "other settings of the training"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_named_and_not_used(
+    tmp_path: Path, caplog, misfit, told: str
+) -> None:
+    whole, losses, _ = train(tmp_path / "whole")
+    train(tmp_path / "other", kill_at=17)
+    changed(misfit)(tmp_path / "other" / "train-0.safetensors")
+    again, same, seen = train(tmp_path / "other")
+    assert seen == list(range(25)) and same == losses
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+    assert re.search(told, caplog.text)
 
 
 def test_seeds_of_different_purposes_differ_and_stay_the_same() -> None:

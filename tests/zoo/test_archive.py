@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import pickle
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +17,6 @@ from tina_architectures.options import CNNOptions
 
 from tina_kit.api import Layout, TinaKitError, UserError
 from tina_kit.zoo.archive import MANIFEST, TENSORS, ZooArchive, check_layout, read, write
-from tina_kit.zoo.checkpoints import gather
 from tina_kit.zoo.summary import summary
 
 ARCHITECTURE = CNN(CNNOptions(widths=(4, 6)))
@@ -143,142 +140,3 @@ def test_the_summary_leaves_out_what_is_absent() -> None:
     assert layers["fc.bias"]["mean"] == pytest.approx((3 * 1 + 2 * 3) / 5)
     assert layers["fc.bias"]["spread"] == pytest.approx((2 / 3) ** 0.5)
     assert sum(row["parameters"] for row in facts["layers"]) == facts["parameters"] == layout.size
-
-
-# p-Models of others.
-
-
-def p_model(path: Path, classes: list[str], wrap=lambda state: state) -> dict[str, torch.Tensor]:
-    """Save one with its class list; returns its state."""
-    torch.manual_seed(len(path.name) + len(classes))
-    state = dict(ARCHITECTURE.build(len(classes)).state_dict())
-    torch.save(wrap(state), path)
-    path.with_suffix(".json").write_text(json.dumps(classes), encoding="utf-8")
-    return state
-
-
-def prefixed(state: dict) -> dict:
-    return {f"module.{name}": tensor for name, tensor in state.items()}
-
-
-def renamed(state: dict) -> dict:
-    return {f"layer{number}": tensor for number, tensor in enumerate(state.values())}
-
-
-def test_state_dicts_are_found_matched_by_name_and_stacked(tmp_path: Path) -> None:
-    first = p_model(tmp_path / "a.pth", ["fig", "pear", "plum"])
-    second = p_model(
-        tmp_path / "bb.pt",
-        ["plum", "äpple"],
-        lambda state: {"epoch": 3, "state_dict": prefixed({"mean": torch.ones(3), **state})},
-    )
-    p_model(tmp_path / "ccc.pth", ["pear", "fig"], lambda s: {"model": dict(reversed(s.items()))})
-    found = gather(tmp_path, ARCHITECTURE)
-    assert found.class_names == ("fig", "pear", "plum", "äpple")
-    assert found.tasks.tolist() == [[0, 1, 2], [2, 3, -1], [1, 0, -1]]
-    assert (found.ignored, found.by_order) == (1, 0)
-    layout = ARCHITECTURE.layout(3)
-    assert torch.equal(found.vectors[0], layout.flatten(first))
-    rows = layout.unflatten(found.vectors[1])
-    assert torch.equal(rows["6.weight"][:2], second["6.weight"]) and not rows["6.weight"][2].any()
-    assert torch.equal(rows["2.weight"], second["2.weight"])
-
-
-def test_other_names_in_the_same_order_are_matched_by_order_and_counted(tmp_path: Path) -> None:
-    state = p_model(tmp_path / "a.pth", ["fig", "pear"], renamed)
-    p_model(tmp_path / "bb.pth", ["fig", "plum"])
-    found = gather(tmp_path, ARCHITECTURE)
-    assert found.by_order == 1
-    assert torch.equal(found.vectors[0], ARCHITECTURE.layout(2).flatten(state))
-
-
-def test_class_lists_may_be_text_or_stand_together(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        p_model(tmp_path / f"{name}.pth", ["x", "y"])
-        (tmp_path / f"{name}.json").unlink()
-    (tmp_path / "a.txt").write_text("\ufefffig\r\n\r\n pear \r\n", encoding="utf-8")
-    (tmp_path / "classes.json").write_text('\ufeff{"b": ["plum", "Fig"]}', encoding="utf-8")
-    found = gather(tmp_path, ARCHITECTURE)
-    assert [[found.class_names[i] for i in task] for task in found.tasks.tolist()] == [
-        ["fig", "pear"],
-        ["plum", "fig"],
-    ]
-
-
-class _Malicious:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch '{self.path}'",)
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_code_in_a_file_is_never_run(
-    tmp_path: Path, recwarn: pytest.WarningsRecorder, legacy: bool
-) -> None:
-    trap = tmp_path / "sprung"
-    p_model(tmp_path / "a.pth", ["fig", "pear"], lambda state: {**state, "x": _Malicious(trap)})
-    if legacy:
-        (tmp_path / "a.pth").write_bytes(pickle.dumps(_Malicious(trap), protocol=4))
-    with pytest.raises(UserError, match=r"a\.pth: it is damaged or holds more than tensors"):
-        gather(tmp_path, ARCHITECTURE)
-    assert not trap.exists() and not recwarn.list
-
-
-def test_all_that_does_not_fit_is_told_at_once_file_by_file(tmp_path: Path) -> None:
-    two = ["fig", "pear"]
-    p_model(tmp_path / "a.pth", two, lambda s: {k: v for k, v in s.items() if k != "6.bias"})
-    p_model(tmp_path / "b.pth", ["fig", "pear", "plum"])
-    (tmp_path / "b.json").write_text(json.dumps(two))
-    p_model(tmp_path / "c.pth", two, lambda s: {**s, "6.bias": s["6.bias"] * torch.nan})
-    p_model(tmp_path / "d.pth", ["fig", "Fig"])
-    p_model(tmp_path / "e.pth", two, lambda s: [1, 2])
-    p_model(tmp_path / "f.pth", two)
-    (tmp_path / "f.pth").write_bytes(b"")
-    p_model(tmp_path / "g.pth", two)
-    with pytest.raises(UserError) as caught:
-        gather(tmp_path, ARCHITECTURE)
-    head, *lines = str(caught.value).splitlines()
-    assert head.endswith("6 of 7 p-Models do not fit, nothing was written:")
-    assert lines == [
-        "  a.pth: it lacks 6.bias (2,)",
-        "  b.pth: 6.weight is (3, 6) instead of (2, 6), 6.bias is (3,) instead of (2,) "
-        "(for 2 classes)",
-        "  c.pth: 2 of its 284 parameters are not finite numbers".replace(
-            "284", str(ARCHITECTURE.layout(2).size)
-        ),
-        "  d.pth: its classes in d.json: 'fig' (name 1) and 'Fig' (name 2) are the same class "
-        "name. Case, spaces, underscores and Unicode forms make no difference; rename or remove "
-        "one",
-        "  e.pth: it holds no state dict",
-        "  and 1 more",
-    ]
-
-
-@pytest.mark.parametrize("listed", ["{", "[1, 2]", '"fig"', '["fig", ""]', '["fig"]', None])
-def test_a_class_list_that_is_none_is_told(tmp_path: Path, listed: str | None) -> None:
-    p_model(tmp_path / "a.pth", ["fig", "pear"])
-    if listed is None:
-        (tmp_path / "a.json").unlink()
-    else:
-        (tmp_path / "a.json").write_text(listed)
-    with pytest.raises(UserError, match=r"a\.pth: (no class list|its class)"):
-        gather(tmp_path, ARCHITECTURE)
-
-
-def test_a_name_twice_in_a_list_is_told_with_its_lines(tmp_path: Path) -> None:
-    p_model(tmp_path / "a.pth", ["x", "y"])
-    (tmp_path / "a.json").unlink()
-    (tmp_path / "a.txt").write_text("sea horse\n\nSea_Horse\n")
-    with pytest.raises(UserError, match=r"a\.txt: 'sea horse' \(line 1\) and .* \(line 3\) are"):
-        gather(tmp_path, ARCHITECTURE)
-    (tmp_path / "a.txt").unlink()
-    (tmp_path / "classes.json").write_text('{"a": ["x", "y"], "a": ["y", "x"]}')
-    with pytest.raises(UserError, match=r"classes\.json: cannot be read: a is listed twice"):
-        gather(tmp_path, ARCHITECTURE)
-
-
-def test_a_folder_without_p_models_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="here is neither a zoo"):
-        gather(tmp_path, ARCHITECTURE)

@@ -16,7 +16,7 @@ from tina_kit.api.component import API_VERSION, Component, hookimpl
 if TYPE_CHECKING:
     from tina_kit.api.architecture import Architecture
     from tina_kit.api.augmentation import Augmentation
-    from tina_kit.api.checkpoints import read_checkpoint
+    from tina_kit.api.checkpoints import StateDict, read_checkpoint, read_state_dict
     from tina_kit.api.conditioner import Conditioner
     from tina_kit.api.dataset import Dataset, Images, Split
     from tina_kit.api.errors import TinaKitError, UserError
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tina_kit.api.training import Step, Train, Training
 
 _HOME = {
-    "checkpoints": "read_checkpoint",
+    "checkpoints": "StateDict read_checkpoint read_state_dict",
     "architecture": "Architecture",
     "augmentation": "Augmentation",
     "conditioner": "Conditioner",
@@ -94,6 +94,7 @@ __all__ = [
     "RunInfo",
     "Split",
     "StageInfo",
+    "StateDict",
     "Step",
     "StepInfo",
     "Study",
@@ -126,6 +127,7 @@ __all__ = [
     "printable",
     "read_checkpoint",
     "read_images",
+    "read_state_dict",
     "read_text",
     "row",
     "unreadable_images",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+UNCHECKED = {"effects": "unchecked"}
+"""The context of a validation that lets options stand which have no effect."""
 
 
 class Options(BaseModel):
@@ -24,6 +29,32 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Options that no result depends on as long as another one has its value → that other
+        option, "" where nothing ever reads them. Whoever gives one of them is told so; defaults may
+        stay. `aside` options need not be among them."""
+        return {}
+
+    @model_validator(mode="after")
+    def _all_have_an_effect(self, info: ValidationInfo) -> Options:
+        if info.context is not UNCHECKED:
+            for option, reason in self.without_effect().items():
+                if option in self.model_fields_set:
+                    raise ValueError(f"{option}: {no_effect(self, reason)}")
+        return self
+
+
+def no_effect(options: Options, reason: str) -> str:
+    """Why an option has no effect, and what to do. reason: see `Options.without_effect`."""
+    value = getattr(options, reason, None)
+    told = "has no effect here"
+    if reason and value is None:
+        told = f"has no effect without {reason}"
+    elif reason:
+        plain = json.dumps(value, default=str, ensure_ascii=False).strip('"')
+        told = f"has no effect with {reason}: {plain}"
+    return f"{told}; leave it out"
 
 
 class Part(BaseModel):
@@ -126,3 +157,7 @@ class TrainingOptions(Options):
         json_schema_extra={"unit": "share of the steps"},
     )
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
+
+    def without_effect(self) -> Mapping[str, str]:
+        """Momentum is of sgd."""
+        return {} if self.optimizer == "sgd" else {"momentum": "optimizer"}

@@ -40,8 +40,20 @@ def version() -> None:
 
 def _register() -> None:
     # The commands' modules import `app`'s helpers, never this one.
-    from tina_kit.cli import doctor, generate, inspect, plugin, run, schema, show, zoo
+    from tina_kit.cli import (
+        doctor,
+        generate,
+        init,
+        inspect,
+        plugin,
+        recipes,
+        run,
+        schema,
+        show,
+        zoo,
+    )
 
+    app.command("init")(init.init)
     app.command("run")(run.run)
     app.command("list")(inspect.list_)
     app.command("show")(show.show)
@@ -50,6 +62,7 @@ def _register() -> None:
     app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
     app.add_typer(plugin.app, name="plugin")
+    app.add_typer(recipes.app, name="recipes")
     app.add_typer(zoo.app, name="zoo")
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +69,18 @@ def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
     with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
         print(line, file=sys.stderr, flush=True)
+
+
+@cache
+def show_warnings() -> None:
+    """Let what the library logs as a warning reach stderr, as every other line of a log does."""
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            log(f"warning: {self.format(record)}")
+
+    logging.getLogger("tina_kit").addHandler(Handler(logging.WARNING))
 
 
 def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:

@@ -48,7 +48,14 @@ def components(ctx: typer.Context, incomplete: str) -> Pairs:
 
 @_quietly
 def recipes(incomplete: str) -> Pairs:
-    return _paths(incomplete, (".yaml", ".yml"))
+    return _paths(incomplete, (".yaml", ".yml")) + shipped(incomplete)
+
+
+@_quietly
+def shipped(incomplete: str) -> Pairs:
+    from tina_kit.recipe.shipped import shipped
+
+    return [(each.name, "") for each in shipped() if each.name.startswith(incomplete)]
 
 
 @_quietly
@@ -81,7 +88,10 @@ def settings(ctx: typer.Context, incomplete: str) -> Pairs:
 def _recipe(ctx: typer.Context) -> Path:
     # Where an option still lacks its value, no argument has been given its name yet.
     words = [ctx.params.get("recipe"), *ctx.args]
-    return next(Path(str(word)) for word in words if word and Path(str(word)).is_file())
+    from tina_kit.recipe.shipped import recipe_file
+
+    found = (recipe_file(Path(str(word))) for word in words if word)
+    return next(path for path in found if path.is_file())
 
 
 def _keys(source: Node) -> Iterator[tuple[str, str]]:

@@ -18,11 +18,13 @@ from tina_kit.cli.common import (
     Strict,
     log,
     registry,
+    show_warnings,
     user_paths,
 )
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
+    from tina_kit.pipeline.run import Run
     from tina_kit.report.table import Table
 
 
@@ -48,6 +50,7 @@ def run(
     """Run a recipe and print its results table."""
     from tina_kit import library
 
+    show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
         found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
@@ -62,8 +65,15 @@ def run(
     log(f"run folder: {finished.folder}")
 
 
-def _announce(plan: Plan) -> None:
-    log(f"{plan.recipe.core.name}: {_summary(plan)}")
+def _announce(run: Run) -> None:
+    """What there is to do, and what a reader should know of it."""
+    plan, recipe = run.plan, run.plan.recipe
+    if recipe.core.zoo is not None and recipe.says("tasks", "id"):
+        told = f"{recipe.where('tasks', 'id')}: tasks.id has no effect"
+        log(f"warning: {told}: the tasks of {recipe.core.zoo} are the ID tasks")
+    log(f"{recipe.core.name}: {_summary(plan)}")
+    for key, facts in run.record["components"].items():
+        log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.files import abridged
 from tina_kit.cli.common import RunFolder, log, registry, user_paths
 from tina_kit.cli.finished import open_run
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 Output = Annotated[
     Path, typer.Option("-o", "--output", help="A new folder for the zoo.", callback=user_paths)
 ]
+TOLD = 10  # names of what is left out
 
 
 @app.command()
@@ -52,7 +54,7 @@ def import_(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A zoo's folder, or a folder of .pth or .pt files.", callback=user_paths
+            help="A zoo's folder, or a folder of PyTorch checkpoints.", callback=user_paths
         ),
     ],
     output: Output,
@@ -66,9 +68,12 @@ def import_(
 ) -> None:
     """Make a zoo of p-Models from elsewhere.
 
-    Everything is checked first, and no code in a file is run. The classes of NAME.pth, in the order
-    of its logits, stand in NAME.json (a list), in NAME.txt (a name a line) or in classes.json
-    (NAME → list).
+    Everything is checked first, and no code in a file is run. Every .pt, .pth, .bin, .ckpt, .pkl
+    and .safetensors file of SOURCE and the folders in it is a p-Model. The classes of DIR/NAME.pth,
+    in the order of its logits, stand in DIR/NAME.json (a list), in DIR/NAME.txt (a name a line) or
+    in classes.json: of DIR (NAME → list) or of SOURCE (DIR/NAME → list). Tensors are matched by
+    name, wherever they lie in the file and whatever prefix their names share. What is left out is
+    named.
     """
     from tina_kit.zoo.archive import MANIFEST, check_place
 
@@ -141,10 +146,12 @@ def _architecture(name: str, sets: Sequence[str]) -> ResolvedPart:
 
 
 def _copied(source: Path, part: ResolvedPart | None) -> ZooArchive:
-    from tina_kit.zoo.archive import check_layout, read
+    from tina_kit.zoo.archive import MANIFEST, TENSORS, check_layout, read
     from tina_kit.zoo.pmodel import architecture_of
 
     archive = read(source)
+    others = [path.name for path in source.iterdir() if path.name not in (MANIFEST, TENSORS)]
+    _told(len(others), "files that are no part of the zoo", others)
     built = architecture_of(archive.architecture, source) if part is None else part.build()
     check_layout(archive.layout, built.layout(archive.tasks.shape[1]), str(source))
     return archive
@@ -156,14 +163,22 @@ def _gathered(source: Path, part: ResolvedPart) -> ZooArchive:
 
     built = part.build()
     found = gather(source, built)
-    if found.ignored:
-        log(f"{found.ignored} entries that the architecture does not generate were left out")
+    _told(len(found.left_out), "files or class lists that belong to no p-Model", found.left_out)
+    _told(found.ignored, "tensors that the architecture does not generate", found.ignored_names)
+    if found.averaged:
+        log(f"of {found.averaged} p-Models the averaged weights (ema) were taken")
     if found.by_order:
         log(
             f"the tensors of {found.by_order} p-Models have other names and were matched by their "
             "order, since all shapes agree"
         )
-    origin = {"from": "p-Models", "left_out": found.ignored, "matched_by_order": found.by_order}
+    origin = {
+        "from": "p-Models",
+        "left_out": found.ignored,
+        "files_left_out": len(found.left_out),
+        "matched_by_order": found.by_order,
+        "averaged": found.averaged,
+    }
     return ZooArchive(
         found.class_names,
         part.plain(),
@@ -172,6 +187,12 @@ def _gathered(source: Path, part: ResolvedPart) -> ZooArchive:
         found.vectors,
         origin,
     )
+
+
+def _told(count: int, what: str, names: Sequence[str]) -> None:
+    """Log what an import leaves out. names: of them, each once."""
+    if names:
+        log(f"left out: {what} ({count}): {abridged(sorted(names), TOLD)}")
 
 
 def _write(archive: ZooArchive, output: Path) -> None:

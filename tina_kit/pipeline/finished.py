@@ -48,7 +48,7 @@ class FinishedRun:
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe with every default written out."""
-        return load_recipe(self.folder / "resolved.yaml", self._registry)
+        return load_recipe(self.folder / "resolved.yaml", self._registry, recorded=True)
 
     @cached_property
     def results(self) -> dict[str, Any]:

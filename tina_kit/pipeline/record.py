@@ -44,6 +44,7 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "store": str(plan.store.root),
         "tina_kit": tina_kit.__version__,
         "plugins": list(plugins),
+        "components": plan.recipe.facts(),
         "versions": {"python": platform.python_version(), **_versions()},
         "git": _git(Path(tina_kit.__file__).parent),
         "hardware": _hardware(runtime.device),

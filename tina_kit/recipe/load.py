@@ -13,16 +13,22 @@ from tina_kit.api import UserError
 from tina_kit.plugins import Registry
 from tina_kit.plugins.discovery import load_file
 from tina_kit.plugins.registry import nearest
+from tina_kit.recipe.effects import words_of
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import override, parse_set, part_name
+from tina_kit.recipe.part import NamedPart
 from tina_kit.recipe.paths import located
 from tina_kit.recipe.recipe import Recipe
-from tina_kit.recipe.resolve import NamedPart, Resolver, plain_node
+from tina_kit.recipe.resolve import Resolver, plain_node
 from tina_kit.recipe.schema import CHANCE, LARGEST, LISTS, REQUIRED, SLOTS, CoreOptions
+from tina_kit.recipe.shipped import recipe_file, suggestion
 from tina_kit.recipe.yaml12 import parse
 
+OWN = ("name", "description", "time")  # of each recipe, and not of those that extend it
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
+# Above the recipes, which lie on layers up to 1.
+_PROFILE, _SETS, _STUDY = 2, 3, 4
 KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
 
 
@@ -33,21 +39,25 @@ def load_recipe(
     profile: str | None = None,
     sets: Sequence[str] | Mapping[str, Any] = (),
     seeds: Sequence[int] | None = None,
+    recorded: bool = False,
 ) -> Recipe:
     """Read and check a recipe. Raises RecipeError with every mistake in it.
 
+    path: a file, or the name of a shipped recipe where there is no such file.
     sets: `key=value` texts or a mapping of dotted keys, applied last; seeds: in place of the
-    recipe's own.
+    recipe's own; recorded: whether it was written by a run, with every default, so that options may
+    have no effect.
     """
+    path = recipe_file(path)
     source = _extended(path, ())
     source = _with_profile(source, profile)
     for key, value in _overrides(sets):
-        source = override(source, key, value)
+        source = override(source, key, value.on(_SETS))
     if seeds is not None:
         where = Where("--seeds", 0, 0, Path.cwd())
         source = _without(source, "seed")
         source = override(source, "seeds", Node([Node(seed, where) for seed in seeds], where))
-    return _resolve(path, source, registry)
+    return _resolve(path, source, registry, recorded)
 
 
 def _overrides(sets: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, Node]]:
@@ -64,11 +74,13 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        near = meant(path) if isinstance(error, FileNotFoundError) else ""
+        missing = isinstance(error, FileNotFoundError)
+        near = (meant(path) or suggestion(path)) if missing else ""
         raise UserError(f"{path}: the recipe cannot be read: {error.strerror}{near}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: the recipe is not UTF-8 text") from None
-    node = parse(text, str(path), path.resolve().parent)
+    layer = -2 * len(above)
+    node = parse(text, str(path), path.resolve().parent).on(layer)
     if not isinstance(node.value, dict):
         raise RecipeError([Problem(node.where, "", "a recipe is a mapping, like `name: my-run`")])
     base = node.value.get("extends")
@@ -80,10 +92,10 @@ def _extended(path: Path, above: tuple[Path, ...]) -> Node:
             raise RecipeError(
                 [Problem(base.where, "extends", f"there is no {parent}{meant(parent)}")]
             )
-        lower = _without(_extended(parent, (*above, path.resolve())), "name")
+        lower = _without(_extended(parent, (*above, path.resolve())), *OWN)
         node = merge(lower, _without(node, "extends"))
     settings = node.value.get("set")
-    return _apply(_without(node, "set"), settings, "set") if settings else node
+    return _apply(_without(node, "set"), settings, "set", layer + 1) if settings else node
 
 
 def _named(node: Node, key: str) -> Path:
@@ -105,25 +117,25 @@ def _with_profile(source: Node, name: str | None) -> Node:
         raise UserError(
             f"{source.where.source}: there is no profile '{name}'; {nearest(name, list(known))}"
         )
-    return _apply(source, known[name], f"profiles.{name}")
+    return _apply(source, known[name], f"profiles.{name}", _PROFILE)
 
 
-def _apply(source: Node, overrides: Node, key: str) -> Node:
+def _apply(source: Node, overrides: Node, key: str, layer: int) -> Node:
     if not isinstance(overrides.value, dict):
         message = "must be a mapping of overrides, like `tasks.id: 20`"
         raise RecipeError([Problem(overrides.where, key, message)])
     for dotted, value in overrides.items():
-        source = override(source, dotted, value)
+        source = override(source, dotted, value.on(layer))
     return source
 
 
-def _without(node: Node, key: str) -> Node:
-    return Node({k: v for k, v in node.items() if k != key}, node.where)
+def _without(node: Node, *keys: str) -> Node:
+    return Node({k: v for k, v in node.items() if k not in keys}, node.where)
 
 
-def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
-    resolver = Resolver(registry)
+def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = False) -> Recipe:
     keys = source.value
+    resolver = Resolver(registry, recorded, words_of(keys.get("studies")))
     for key, node in keys.items():
         if key not in KEYS:
             resolver.report(node.where, key, f"a recipe has no such key; {nearest(key, KEYS)}")
@@ -160,7 +172,7 @@ def vary(recipe: Recipe, overrides: Mapping[str, Any], where: Where) -> Recipe:
     """
     source = recipe.source
     for key, value in overrides.items():
-        source = override(source, key, plain_node(value, where))
+        source = override(source, key, plain_node(value, where).on(_STUDY))
     return _resolve(recipe.path, source, recipe.registry)
 
 
@@ -273,4 +285,4 @@ def profile_names(path: Path) -> list[str]:
 
 def source_of(path: Path) -> Node:
     """A recipe as it is written, laid on those that it extends; nothing in it is checked."""
-    return _extended(path, ())
+    return _extended(recipe_file(path), ())

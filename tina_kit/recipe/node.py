@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from tina_kit.api import UserError
 class Where:
     """A place in a file, or an option of the command line (`line` is 0).
 
-    folder: what relative paths written here are relative to.
+    folder: what relative paths written here are relative to. layer: what is written on a higher one
+    was laid on what lies below: a recipe on the one that it extends, a profile and `--set` on it.
     """
 
     source: str
     line: int
     column: int
     folder: Path
+    layer: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
@@ -53,6 +55,15 @@ class Node:
             else:
                 break
         return node
+
+    def on(self, layer: int) -> Node:
+        """The same with all places on a layer."""
+        value = self.value
+        if isinstance(value, dict):
+            value = {key: node.on(layer) for key, node in value.items()}
+        elif isinstance(value, list):
+            value = [node.on(layer) for node in value]
+        return Node(value, replace(self.where, layer=layer))
 
     def items(self) -> Iterator[tuple[str, Node]]:
         yield from self.value.items()

@@ -4,116 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from tina_kit.api import TinaKitError, UserError
+from tina_kit.api import UserError
 from tina_kit.api.component import import_attribute
-from tina_kit.api.options import Options, Part
+from tina_kit.api.options import UNCHECKED, Options, Part
 from tina_kit.plugins import Registered, Registry
-from tina_kit.plugins.contract import broken_promises
 from tina_kit.plugins.registry import UnknownComponent, nearest
+from tina_kit.recipe.effects import given_in_vain
 from tina_kit.recipe.missing import meant
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
-from tina_kit.recipe.paths import located, paths_in, resolved, told_apart
-from tina_kit.store import content_of
-
-
-@dataclass(frozen=True)
-class ResolvedPart:
-    """A component with checked options and resolved nested parts, ready to be built."""
-
-    entry: Registered
-    options: Options
-    children: Mapping[str, ResolvedPart | tuple[ResolvedPart, ...]]
-    where: Where
-
-    def build(self) -> Any:
-        """A fresh object. Raises TinaKitError when the component's code cannot be imported, and
-        UserError with the place in the recipe when it does not take its options."""
-        target = self.entry.component.target
-        try:
-            attribute = import_attribute(target)
-        except (ImportError, AttributeError) as error:
-            raise TinaKitError(
-                f"{self.entry.full_name} ({self.entry.origin}): cannot import {target}: {error}"
-            ) from error
-        if wrong := broken_promises(self.entry.component.kind, attribute):
-            told = [f"{self.entry.full_name}: {reason} ({place})" for reason, place in wrong]
-            raise TinaKitError("\n".join(told))
-        nested = {
-            name: tuple(p.build() for p in child) if isinstance(child, tuple) else child.build()
-            for name, child in self.children.items()
-        }
-        try:
-            return attribute(self.options, **nested)
-        except UserError as error:
-            raise UserError(f"{self.where}: {error}") from error
-
-    def plain(self) -> dict[str, Any]:
-        """What a recipe would say, with every default."""
-        return {
-            "use": self.entry.full_name,
-            **self.options.model_dump(mode="json", exclude=set(self.children)),
-            **{name: _each(child, ResolvedPart.plain) for name, child in self.children.items()},
-        }
-
-    def built_with(self, **changes: Any) -> Any:
-        """Built with some options changed."""
-        return replace(self, options=self.options.model_copy(update=changes)).build()
-
-    def child(self, option: str) -> ResolvedPart:
-        """The nested part of an option that holds one."""
-        part = self.children[option]
-        assert isinstance(part, ResolvedPart)
-        return part
-
-    def rows(self) -> dict[str, str]:
-        """The options that name another row of the recipe, where they are given."""
-        named = {name for name, field in _fields(self.options) if "row" in _extra(field)}
-        values = {name: getattr(self.options, name) for name in sorted(named)}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def settings(self, fitting: bool = False) -> dict[str, Any]:
-        """What goes into cache keys: no paths, but the fingerprint of what lies there; no names of
-        other rows, whose own keys go in. fitting: without the options that fitting ignores."""
-        left_out = {
-            name
-            for name, field in _fields(self.options)
-            if {"row", "aside"} & set(_extra(field)) or (fitting and "generation" in _extra(field))
-        }
-        exclude = paths_in(self.options) | dict.fromkeys(left_out | set(self.children), True)
-        return {
-            "use": self.entry.full_name,
-            "version": self.entry.component.version,
-            "options": self.options.model_dump(mode="json", exclude=exclude),
-            "parts": {name: _each(c, ResolvedPart.settings) for name, c in self.children.items()},
-            "fingerprint": self._fingerprint(),
-            **({"code": self.entry.content} if self.entry.content else {}),
-        }
-
-    def _fingerprint(self) -> str:
-        part = self.build()
-        try:
-            return str(part.fingerprint()) + content_of(part.files())
-        except UserError as error:
-            raise UserError(f"{self.where}: {error}") from error
-
-
-@dataclass(frozen=True)
-class NamedPart:
-    """A row of a table: a generator or a study and the name it goes by."""
-
-    name: str
-    part: ResolvedPart
-
-
-def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
-    return [what(part) for part in child] if isinstance(child, tuple) else what(child)
+from tina_kit.recipe.part import ResolvedPart, extra
+from tina_kit.recipe.paths import located, resolved, told_apart
 
 
 def _said(resolved: ResolvedPart) -> Part:
@@ -124,12 +30,21 @@ def _said(resolved: ResolvedPart) -> Part:
 class Resolver:
     """Collects problems instead of stopping at the first.
 
-    elsewhere: the settings were resolved before, perhaps on another machine, and their paths need
-    not exist here.
+    recorded: a run wrote what is resolved, with every default, so that options may have no effect;
+    varied: what the studies name; elsewhere: it was perhaps written on another machine, whose paths
+    need not exist here.
     """
 
-    def __init__(self, registry: Registry, elsewhere: bool = False) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        recorded: bool = False,
+        varied: Iterable[str] = (),
+        elsewhere: bool = False,
+    ) -> None:
         self.registry = registry
+        self.recorded = recorded
+        self.varied = frozenset(varied)
         self.elsewhere = elsewhere
         self.problems: list[Problem] = []
 
@@ -166,11 +81,18 @@ class Resolver:
         values = {name: self._value(model, name, child, key) for name, child in node.items()}
         try:
             # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
-            options = told_apart(model.model_validate_json(json.dumps(values), strict=True))
+            text = json.dumps(values)
+            checked = model.model_validate_json(text, strict=True, context=UNCHECKED)
         except ValidationError as error:
             for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
             return None
+        options = told_apart(checked)
+        if self.recorded:
+            # As if all were defaults: a part may look at what was given.
+            options.__pydantic_fields_set__.clear()
+        else:
+            self.problems += given_in_vain(options, node, key, self.varied)
         return options if len(self.problems) == before else None
 
     def report(self, where: Where, key: str, message: str) -> None:
@@ -283,18 +205,9 @@ def plain_node(value: Any, where: Where) -> Node:
     return Node(value, where)
 
 
-def _extra(field: FieldInfo) -> Mapping[str, Any]:
-    extra = field.json_schema_extra
-    return extra if isinstance(extra, dict) else {}
-
-
 def _nested_kind(field: FieldInfo) -> str | None:
-    kind = _extra(field).get("kind")
+    kind = extra(field).get("kind")
     return None if kind is None else str(kind)
-
-
-def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
-    return type(options).model_fields.items()
 
 
 def resolve_plain(
@@ -306,7 +219,7 @@ def resolve_plain(
 ) -> ResolvedPart:
     """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`, perhaps on
     another machine (`elsewhere`), whose paths do not exist here."""
-    resolver = Resolver(registry, elsewhere)
+    resolver = Resolver(registry, recorded=True, elsewhere=elsewhere)
     part = resolver.part(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
     if part is None:
         raise RecipeError(resolver.problems)

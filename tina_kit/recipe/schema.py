@@ -90,13 +90,14 @@ class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.+-]+$", description="names the run folder")
-    description: str = ""
+    description: str = Field("", description="one line, for `tina-kit recipes`")
+    time: str = Field("", description="how long a run takes, for `tina-kit recipes`")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
     zoo: Path | None = Field(
         None,
         description="a zoo's folder (`tina-kit zoo`): its tasks and p-Models are the ID tasks and "
-        "theirs, in place of those that would be drawn and fine-tuned",
+        "theirs, in place of those that would be drawn and fine-tuned; tasks.id is then not read",
     )
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()

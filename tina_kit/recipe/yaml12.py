@@ -69,9 +69,31 @@ for _name, _pattern, _first in _SCALARS:
     _Writer.add_implicit_resolver(_PREFIX + _name, re.compile(rf"^(?:{_pattern})$"), [*_first])
 
 
-def dump(value: Any) -> str:
-    """Plain dicts, lists and scalars as YAML that `parse` reads back as the same."""
-    return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True)
+class _OneLine(_Writer):
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        style = '"' if len(text.splitlines()) > 1 or text.endswith("\n") else None
+        return self.represent_scalar(f"{_PREFIX}str", text, style)
+
+
+_OneLine.add_representer(str, _OneLine.represent_text)
+
+
+def dump(value: Any, flow: bool = False) -> str:
+    """Plain dicts, lists and scalars as YAML that `parse` reads back as the same.
+
+    flow: on one line, however long.
+    """
+    if not flow:
+        return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(
+        value,
+        Dumper=_OneLine,
+        default_flow_style=True,
+        width=float("inf"),
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    return text.removesuffix("...\n").rstrip("\n")
 
 
 def parse_scalar(text: str, where: Where) -> Node:

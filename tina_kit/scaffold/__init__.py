@@ -1,4 +1,4 @@
-"""Plugin packages that work before a line of them is edited."""
+"""What is written for a user to go on with: plugin packages, and recipes for images."""
 
 from tina_kit.scaffold.writer import write_plugin
 

@@ -5,11 +5,13 @@ from tina_kit.store.files import read_json, write_json
 from tina_kit.store.fingerprints import content_of
 from tina_kit.store.keys import content_key
 from tina_kit.store.store import Draft, Entry, Store
+from tina_kit.store.tensors import NotFinite
 
 __all__ = [
     "Checkpoint",
     "Draft",
     "Entry",
+    "NotFinite",
     "Store",
     "content_key",
     "content_of",

@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tina_kit.store.files import STORE_REMEDY, explaining_full_disk, replacing
+from tina_kit.store.tensors import NotFinite, content_hash, not_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_log = logging.getLogger(__name__)
+
 
 class Checkpoint:
-    """One safetensors file that is replaced in one step: tensors and JSON state together."""
+    """One safetensors file that is replaced in one step: tensors and JSON state together, with a
+    hash of both and of the file's own name."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Replace what was saved before. Raises NotFinite, and keeps that, where a tensor holds
+        NaN or infinity."""
         from safetensors.torch import save_file
 
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        if told := not_finite(whole):
+            raise NotFinite(told)
+        text = json.dumps(state)
+        metadata = {"state": text, "sha256": content_hash(whole, self.path.name, text)}
         with explaining_full_disk(self.path.parent, STORE_REMEDY), replacing(self.path) as draft:
-            whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(whole, draft, metadata={"state": json.dumps(state)})
+            save_file(whole, draft, metadata=metadata)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What was saved last; None where nothing was, or what was saved cannot be read."""
+        """What was saved last; None where nothing was, or where it is damaged, which is logged."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(self.path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                return tensors, json.loads(file.metadata()["state"])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-            return None
+                metadata = file.metadata() or {}
+            if metadata["sha256"] == content_hash(tensors, self.path.name, metadata["state"]):
+                return tensors, json.loads(metadata["state"])
+            self.discard("its content does not match its hash")
+        except FileNotFoundError:
+            pass
+        except KeyError as error:
+            self.discard(
+                f"it has no {error.args[0]}; another version of tina-kit may have written it"
+            )
+        except (OSError, SafetensorError, TypeError, ValueError) as error:
+            self.discard(f"it cannot be read ({error})")
+        return None
+
+    def discard(self, reason: str) -> None:
+        """Remove what was saved, since it cannot be used, and log why."""
+        _log.warning("checkpoint %s is not used: %s; this work starts afresh", self.path, reason)
+        with suppress(OSError):
+            self.path.unlink()

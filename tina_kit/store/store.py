@@ -26,6 +26,7 @@ from tina_kit.store.files import (
     share,
     write_json,
 )
+from tina_kit.store.tensors import SUFFIX, NotFinite, file_not_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -203,6 +204,12 @@ class _locked:
 
 
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
+    if told := _not_finite(folder):
+        raise NotFinite(
+            f"stage {stage} ({key}): {told}; nothing was stored. Where this was trained, lower its "
+            "learning_rate or set precision: fp32; where it comes from files (checkpoint, "
+            "inherit_file, a table of embeddings), check what they hold"
+        )
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         share(path)
@@ -214,16 +221,18 @@ def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str
         "key": key,
         **facts,
         "seconds": round(seconds, 3),
+        "finite": True,
         "files": files,
     }
     write_json(folder / ENTRY, entry)
 
 
 def _verify(folder: Path) -> None:
-    """Raise TinaKitError unless every file is what it was when the entry was written."""
+    """Raise TinaKitError unless every file is what it was when the entry was written, and all
+    weights are finite, which earlier versions did not ask for."""
     try:
-        files = read_json(folder / ENTRY)["files"]
-        for name, expected in files.items():
+        entry = read_json(folder / ENTRY)
+        for name, expected in entry["files"].items():
             path = folder / name
             size = path.stat().st_size if path.is_file() else None
             if size is None:
@@ -236,6 +245,16 @@ def _verify(folder: Path) -> None:
         raise _damaged(folder, f"{ENTRY} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _damaged(folder, f"{ENTRY} is not what was written") from None
+    if not entry.get("finite") and (told := _not_finite(folder)):
+        raise _damaged(folder, told)
+
+
+def _not_finite(folder: Path) -> str:
+    """The first tensor in a folder that holds NaN or infinity, and what it holds; "" for none."""
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        if told := file_not_finite(path):
+            return f"{path.relative_to(folder).as_posix()}: {told}"
+    return ""
 
 
 def _damaged(folder: Path, what: str) -> TinaKitError:

@@ -193,6 +193,24 @@ class PartSuite:
             f"files() calls a file {moved[0]!r}; names must stay the same when the whole is moved"
         )
 
+    def test_facts_are_plain(self) -> None:
+        facts = self.part().facts()
+        try:
+            json.dumps(dict(facts), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise AssertionError(
+                f"facts() gives {facts!r}, which JSON does not hold ({error}); `run.json` keeps it"
+            ) from None
+
+    def test_options_without_effect_are_options(self) -> None:
+        options = self._resolved().options
+        named = dict(options.without_effect())
+        unknown = {*named, *filter(None, named.values())} - set(type(options).model_fields)
+        assert not unknown, (
+            f"without_effect() names {', '.join(sorted(unknown))}, which are no options of "
+            f"{type(options).__name__}"
+        )
+
     def test_fingerprint_and_files_are_cheap(self) -> None:
         part: Fingerprinted = self.part()
         start = time.perf_counter()

@@ -1,16 +1,19 @@
 """The one training loop, its seeds, its precision and its observers."""
 
+from tina_kit.training.cores import on_every_core
 from tina_kit.training.loop import Trainer
 from tina_kit.training.observers import Observers, counting
-from tina_kit.training.precision import resolve_device, resolve_precision
+from tina_kit.training.precision import autocast, resolve_device, resolve_precision
 from tina_kit.training.seeds import derived_seed, generator_for
 
 __all__ = [
     "Observers",
     "Trainer",
+    "autocast",
     "counting",
     "derived_seed",
     "generator_for",
+    "on_every_core",
     "resolve_device",
     "resolve_precision",
 ]

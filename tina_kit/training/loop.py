@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
-from tina_kit.store import Checkpoint
+from tina_kit.store import Checkpoint, NotFinite
 from tina_kit.training.precision import autocast
 from tina_kit.training.seeds import generator_for
+from tina_kit.training.snapshot import misfit, plain
 
 LOSSES = 100  # loss points recorded per training
 SAVING = 20  # spend at most about 5% of the time on checkpoints
+CHECKED = 100  # check the loss at least this often, in steps
 
 
 @dataclass
@@ -46,10 +48,11 @@ class Trainer:
     ) -> None:
         """Train `module` in place; it ends in eval mode, with its EMA weights where they are kept.
 
-        Raises TinaKitError when the loss is no longer finite.
+        Raises TinaKitError when the loss or a weight is no longer finite.
         """
         number = len(self.losses)
-        run = _Run(module.to(self.device).train(), training, self.checkpoints(f"train-{number}"))
+        checkpoint = self.checkpoints(f"train-{number}")
+        run = _Run(module.to(self.device).train(), training, checkpoint, self.label)
         self.losses.append(run.losses)
         self._tell(run, number)
         while run.step < training.steps:
@@ -73,10 +76,13 @@ class Trainer:
 class _Run:
     """Module, optimiser and EMA weights of one training, and how to save and restore them."""
 
-    def __init__(self, module: nn.Module, training: Training, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, module: nn.Module, training: Training, checkpoint: Checkpoint, label: str
+    ) -> None:
         self.module = module
         self.training = training
         self.checkpoint = checkpoint
+        self.label = label
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = _optimizer(self.parameters, training)
         self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
@@ -104,6 +110,8 @@ class _Run:
         recorded = self.step % self._every == 0 or self.step == self.training.steps
         if recorded:
             self._record()
+        elif self.step == 1 or self.step % CHECKED == 0:
+            self._mean_loss()
         return recorded
 
     def save_if_due(self) -> bool:
@@ -121,20 +129,36 @@ class _Run:
         self.module.eval()
 
     def _record(self) -> None:
+        self.losses.append((self.step, self._mean_loss()))
+        self._sum.zero_()
+
+    def _mean_loss(self) -> float:
+        """Since the last one that was recorded. Raises TinaKitError where it is not finite."""
         since = self.losses[-1][0] if self.losses else 0
         mean = float(self._sum) / (self.step - since)
         if not math.isfinite(mean):
-            raise TinaKitError(
-                f"the loss is {mean} before step {self.step}: training diverged. Lower "
-                "learning_rate, set a smaller clip, or compute in fp32 (precision: fp32)"
-            )
-        self.losses.append((self.step, mean))
-        self._sum.zero_()
+            raise self._diverged(f"the loss is {mean} before step {self.step}")
+        return mean
+
+    def _diverged(self, what: str) -> TinaKitError:
+        clip = "" if self.training.clip is None else "set a smaller clip, "
+        return TinaKitError(
+            f"{self.label}: {what}: training diverged. Lower learning_rate, {clip}or compute in "
+            "fp32 (precision: fp32)"
+        )
 
     def _save(self) -> None:
         start = time.monotonic()
-        state = {"step": self.step, "losses": self.losses, "sum": float(self._sum)}
-        self.checkpoint.save(self._tensors(), state)
+        state = {
+            "step": self.step,
+            "losses": self.losses,
+            "sum": float(self._sum),
+            "training": plain(self.training),
+        }
+        try:
+            self.checkpoint.save(self._tensors(), state)
+        except NotFinite as error:
+            raise self._diverged(f"{error} after step {self.step}") from None
         end = time.monotonic()
         # A checkpoint of gigabytes is written so seldom that it costs little.
         self._next = end + SAVING * (end - start)
@@ -153,6 +177,9 @@ class _Run:
         if saved is None:
             return
         tensors, state = saved
+        if told := misfit(tensors, state, self.module, self.training):
+            self.checkpoint.discard(told)
+            return
         module: dict[str, Tensor] = {}
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in tensors.items():

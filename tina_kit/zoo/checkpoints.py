@@ -1,16 +1,14 @@
-"""p-Models that somebody else fine-tuned, one PyTorch file each, become one zoo.
+"""p-Models that somebody else fine-tuned, one file each, become one zoo.
 
 Files are read as tensors alone: no code in them is ever run.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,18 +17,16 @@ from torch.nn import functional as F
 from tina_kit.api import (
     Architecture,
     Layout,
+    StateDict,
     UserError,
-    name_index,
+    abridged,
     name_key,
     read_checkpoint,
-    read_text,
 )
+from tina_kit.api.checkpoints import Shapes, find_state_dict, state_dicts
+from tina_kit.zoo.sources import Sources, Unfit
 
-SUFFIXES = (".pth", ".pt")
-CLASSES = "classes.json"
-_TOLD = 5  # files that an error lists, and names of each
-_NESTED = ("state_dict", "model")
-_PREFIX = "module."  # of DataParallel
+_TOLD = 5  # files that an error lists
 
 
 @dataclass(frozen=True)
@@ -38,8 +34,10 @@ class Gathered:
     """vectors: float32 `(T, P)` in the architecture's layout for C classes, zeros for the rows of
     absent classes; tasks: int64 `(T, C)`, indices into `class_names`, -1 where absent.
 
-    ignored: entries of all files that the architecture does not generate.
-    by_order: p-Models whose tensors were matched by their order, since the names differ.
+    ignored: how many tensors of all files the architecture does not generate, and ignored_names
+        what they are called; by_order: p-Models whose tensors were matched by their order, since
+        the names differ; averaged: those that were saved beside their average, which was taken.
+    left_out: files that are no p-Models, and entries of class lists that belong to none.
     """
 
     class_names: tuple[str, ...]
@@ -47,142 +45,118 @@ class Gathered:
     vectors: Tensor
     ignored: int
     by_order: int
+    ignored_names: tuple[str, ...] = ()
+    averaged: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _PModel:
     classes: tuple[str, ...]
     vector: Tensor  # (P_c,) in the layout of its own classes
-    ignored: int
+    ignored: tuple[str, ...]
     by_order: bool
-
-
-class _Unfit(Exception):
-    """What about one file does not fit."""
+    averaged: bool
 
 
 def gather(source: Path, architecture: Architecture) -> Gathered:
-    """Read every `.pth` and `.pt` of a folder, in the order of their names.
+    """Read every checkpoint in a folder and the folders in it, in the order of their names.
 
-    The classes of `NAME.pth` stand in `NAME.json` (a list), in `NAME.txt` (a name a line) or in
-    `classes.json` (NAME → list), in the order of its logits. A file holds a state dict, or a dict
-    with one under `state_dict` or `model`. Raises one UserError that says of each file what does
-    not fit.
+    The classes of `DIR/NAME.pth`, in the order of its logits, stand beside it in `DIR/NAME.json` (a
+    list) or `DIR/NAME.txt` (a name a line), or in a `classes.json` of its folder or of one above
+    it, which maps names to lists: `NAME` in its own folder, `DIR/NAME` in the one above. A p-Model
+    that was saved in several formats is read once. Raises one UserError that says of each file what
+    does not fit.
     """
-    files = sorted(path for path in source.glob("*") if path.suffix in SUFFIXES)
-    if not files:
+    sources = Sources.below(source)
+    if not sources.p_models:
         raise UserError(
-            f"{source}: here is neither a zoo (zoo.json) nor any p-Model ({', '.join(SUFFIXES)})"
+            f"{source}: here is neither a zoo (zoo.json) nor any p-Model (.pt, .pth, .bin, .ckpt, "
+            ".pkl, .safetensors)"
         )
-    together = _together(source / CLASSES)
     layout = cache(architecture.layout)
-    models, problems = [], []
-    for path in files:
+    models, problems, copies = [], [], []
+    for name, paths in sources.p_models.items():
+        told = paths[0].relative_to(source).as_posix()
         try:
-            classes = _classes(path, together)
-            models.append(_model(_state(path), classes, layout(len(classes))))
-        except _Unfit as problem:
-            problems.append(f"{path.name}: {problem}")
+            classes = sources.classes(name)
+            model, *others = [_read(path, classes, layout(len(classes))) for path in paths]
+            if different := [p for p, o in zip(paths[1:], others) if not _same(model, o)]:
+                raise Unfit(f"{different[0].name} is another p-Model of the same name; rename one")
+            models.append(model)
+            copies += [path.relative_to(source).as_posix() for path in paths[1:]]
+        except Unfit as problem:
+            problems.append(f"{told}: {problem}")
     if problems:
-        told = problems[:_TOLD]
+        listed = problems[:_TOLD]
         if len(problems) > _TOLD:
-            told.append(f"and {len(problems) - _TOLD} more")
+            listed.append(f"and {len(problems) - _TOLD} more")
         raise UserError(
-            f"{source}: {len(problems)} of {len(files)} p-Models do not fit, nothing was written:"
-            + "".join(f"\n  {line}" for line in told)
+            f"{source}: {len(problems)} of {len(sources.p_models)} p-Models do not fit, nothing "
+            "was written:" + "".join(f"\n  {line}" for line in listed)
         )
-    return _stacked(models, architecture)
+    return _stacked(models, architecture, (*copies, *sources.left_out()))
 
 
-def _together(path: Path) -> Mapping[str, Any]:
+def _same(one: _PModel, other: _PModel) -> bool:
+    return torch.equal(one.vector, other.vector)
+
+
+def _read(path: Path, classes: tuple[str, ...], layout: Layout) -> _PModel:
     if not path.is_file():
-        return {}
-    lists = _json(path)
-    if not isinstance(lists, dict):
-        raise UserError(f"{path}: it must map names of p-Models to lists of their classes")
-    return lists
-
-
-def _classes(path: Path, together: Mapping[str, Any]) -> tuple[str, ...]:
-    listed, lines = path.with_suffix(".json"), path.with_suffix(".txt")
-    try:
-        places = None
-        if listed.is_file() and listed.name != CLASSES:
-            where, names = listed.name, _json(listed)
-        elif lines.is_file():
-            numbered = list(enumerate(map(str.strip, read_text(lines).split("\n")), 1))
-            where, names = lines.name, [name for _, name in numbered if name]
-            places = [f"line {number}" for number, name in numbered if name]
-        elif path.stem in together:
-            where, names = CLASSES, together[path.stem]
-        else:
-            raise _Unfit(f"no class list ({listed.name}, {lines.name} or {path.stem} in {CLASSES})")
-    except UserError as error:
-        raise _Unfit(f"its class list cannot be read: {error}") from None
-    if not isinstance(names, list) or len(names) < 2:
-        raise _Unfit(f"its classes in {where} must be a list of at least two names")
-    try:
-        name_index(names, places)
-    except UserError as error:
-        raise _Unfit(f"its classes in {where}: {error}") from None
-    return tuple(names)
-
-
-def _json(path: Path) -> Any:
-    """Raises UserError where a key is listed twice, of which JSON itself would take the last."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise ValueError(f"{key} is listed twice")
-            found[key] = value
-        return found
-
-    try:
-        return json.loads(read_text(path), object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-
-
-def _state(path: Path) -> dict[str, Tensor]:
+        raise Unfit(f"{path.name} is not a regular file")
     try:
         content = read_checkpoint(path)
     except UserError as error:
-        raise _Unfit(str(error).removeprefix(f"{path}: ")) from None
-    for key in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+        raise Unfit(str(error).removeprefix(f"{path}: ")) from None
     if not isinstance(content, Mapping):
-        raise _Unfit("it holds no state dict")
-    state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-    if not state:
-        raise _Unfit("it holds no tensors by name")
-    if all(name.startswith(_PREFIX) for name in state):
-        state = {name.removeprefix(_PREFIX): tensor for name, tensor in state.items()}
-    return state
+        raise Unfit("it holds no state dict")
+    return _model(state_dicts(content), classes, layout)
 
 
-def _model(state: dict[str, Tensor], classes: tuple[str, ...], layout: Layout) -> _PModel:
+def _model(
+    states: Mapping[str, dict[str, Tensor]], classes: tuple[str, ...], layout: Layout
+) -> _PModel:
     wanted = {p.name: p.shape for p in layout.parameters}
-    by_order = not wanted.keys() <= state.keys()
+    try:
+        found = find_state_dict(states, wanted)
+    except LookupError as problem:
+        raise Unfit(str(problem)) from None
+    by_order = not wanted.keys() <= found.tensors.keys()
     if by_order:
-        if [tuple(tensor.shape) for tensor in state.values()] != list(wanted.values()):
-            raise _Unfit(_other_names(state, wanted))
-        state = dict(zip(wanted, state.values()))
-    wrong = [
-        f"{name} is {tuple(state[name].shape)} instead of {shape}"
-        for name, shape in wanted.items()
-        if tuple(state[name].shape) != shape
-    ]
-    if wrong:
-        raise _Unfit(f"{_few(wrong)} (for {len(classes)} classes)")
+        found = _in_order(states, wanted, found)
+    if wrong := found.misfit(wanted):
+        raise Unfit(f"{wrong} (for {len(classes)} classes)")
+    state = found.tensors
     if odd := [n for n in wanted if not (state[n].is_floating_point() and _dense(state[n]))]:
-        raise _Unfit(f"{_few(odd)}: only dense tensors of floating point numbers are read")
+        raise Unfit(f"{abridged(odd)}: only dense tensors of floating point numbers are read")
     vector = layout.flatten({name: state[name].detach().float() for name in wanted})
     if unfit := int((~vector.isfinite()).sum()):
-        raise _Unfit(f"{unfit} of its {len(vector)} parameters are not finite numbers")
-    return _PModel(classes, vector, len(state) - len(wanted), by_order)
+        raise Unfit(f"{unfit} of its {len(vector)} parameters are not finite numbers")
+    ignored = (*(name for name in state if name not in wanted), *found.others)
+    return _PModel(classes, vector, ignored, by_order, found.averaged)
+
+
+def _in_order(
+    states: Mapping[str, dict[str, Tensor]], wanted: Shapes, nearest: StateDict
+) -> StateDict:
+    """The only network whose tensors have the wanted shapes in the wanted order.
+
+    nearest: the one that has most of the wanted names. Raises Unfit.
+    """
+    fitting = {
+        place: dict(zip(wanted, state.values()))
+        for place, state in states.items()
+        if [tuple(tensor.shape) for tensor in state.values()] == list(wanted.values())
+        # A name that is wanted must not stand where another one is.
+        and all(name == mine for mine, name in zip(wanted, state) if name in wanted)
+    }
+    if not fitting:
+        raise Unfit(_other_names(nearest.tensors, wanted))
+    try:
+        return find_state_dict(fitting, wanted)
+    except LookupError as problem:
+        raise Unfit(str(problem)) from None
 
 
 def _dense(tensor: Tensor) -> bool:
@@ -190,17 +164,14 @@ def _dense(tensor: Tensor) -> bool:
 
 
 def _other_names(state: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]]) -> str:
-    lacking = _few([f"{n} {s}" for n, s in wanted.items() if n not in state])
-    there = _few([f"{n} {tuple(t.shape)}" for n, t in state.items() if n not in wanted])
+    lacking = abridged([f"{n} {s}" for n, s in wanted.items() if n not in state])
+    there = abridged([f"{n} {tuple(t.shape)}" for n, t in state.items() if n not in wanted])
     return f"it lacks {lacking}" + (f", and has {there}" if there else "")
 
 
-def _few(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
-    return ", ".join(words[:_TOLD]) + more
-
-
-def _stacked(models: Sequence[_PModel], architecture: Architecture) -> Gathered:
+def _stacked(
+    models: Sequence[_PModel], architecture: Architecture, left_out: tuple[str, ...]
+) -> Gathered:
     names: dict[str, str] = {}  # a class is spelled as the first p-Model spells it
     for model in models:
         for name in model.classes:
@@ -224,8 +195,11 @@ def _stacked(models: Sequence[_PModel], architecture: Architecture) -> Gathered:
         tuple(names.values()),
         tasks,
         vectors,
-        sum(model.ignored for model in models),
+        sum(len(model.ignored) for model in models),
         sum(model.by_order for model in models),
+        tuple(dict.fromkeys(name for model in models for name in model.ignored)),
+        sum(model.averaged for model in models),
+        left_out,
     )
 
 

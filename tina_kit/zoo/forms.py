@@ -10,14 +10,12 @@ gives the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from tina_kit.training import on_every_core
 from tina_kit.zoo.data import TaskData
 
 T = TypeVar("T")
@@ -55,7 +53,7 @@ def each(data: TaskData, count: int, at_once: int, work: Callable[[slice], T]) -
     them together."""
     if one_by_one(data):
         parts = [slice(place, place + 1) for place in range(count)]
-        yield from _pool(torch.get_num_threads()).map(_as_here(work), parts)
+        yield from on_every_core(work, parts)
     else:
         for first in range(0, count, at_once):
             yield work(slice(first, min(first + at_once, count)))
@@ -85,27 +83,3 @@ class _OneByOne(torch.autograd.Function):
     def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         (gradients,) = ctx.saved_tensors
         return gradients * grad[0], None, None, None, None
-
-
-def _as_here(work: Callable[[slice], T]) -> Callable[[slice], T]:
-    """With this thread's precision and inference mode, which others do not inherit."""
-    enabled, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
-    inference = torch.is_inference_mode_enabled()
-
-    def there(part: slice) -> T:
-        mode: AbstractContextManager[Any] = torch.inference_mode(inference)
-        with mode, torch.autocast("cpu", dtype, enabled=enabled):
-            return work(part)
-
-    return there
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that compute on one core each: what one of them computes does not depend on how many
-    there are."""
-    pool = ThreadPoolExecutor(threads, "p-models", initializer=lambda: torch.set_num_threads(1))
-    # Started at once: the number that a new thread sets is also the default of later ones.
-    list(pool.map(lambda _: torch.ones(1) + 1, range(threads)))
-    torch.set_num_threads(threads)
-    return pool

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,13 +20,12 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 import tina_kit
-from tina_kit.api import Architecture, TinaKitError, UserError, name_index
+from tina_kit.api import Architecture, TinaKitError, UserError, abridged, name_index
 
 NAME, VERSION = "tina-kit p-Model", 1
 FORMAT = f"{NAME} {VERSION}"
 LARGEST_SIDE = 4096
 """Pixels. Images are resized to the size that a file states, so that it must have a bound."""
-_TOLD = 5  # differences that an error lists
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
@@ -85,7 +83,7 @@ def read(path: Path) -> tuple[Metadata, dict[str, Tensor]]:
     unfit = [repr(name) for name, tensor in state.items() if not _usable(name, tensor)]
     if unfit:
         raise UserError(
-            f"{path}: its weights are damaged: {_few(unfit)} hold values that are no finite "
+            f"{path}: its weights are damaged: {abridged(unfit)} hold values that are no finite "
             "numbers, or negative variances"
         )
     return metadata, state
@@ -171,7 +169,7 @@ def _check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> N
         if name in state and _form(state[name]) != _form(tensor)
     ]
     if wrong:
-        raise UserError(f"its weights do not fit its architecture: {_few(wrong)}")
+        raise UserError(f"its weights do not fit its architecture: {abridged(wrong)}")
 
 
 def _form(tensor: Tensor) -> str:
@@ -204,11 +202,6 @@ def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _few(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
-    return ", ".join(islice(words, _TOLD)) + more
 
 
 def _line(error: BaseException) -> str:

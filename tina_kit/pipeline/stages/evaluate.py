@@ -111,11 +111,21 @@ class EvaluateStage(MeasuringStage):
     def shards(self) -> Sequence[ZooStage]:
         return [stage for split in self.tasks for stage in self.row.zoo.stages[split]]
 
+    @property
+    def count(self) -> int:
+        """How many p-Models are evaluated, in all tests together."""
+        controls = 2 * len(self._control_tasks) if self.row.flags.reads_conditions else 0
+        return sum(map(len, self.tasks.values())) + controls
+
     def tests(self) -> Tests:
         tests = {split: (rows, prompts(self.row, rows)) for split, rows in self.tasks.items()}
         if self.row.flags.reads_conditions:
-            tests |= controls(self.row, self.tasks["ood" if "ood" in self.tasks else "id"])
+            tests |= controls(self.row, self._control_tasks)
         return tests
+
+    @property
+    def _control_tasks(self) -> Tensor:
+        return self.tasks["ood" if "ood" in self.tasks else "id"]
 
 
 class StudyStage(MeasuringStage):

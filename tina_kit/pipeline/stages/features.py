@@ -14,8 +14,8 @@ from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.generic import GenericStage
 from tina_kit.pipeline.stages.images import SPLITS, ImagesStage
-from tina_kit.store import Draft
-from tina_kit.training import counting
+from tina_kit.store import Checkpoint, Draft, NotFinite
+from tina_kit.training import autocast, counting, on_every_core
 from tina_kit.zoo.data import TaskData
 
 AT_ONCE = 256  # images per batch
@@ -40,17 +40,21 @@ class FeaturesStage(Stage):
 
     def compute(self, draft: Draft) -> None:
         device, architecture = self.runtime.device, self.generic.architecture
-        module = self.generic.module.to(device)
+        # Convolutions over few channels are much faster this way on CPUs and tensor cores.
+        module = self.generic.module.to(device).to(memory_format=torch.channels_last)
 
         def network(images: Tensor) -> Tensor:
-            return architecture.inputs(module, images.to(device))
+            images = images.to(device, memory_format=torch.channels_last)
+            return architecture.inputs(module, images)
 
         tensors: dict[str, Tensor] = {}
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self.runtime.precision, device):
             for split in SPLITS:
                 images, label = self.images.read(split).images, f"{self.name} {split}"
-                tensors[split] = through(network, images, draft, label, self.runtime.observer)
-        module.cpu()
+                tensors[split] = through(
+                    network, images, draft, label, self.runtime.observer, device.type == "cpu"
+                )
+        module.to("cpu").to(memory_format=torch.contiguous_format)
         draft.save_tensors(_FILE, tensors)
 
     def read(self, split: Split) -> Tensor:
@@ -102,33 +106,70 @@ def through(
     draft: Draft,
     label: str,
     observer: Observer,
+    cores: bool = False,
 ) -> Tensor:
     """uint8 `(N, 3, H, W)`, or int64 `(N,)` that stand for such images → float32 `(N, ...)` on the
     CPU.
 
-    network: `(B, ...)` of `images` → `(B, ...)`. Each checkpoint is written once, and a stage that
-    was killed continues after the last one.
+    network: `(B, ...)` of `images` → `(B, ...)`; cores: whether each batch is computed on a core of
+    its own. Each checkpoint is written once, and a stage that was killed continues after the last
+    one. Raises NotFinite if a row holds NaN or infinity.
     """
     parts = images.split(TOGETHER)
     checkpoints = [draft.checkpoint(f"{label} {number}") for number in range(len(parts))]
-    done = sum(len(some) for some, saved in zip(parts, checkpoints) if saved.path.is_file())
+    there = [saved.path.is_file() for saved in checkpoints]
+    done = sum(len(some) for some, saved in zip(parts, there) if saved)
     rows = torch.empty(0)
     with counting(observer, label, len(images), done) as advance:
         for number, (some, checkpoint) in enumerate(zip(parts, checkpoints)):
-            if saved := checkpoint.load():
-                part = saved[0]["rows"]
-            else:
-                part = torch.cat(list(_in_batches(network, some, advance)))
-                checkpoint.save({"rows": part}, {})
+            part = _saved(checkpoint, len(some))
+            if part is None:
+                counted = _uncounted if there[number] else advance
+                part = torch.cat(list(_in_batches(network, some, counted, cores)))
+                _save(checkpoint, part, label)
             if number == 0:  # the shape is known now; a list of all would take twice as much
                 rows = part.new_empty(len(images), *part.shape[1:])
+            if part.shape[1:] != rows.shape[1:] and any(there):
+                for saved in filter(lambda saved: saved.path.is_file(), checkpoints):
+                    saved.discard("its rows have another size than those of other images")
+                return through(network, images, draft, label, observer, cores)
             rows[number * TOGETHER :][: len(part)] = part
     return rows
 
 
+def _saved(checkpoint: Checkpoint, count: int) -> Tensor | None:
+    """The rows of so many images, where they were saved."""
+    saved = checkpoint.load()
+    if saved is None:
+        return None
+    rows = saved[0].get("rows")
+    if rows is not None and rows.dtype == torch.float32 and rows.shape[:1] == (count,):
+        return rows
+    checkpoint.discard(f"it does not hold rows of {count} images")
+    return None
+
+
+def _save(checkpoint: Checkpoint, rows: Tensor, label: str) -> None:
+    try:
+        checkpoint.save({"rows": rows}, {})
+    except NotFinite as error:
+        raise NotFinite(
+            f"{label}: what the network computed is not finite: {error}. Check the weights that it "
+            "was given, or compute in fp32 (precision: fp32)"
+        ) from None
+
+
+def _uncounted(count: int) -> None:
+    """The progress of rows that were counted as saved."""
+
+
 def _in_batches(
-    network: Callable[[Tensor], Tensor], images: Tensor, advance: Callable[[int], None]
+    network: Callable[[Tensor], Tensor],
+    images: Tensor,
+    advance: Callable[[int], None],
+    cores: bool,
 ) -> Iterator[Tensor]:
-    for batch in images.split(AT_ONCE):
-        yield network(batch).float().cpu()
-        advance(len(batch))
+    batches = images.split(AT_ONCE)
+    for rows in on_every_core(network, batches) if cores else map(network, batches):
+        yield rows.float().cpu()
+        advance(len(rows))

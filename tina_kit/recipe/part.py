@@ -1,0 +1,122 @@
+"""A component of a recipe with its options, ready to be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from tina_kit.api import TinaKitError, UserError
+from tina_kit.api.component import import_attribute
+from tina_kit.api.options import Options
+from tina_kit.plugins import Registered
+from tina_kit.plugins.contract import broken_promises
+from tina_kit.recipe.effects import said
+from tina_kit.recipe.node import Where
+from tina_kit.recipe.paths import paths_in
+from tina_kit.store import content_of
+
+
+@dataclass(frozen=True)
+class ResolvedPart:
+    """A component with checked options and resolved nested parts, ready to be built."""
+
+    entry: Registered
+    options: Options
+    children: Mapping[str, ResolvedPart | tuple[ResolvedPart, ...]]
+    where: Where
+
+    def build(self) -> Any:
+        """A fresh object. Raises TinaKitError when the component's code cannot be imported, and
+        UserError with the place in the recipe when it does not take its options."""
+        target = self.entry.component.target
+        try:
+            attribute = import_attribute(target)
+        except (ImportError, AttributeError) as error:
+            raise TinaKitError(
+                f"{self.entry.full_name} ({self.entry.origin}): cannot import {target}: {error}"
+            ) from error
+        if wrong := broken_promises(self.entry.component.kind, attribute):
+            told = [f"{self.entry.full_name}: {reason} ({place})" for reason, place in wrong]
+            raise TinaKitError("\n".join(told))
+        nested = {
+            name: tuple(p.build() for p in child) if isinstance(child, tuple) else child.build()
+            for name, child in self.children.items()
+        }
+        try:
+            return attribute(self.options, **nested)
+        except UserError as error:
+            raise UserError(f"{self.where}: {error}") from error
+
+    def plain(self) -> dict[str, Any]:
+        """What a recipe would say, with every default that has an effect."""
+        return {
+            "use": self.entry.full_name,
+            **said(self.options, set(self.children)),
+            **{name: _each(child, ResolvedPart.plain) for name, child in self.children.items()},
+        }
+
+    def built_with(self, **changes: Any) -> Any:
+        """Built with some options changed."""
+        return replace(self, options=self.options.model_copy(update=changes)).build()
+
+    def child(self, option: str) -> ResolvedPart:
+        """The nested part of an option that holds one."""
+        part = self.children[option]
+        assert isinstance(part, ResolvedPart)
+        return part
+
+    def rows(self) -> dict[str, str]:
+        """The options that name another row of the recipe, where they are given."""
+        named = {name for name, field in _fields(self.options) if "row" in extra(field)}
+        values = {name: getattr(self.options, name) for name in sorted(named)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def settings(self, fitting: bool = False) -> dict[str, Any]:
+        """What goes into cache keys: no paths, but the fingerprint of what lies there; no names of
+        other rows, whose own keys go in. fitting: without the options that fitting ignores."""
+        left_out = {
+            name
+            for name, field in _fields(self.options)
+            if {"row", "aside"} & set(extra(field)) or (fitting and "generation" in extra(field))
+        }
+        exclude = paths_in(self.options) | dict.fromkeys(left_out | set(self.children), True)
+        return {
+            "use": self.entry.full_name,
+            "version": self.entry.component.version,
+            "options": self.options.model_dump(mode="json", exclude=exclude),
+            "parts": {name: _each(c, ResolvedPart.settings) for name, c in self.children.items()},
+            "fingerprint": self._fingerprint(),
+            **({"code": self.entry.content} if self.entry.content else {}),
+        }
+
+    def _fingerprint(self) -> str:
+        part = self.build()
+        try:
+            return str(part.fingerprint()) + content_of(part.files())
+        except UserError as error:
+            raise UserError(f"{self.where}: {error}") from error
+
+
+@dataclass(frozen=True)
+class NamedPart:
+    """A row of a table: a generator or a study and the name it goes by."""
+
+    name: str
+    part: ResolvedPart
+
+
+def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
+    return [what(part) for part in child] if isinstance(child, tuple) else what(child)
+
+
+def extra(field: FieldInfo) -> Mapping[str, Any]:
+    """What an option's declaration says of it beyond its type."""
+    said = field.json_schema_extra
+    return said if isinstance(said, dict) else {}
+
+
+def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
+    return type(options).model_fields.items()

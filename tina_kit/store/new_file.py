@@ -1,0 +1,34 @@
+"""Files that are written for a user and never replace one that is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tina_kit.api import UserError
+
+
+def check_new(path: Path, remedy: str) -> None:
+    """Raise UserError where `write_new` would, as far as that can be told without writing.
+
+    remedy: how to choose another file.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder; name a new file in it, or {remedy}")
+    if os.path.lexists(path):
+        raise UserError(f"{path}: this file exists; remove it, or {remedy}")
+    folder = path.parent
+    if not folder.is_dir():
+        raise UserError(f"{path}: there is no folder {folder}; make it, or {remedy}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{path}: no permission to write to {folder}; {remedy}")
+
+
+def write_new(path: Path, text: str, remedy: str) -> None:
+    """Write a file that does not exist yet. Raises UserError where it does or cannot be written."""
+    check_new(path, remedy)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; {remedy}") from None
