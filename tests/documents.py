@@ -1,4 +1,4 @@
-"""The fenced code blocks of the project's pages."""
+"""The project's Markdown pages: their code blocks, diagrams, tables and links."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "tina_kit").rglob("README.md"))]
+FRONT, CONTRIBUTING = "README.md", "CONTRIBUTING.md"
+RECIPES, RESULTS = "recipes/README.md", "recipes/paper/RESULTS.md"
+GUIDE, CORE = "plugins/README.md", "tina_kit/README.md"
+COMMANDS, FLOW = "tina_kit/cli/README.md", "tina_kit/pipeline/README.md"
+PAGES = [FRONT, CONTRIBUTING, "CHANGELOG.md", RECIPES, RESULTS, GUIDE, CORE, COMMANDS, FLOW]
+
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _NAMED = re.compile(r"# (\S+\.\w+)\n")
 _ANCHOR = re.compile(r"[^\w\- ]")
+_LABEL = r'(?:\[/.+?/\]|\(\[.+?\]\)|\[".+?"\]|\[.+?\])'
+_NODE = rf"(\w+)({_LABEL})?"
+_ARROW = r" (-->|-\.->)(?:\|[^|]+\|)? "
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,13 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
 def blocks(page: str, *languages: str) -> list[Block]:
     """Of a page, named from the repository's root; all of them, or those of some languages."""
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text_of(page)
     found = [
         Block(page, text[: match.start()].count("\n") + 1, match[1], match[2])
         for match in _FENCE.finditer(text)
@@ -50,10 +63,57 @@ def blocks(page: str, *languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
-def links(page: Path) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class Flowchart:
+    """A Mermaid flowchart. labels: of its nodes, where they have one; arrows: (from, to) in the
+    order in which they are drawn; dotted: those of them that are."""
+
+    labels: dict[str, str]
+    arrows: list[tuple[str, str]]
+    dotted: set[tuple[str, str]]
+
+    @classmethod
+    def read(cls, text: str) -> Flowchart:
+        """Raises ValueError for a line that is none of a flowchart's."""
+        head, *lines = text.splitlines()
+        if not re.fullmatch(r"flowchart (LR|TD)", head):
+            raise ValueError(head)
+        chart = cls({}, [], set())
+        for line in map(str.strip, lines):
+            if not re.fullmatch(r"end|subgraph \w+ \[.+\]", line):
+                chart._line(line)
+        return chart
+
+    def _line(self, line: str) -> None:
+        if not re.fullmatch(rf"{_NODE}(?:{_ARROW}{_NODE})*", line):
+            raise ValueError(line)
+        nodes = []
+        for name, label in re.findall(rf"(?:^|(?<=[->|] )){_NODE}", line):
+            nodes.append(name)
+            if label:
+                self.labels[name] = label.strip('[]()/"')
+        arrows = list(pairwise(nodes))
+        self.arrows.extend(arrows)
+        kinds = re.findall(_ARROW, line)
+        self.dotted.update(arrow for arrow, kind in zip(arrows, kinds, strict=True) if "." in kind)
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, or below a paragraph that is one bold line."""
+    text = text_of(page)
+    below = re.split(rf"^(?:#+ |\*\*){re.escape(heading)}(?!\w).*$", text, flags=re.M)[1]
+    [table, *_] = re.findall(r"(?:^\|.*\n)+", below, re.M)
+    return [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+
+
+def quoted(cell: str) -> list[str]:
+    """What is written as code."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def links(page: str) -> Iterator[tuple[str, str]]:
     """Path and anchor of each link that leads to a place in the repository."""
-    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", text_of(page))):
         if "://" not in target:
             path, _, anchor = target.partition("#")
             yield path, anchor

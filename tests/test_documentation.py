@@ -1,4 +1,4 @@
-"""Every code block of CONTRIBUTING.md and README.md is run, as far as that takes seconds."""
+"""Every code block of the pages is run, as far as that takes seconds, and lists are complete."""
 
 from __future__ import annotations
 
@@ -14,9 +14,30 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
-from tests.documents import PAGES, ROOT, Block, anchors, blocks, links
+import tina_kit
+from tests.documents import (
+    COMMANDS,
+    CONTRIBUTING,
+    CORE,
+    FLOW,
+    FRONT,
+    GUIDE,
+    PAGES,
+    RECIPES,
+    RESULTS,
+    ROOT,
+    Block,
+    Flowchart,
+    anchors,
+    blocks,
+    links,
+    quoted,
+    rows,
+    text_of,
+)
 from tina_kit.api.component import ENTRY_POINTS, KINDS
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.plan import Plan
@@ -25,12 +46,35 @@ from tina_kit.recipe import load_recipe
 from tina_kit.store import Store
 from tina_kit.testing import PartSuite
 
-GUIDE, FRONT = "CONTRIBUTING.md", "README.md"
-LANGUAGES = {"python", "yaml", "sh", "toml", ""}  # "": a tree of folders
 FILES = {block.name: block for block in blocks(GUIDE, "python", "yaml") if block.name}
 TESTS = [name for name in FILES if name.startswith("test_")]
-RECIPES = [name for name in FILES if name.endswith(".yaml")]
-PLACEHOLDER = "<time>-<key>"
+GUIDE_RECIPES = [name for name in FILES if name.endswith(".yaml")]
+LANGUAGES = {  # that something below, or tests/pipeline/test_flow_page.py, reads
+    FRONT: {"sh", "python", "mermaid"},
+    CONTRIBUTING: {"sh"},
+    RECIPES: {"sh", "bash", "yaml"},
+    RESULTS: {"sh"},
+    GUIDE: {"sh", "python", "yaml", "toml"},
+    CORE: {"python", ""},  # "": a tree of folders
+    COMMANDS: {"sh", "python"},
+    FLOW: {"mermaid"},
+}
+PLACEHOLDERS = {"RUN", "DIR", "SOURCE"}
+SETUP = {"python3 -m venv .venv", "source .venv/bin/activate", "pip install -e '.[text]'"}
+
+
+def known(command: str) -> bool:
+    """Whether tina-kit has this command with these options, without doing it."""
+    return invoke([*shlex.split(command)[1:], "--help"]) == 0
+
+
+def python(page: str, space: dict[str, object]) -> None:
+    """Run the blocks of a page; tables are printed as they are in a notebook."""
+    for block in blocks(page, "python"):
+        exec(compile(block.text, str(block), "exec"), space)
+
+
+# The plugin guide.
 
 
 @pytest.fixture(scope="module")
@@ -79,20 +123,12 @@ def planned(recipe: Path) -> Plan:
     return Plan.of(loaded, Store(recipe.parent / "store"), torch.device("cpu"))
 
 
-def known(command: str) -> bool:
-    """Whether tina-kit has this command with these options, without doing it."""
-    return invoke([*shlex.split(command)[1:], "--help"]) == 0
-
-
-# The guide.
-
-
-def test_there_is_one_of_each_kind() -> None:
+def test_there_is_an_example_of_each_kind() -> None:
     made = [suite.kind for _, suite in suites() if suite.plugins]
     assert sorted(made) == sorted(KINDS)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", GUIDE_RECIPES)
 def test_a_recipe_of_the_guide_can_be_planned(name: str, there: Path) -> None:
     plan = planned(there / name)
     assert plan.stages
@@ -112,13 +148,12 @@ def test_a_command_of_the_guide_works(command: str, there: Path, capsys) -> None
             assert name in TESTS  # whose classes are among the tests here
         case ["python", name]:
             assert name in FILES  # the fixture has run it
-        case ["make", target]:  # installs, and runs these tests
-            assert re.search(rf"^{target}: ", (ROOT / "Makefile").read_text(), re.M)
-        case [script]:  # the same
-            assert os.access(ROOT / script, os.X_OK)
-            assert subprocess.run(["bash", "-n", ROOT / script]).returncode == 0
         case _:
             pytest.fail(f"nothing here runs {command!r}")
+
+
+def test_every_file_of_the_guide_has_a_name() -> None:
+    assert all(block.name for block in blocks(GUIDE, "python", "yaml"))
 
 
 @pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
@@ -138,29 +173,27 @@ def test_the_entry_point_is_of_the_right_group() -> None:
     assert all(f"{module}.py" in FILES for module in points[1].values())
 
 
-def test_the_tree_of_folders_is_there() -> None:
-    [block] = blocks(GUIDE, "")
-    lines = block.text.splitlines()
-    inner = [line.split()[0] for line in lines if line.startswith("  ")]
-    assert sorted(inner) == sorted(
-        f"{path.parent.name}/" for path in (ROOT / "tina_kit").glob("*/__init__.py")
-    )
-    outer = [
-        w for line in lines if not line.startswith(" ") for w in re.findall(r"^\w+/|\w+/", line)
-    ]
-    assert all((ROOT / name).is_dir() for name in outer)
+def test_the_catalogue_has_every_component_once() -> None:
+    own = [e.component for e in discover().registered if e.owner == "tina-kit"]
+    listed = {row[0]: sorted(quoted(row[2])) for row in rows(GUIDE, "All components")}
+    assert list(listed) == list(KINDS)
+    assert listed == {k: sorted(c.name for c in own if c.kind == k) for k in KINDS}
 
 
-# The front page.
+# Commands of the other pages.
 
 
-def front_commands() -> list[str]:
-    return [command for block in blocks(FRONT, "sh") for command in block.commands]
-
-
-@pytest.mark.parametrize("command", [c for c in front_commands() if PLACEHOLDER not in c])
-def test_a_command_of_the_front_page_is_right(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        (page, command)
+        for page in (FRONT, CONTRIBUTING, RECIPES, RESULTS, COMMANDS)
+        for block in blocks(page, "sh")
+        for command in block.commands
+    ],
+)
+def test_a_command_is_right(
+    page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.chdir(ROOT)
     words = shlex.split(command)
@@ -168,65 +201,177 @@ def test_a_command_of_the_front_page_is_right(
     match words:
         case ["make", target]:  # installs, and takes minutes
             assert re.search(rf"^{target}: ", (ROOT / "Makefile").read_text(), re.M)
+        case [".ci/run"]:  # the same
+            assert os.access(ROOT / ".ci" / "run", os.X_OK)
+            assert subprocess.run(["bash", "-n", ROOT / ".ci" / "run"]).returncode == 0
         case ["tina-kit", "run", recipe] if environment:  # needs data, and takes minutes
             assert known(shlex.join(words)) and invoke(["validate", recipe]) == 0
-        case ["tina-kit", "run", *rest]:  # takes minutes
-            assert invoke(["run", *rest, *([] if "--dry-run" in rest else ["--dry-run"])]) == 0
+        case ["tina-kit", "run", *rest, "--dry-run"]:
+            assert invoke(["run", *rest, "--dry-run"]) == 0
             assert "evaluate/oracle" in capsys.readouterr().out
-        case ["tina-kit", "doctor"] | ["tina-kit", "zoo", "export", "RUN", *_]:
+        case ["tina-kit", *rest] if "doctor" in rest or PLACEHOLDERS & set(rest):
             assert known(command)  # imports all plugins anew; needs a run
-        case ["tina-kit", *rest]:
-            (tmp_path / "my_recipe.yaml").write_text(blocks(FRONT, "yaml")[0].text)
-            (tmp_path / "my_images" / "fox").mkdir(parents=True)
+        case ["tina-kit", *rest] if not re.search(r"my_images|<time>", command):
             monkeypatch.chdir(tmp_path)
             assert invoke(rest) == 0, capsys.readouterr().err
+        case ["tina-kit", *_]:  # `test_the_way_with_ones_own_images` runs it
+            assert page == FRONT or known(command)
         case _:
-            pytest.fail(f"nothing here runs {command!r}")
+            assert shlex.join(words) in {shlex.join(shlex.split(line)) for line in SETUP}
 
 
-def test_a_wrong_option_on_the_front_page_would_be_seen() -> None:
+def test_a_wrong_option_would_be_seen() -> None:
     assert not known("tina-kit run recipes/quickstart.yaml --sett tasks.id=3")
     assert not known("tina-kit doctors")
 
 
-def test_what_the_front_page_generates_predicts(
+def test_the_extra_that_the_front_page_installs_is_there() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (
+        "pip install -e '.[text]'" in text_of(FRONT) and "text" in project["optional-dependencies"]
+    )
+
+
+def test_a_job_script_is_a_script() -> None:
+    [block] = blocks(RECIPES, "bash")
+    done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    [command] = re.findall(r"^(tina-kit .+) &$", block.text, re.M)
+    assert known(command)
+
+
+def test_the_way_with_ones_own_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """The front page's six commands, one after the other, at smoke size; the recipe is the one that
+    the page on recipes shows."""
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "my_images", classes=12, images=40)
+    written, *others = [
+        command
+        for block in blocks(FRONT, "sh")
+        for command in block.commands
+        if command.startswith("tina-kit")
+    ]
+    assert len(others) == 5
+    assert invoke(shlex.split(written)[1:]) == 0, capsys.readouterr().err
+    [shown] = blocks(RECIPES, "yaml")
+    assert yaml.safe_load((tmp_path / "my_images.yaml").read_text()) == yaml.safe_load(shown.text)
+    for command in others:
+        words = shlex.split(command)[1:]
+        if words[0] == "run":
+            words += ["--profile", "smoke"]
+        if words[0] == "generate":
+            [words[1]] = map(str, (tmp_path / "runs" / "my_images").iterdir())
+        assert invoke(words) == 0, capsys.readouterr().err
+    assert tina_kit.load("mine.safetensors").classes == ("apple", "pear")
+
+
+def draw(folder: Path, classes: int, images: int) -> None:
+    """Folders of images that are all of one shade, with noise."""
+    random = torch.Generator().manual_seed(0)
+    names = ["apple", "pear", *(f"fruit {letter}" for letter in "abcdefghijklmnop")][:classes]
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        shade = torch.randint(60, 190, (3,), generator=random)
+        for number in range(images):
+            noise = torch.randint(-60, 60, (48, 64, 3), generator=random)
+            pixels = (shade + noise).byte().numpy()
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+def test_what_the_pages_do_in_python_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    Image.new("RGB", (40, 30), "blue").save("photo.png")
+    front: dict[str, object] = {}
+    python(FRONT, front)
+    python(COMMANDS, {})
+    assert capsys.readouterr().out.splitlines()[-1] in ("['red circle']", "['blue star']")
+    core: dict[str, object] = {}
+    python(CORE, core)
+    assert core["run"].table.rows == core["again"].table.rows  # type: ignore[attr-defined]
+    assert [len(model.classes) for model in core["many"]] == [2, 3]  # type: ignore[attr-defined]
+    assert core["same"].classes == core["model"].classes  # type: ignore[attr-defined]
+
+
+def test_a_generated_p_model_is_for_the_classes_that_the_page_names(
     finished: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its run is the tiny one of the tests in place of the quickstart's, of the same images."""
     _, store, run = finished
-    [command] = [command for command in front_commands() if PLACEHOLDER in command]
+    [command] = [c for block in blocks(COMMANDS, "sh") for c in block.commands if "generate" in c]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINA_KIT_STORE", str(store))
-    words = [str(run) if PLACEHOLDER in word else word for word in shlex.split(command)]
+    words = [str(run) if word == "RUN" else word for word in shlex.split(command)]
     assert invoke(words[1:]) == 0
-    Image.new("RGB", (40, 30), "blue").save("photo.png")
-    [block] = blocks(FRONT, "python")
-    space: dict[str, object] = {}
-    exec(compile(block.text, str(block), "exec"), space)
-    assert space["model"].predict(["photo.png"])[0] in ("red circle", "blue star", "grey ring")  # type: ignore[attr-defined]
+    classes = tina_kit.load("mine.safetensors").classes
+    assert classes == ("red circle", "blue star", "grey ring")
 
 
-@pytest.mark.parametrize("block", blocks(FRONT, "yaml"), ids=str)
-def test_a_recipe_of_the_front_page_is_right(block: Block, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", blocks(RECIPES, "yaml"), ids=str)
+def test_a_recipe_is_right_with_each_profile(block: Block, tmp_path: Path) -> None:
     (tmp_path / "my_images").mkdir()
-    recipe = tmp_path / "mine.yaml"
+    recipe = tmp_path / "my_images.yaml"
     recipe.write_text(block.text)
-    for profile in (None, "smoke"):
-        assert load_recipe(recipe, discover(), profile=profile).generators
+    assert tina_kit.validate(recipe) == ["smoke", "laptop", "validation"]
+
+
+def test_every_recipe_is_listed() -> None:
+    listed = [name for row in rows(RECIPES, "The recipes here") for name in quoted(row[0])]
+    folder = ROOT / "recipes"
+    there = [path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")]
+    assert sorted(listed) == sorted(there)
+
+
+# The core's layout.
+
+
+def test_the_tree_of_folders_is_there() -> None:
+    [block] = blocks(CORE, "")
+    lines = block.text.splitlines()
+    inner = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert sorted(inner) == sorted(
+        f"{path.parent.name}/" for path in (ROOT / "tina_kit").glob("*/__init__.py")
+    )
+    outer = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert len(outer) == 4 and all((ROOT / name).is_dir() for name in outer)
 
 
 # All pages.
 
 
-@pytest.mark.parametrize("page", [GUIDE, FRONT])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_of_a_language_that_is_run(page: str) -> None:
-    assert not [str(block) for block in blocks(page) if block.language not in LANGUAGES]
-    assert (ROOT / page).read_text().count("```") == 2 * len(blocks(page))
+    assert {block.language for block in blocks(page)} == LANGUAGES.get(page, set())
+    assert text_of(page).count("```") == 2 * len(blocks(page))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_page_is_among_those_that_are_tested() -> None:
+    rooms = [ROOT / name for name in ("recipes", "plugins", "tina_kit")]
+    found = [*ROOT.glob("*.md"), *(path for room in rooms for path in room.rglob("*.md"))]
+    assert sorted(PAGES) == sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
     for path, anchor in links(page):
-        target = page.parent / path if path else page
+        target = (ROOT / page).parent / path if path else ROOT / page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+def test_the_front_page_draws_names_in_and_a_classifier_out() -> None:
+    [block] = blocks(FRONT, "mermaid")
+    chart = Flowchart.read(block.text)
+    ends = {node for arrow in chart.arrows for node in arrow}
+    assert ends == set(chart.labels)
+    assert ("names", "generator") in chart.arrows and ("generator", "classifier") in chart.arrows
+
+
+@pytest.mark.parametrize(("page", "limit"), [(FRONT, 150), (CONTRIBUTING, 120)])
+def test_a_first_page_is_short(page: str, limit: int) -> None:
+    assert len(text_of(page).splitlines()) <= limit

@@ -57,8 +57,8 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name.replace("_", "-")
 
 
-# The keys below are documented in CONTRIBUTING.md ("For programs"); whoever reads them relies on
-# it: add keys, never rename or remove one.
+# The keys below are documented in tina_kit/cli/README.md, and programs rely on them: add keys,
+# never rename or remove one.
 
 
 def test_the_keys_of_list_as_json_stay(run) -> None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
 from tests.conftest import RECIPE, plan_of
-from tests.documents import ROOT, blocks
+from tests.documents import FLOW, ROOT, Flowchart, blocks, quoted, rows, text_of
 from tina_kit import api
 from tina_kit.api.component import import_attribute
+from tina_kit.cli.app import invoke
 from tina_kit.pipeline.plan import Plan
-from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.recipe import ResolvedPart
 from tina_kit.store.store import _WORK, ENTRY
 
-PAGE = "tina_kit/pipeline/README.md"
-STAGES, KEY, KILLED, CALLS = (block.text for block in blocks(PAGE, "mermaid"))
+CORE, FOLDER = ROOT / "tina_kit", "pipeline/stages"
+WALK, STAGES = (Flowchart.read(block.text) for block in blocks(FLOW, "mermaid"))
 CONTRACTS = {
     *("Dataset", "TaskSampler", "Architecture", "Conditioner", "Generator", "Tokenizer"),
     *("Augmentation", "Study"),
@@ -29,7 +31,7 @@ CONTRACTS = {
 ANYWHERE = {f"{c}.{m}" for c in CONTRACTS for m in ("files", "fingerprint")}  # for keys
 # What components say of themselves.
 ANYWHERE |= {"Conditioner.width", "Dataset.class_names", "Generator.learns"}
-UNSEEN = {  # in the tiny recipe; most is asked for by a part that it does not have
+UNSEEN = {  # in the tiny recipe; most is asked for by a component that it does not have
     ("conditions", "Conditioner.load"),
     ("conditions", "Conditioner.embed_images"),
     ("features", "Architecture.build"),
@@ -66,68 +68,103 @@ def plans(tmp_path: Path) -> list[Plan]:
     return made
 
 
-def drawn_arrows() -> set[tuple[str, str]]:
-    return set(re.findall(r"^ *(\w+) -\.?->(?:\|[^|]*\|)? (\w+)$", STAGES, re.M))
-
-
-def rows() -> dict[str, list[str]]:
+def stages() -> dict[str, list[str]]:
     """The cells of the table of stages, by the stage."""
-    text = (ROOT / PAGE).read_text(encoding="utf-8")
-    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
-    return {row[0].strip("`"): row[1:] for row in cells}
+    return {name.strip("`"): cells for name, *cells in rows(FLOW, "The stages")}
 
 
-def words(cell: str) -> set[str]:
-    return set(re.findall(r"`([^`]+)`", cell))
+def walk() -> list[str]:
+    """The files from the recipe to the table, below `tina_kit/`."""
+    files = [WALK.labels[WALK.arrows[0][0]]]
+    for before, after in WALK.arrows:
+        assert WALK.labels[before] == files[-1], "the walk is one line"
+        files.append(WALK.labels[after])
+    inside = [file.partition("<br>")[0] for file in files[1:-1]]
+    return [file if "/" in file or file == "library.py" else f"{FOLDER}/{file}" for file in inside]
+
+
+def test_the_walk_passes_each_file_of_a_stage_once() -> None:
+    there = {f"{FOLDER}/{path.name}" for path in (CORE / FOLDER).glob("*.py")}
+    passed = [file for file in walk() if file.startswith(FOLDER)]
+    assert sorted(passed) == sorted(there - {f"{FOLDER}/__init__.py"})
+
+
+def test_the_stages_of_a_row_run_in_the_order_of_the_walk(plans: list[Plan]) -> None:
+    plan = plans[1]
+    first = next(row for row in plan.recipe.generators if row.name == "first")
+    order = in_order([*plan.first, plan.experiments[0].evaluation(first)])
+    files = dict.fromkeys(Path(inspect.getfile(type(stage))).name for stage in order)
+    assert [f"{FOLDER}/{name}" for name in files] == [f for f in walk() if f.startswith(FOLDER)]
+
+
+def test_a_run_enters_the_files_in_the_order_of_the_walk(recipe: Path, tmp_path: Path) -> None:
+    """From outside of the stages, whose order the test above holds."""
+    drawn = [file for file in walk() if not file.startswith(FOLDER)]
+    words = ["run", str(recipe), "--output", str(tmp_path / "runs")]
+    assert invoke(words) == 0  # now that all is imported and stored
+    entered: dict[str, None] = {}
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.is_relative_to(CORE):
+            entered.setdefault(path.relative_to(CORE).as_posix())
+
+    sys.setprofile(note)
+    try:
+        assert invoke(words) == 0
+    finally:
+        sys.setprofile(None)
+    assert [file for file in entered if file in drawn] == drawn
 
 
 def test_the_arrows_are_the_plans(plans: list[Plan]) -> None:
-    stages = [stage for plan in plans for stage in plan.stages]
-    found = {(before.kind, stage.kind) for stage in stages for before in stage.after}
-    assert drawn_arrows() == found
-    assert set(rows()) == {stage.kind for stage in stages}
+    made = [stage for plan in plans for stage in plan.stages]
+    found = {(before.kind, stage.kind) for stage in made for before in stage.after}
+    assert set(STAGES.arrows) == found
+    assert set(stages()) == {stage.kind for stage in made}
+
+
+def test_the_file_of_a_stage_is_that_of_the_table(plans: list[Plan]) -> None:
+    for stage in plans[1].stages:
+        assert quoted(stages()[stage.kind][0]) == [Path(inspect.getfile(type(stage))).name]
 
 
 def test_arrows_that_every_run_has_are_not_dotted(plans: list[Plan]) -> None:
-    plain = set(re.findall(r"^ *(\w+) --> (\w+)$", STAGES, re.M))
     tiny = plans[0].stages
-    assert plain <= {(before.kind, stage.kind) for stage in tiny for before in stage.after}
+    found = {(before.kind, stage.kind) for stage in tiny for before in stage.after}
+    assert set(STAGES.arrows) - STAGES.dotted <= found
 
 
 def test_the_settings_in_a_key_are_those_of_the_table(plans: list[Plan]) -> None:
     found: dict[str, set[str]] = {}
     for stage in [stage for plan in plans for stage in plan.stages]:
         found.setdefault(stage.kind, set()).update(stage.settings)
-    found["images"] = {"on"}  # the others are a part's
+    found["images"] = {"on"}  # the others are a component's
     found["evaluate"] -= {"split", "classes", "prompts", "conditioner"}  # a study's
     elsewhere = {"zoo": {"imported"}, "fit": {"finetune"}}
-    for room, row in rows().items():
-        assert words(row[1]) == found[room] | elsewhere.get(room, set()), room
+    for kind, cells in stages().items():
+        assert set(quoted(cells[2])) == found[kind] | elsewhere.get(kind, set()), kind
 
 
 def test_the_files_are_those_of_the_store(finished: tuple[Path, Path, Path]) -> None:
     store = finished[1]
-    for room in (path for path in store.iterdir() if not path.name.startswith(".")):
-        for entry in room.iterdir():
+    for kind in (path for path in store.iterdir() if not path.name.startswith(".")):
+        for entry in kind.iterdir():
             names = {path.name for path in entry.iterdir()} - {"entry.json"}
-            told = words(rows()[room.name][2])
-            assert names <= told or room.name == "fit", room.name
+            told = set(quoted(stages()[kind.name][3]))
+            assert names <= told or kind.name == "fit", kind.name
             assert "losses.json" not in told or "losses.json" in names
-    code = "".join(path.read_text() for path in (ROOT / "tina_kit" / "pipeline").rglob("*.py"))
-    for row in rows().values():
-        for name in words(row[2]) - {"save"}:
+    code = "".join(path.read_text() for path in (CORE / FOLDER).glob("*.py"))
+    for cells in stages().values():
+        for name in set(quoted(cells[3])) - {"save"}:
             assert f'"{name.strip("/")}"' in code, name
 
 
 def calls() -> dict[str, set[str]]:
-    """What the last diagram says: `Contract.method` by the stage."""
-    told: dict[str, set[str]] = {}
-    for line in CALLS.splitlines():
-        if note := re.fullmatch(r" *Note over core: (.+)", line):
-            told[note[1]] = current = set()
-        elif call := re.fullmatch(r" *\w+->>(\w+): (.+)", line):
-            current |= {f"{call[1]}.{method}" for method in call[2].split(", ")}
-    return told
+    """What the last table says: `Contract.method` by the stage."""
+    return {
+        when.strip("`"): set(quoted(told)) for when, told in rows(FLOW, "Who calls which contract")
+    }
 
 
 def methods(contract: type) -> Iterator[str]:
@@ -183,19 +220,23 @@ def test_the_calls_are_those_of_a_run(recipe: Path, tmp_path: Path, monkeypatch)
         assert stage.ensure() is not None
         place[0] = "plan"
 
-    told = {(stage, name) for stage, names in calls().items() for name in names if stage in seen}
+    told = {
+        (stage, name)
+        for stage, names in calls().items()
+        for name in names - ANYWHERE
+        if stage in seen
+    }
     found = {(stage, name) for stage, names in seen.items() for name in names - ANYWHERE}
     assert (found - told, told - found - UNSEEN) == (set(), set())
 
 
 def test_a_killed_stage_continues_where_the_page_says() -> None:
-    """Those that train, which alone write checkpoints."""
-    text = (ROOT / PAGE).read_text(encoding="utf-8")
-    [sentence] = re.findall(r"Inside a stage (.+?) go on at the last checkpoint", text, re.S)
-    code = "".join(path.read_text() for path in (ROOT / "tina_kit" / "pipeline").rglob("*.py"))
+    """Those that train."""
+    [sentence] = re.findall(r"continues (.+?) at the\s+last\s+checkpoint", text_of(FLOW), re.S)
+    code = "".join(path.read_text() for path in (CORE / FOLDER).glob("*.py"))
     training = set(re.findall(r"trainer\(self.name, draft, \"(\w+)\"", code))
-    assert words(sentence) == training
-    assert ENTRY in KILLED and f"`{_WORK}/`" in text
+    assert set(quoted(sentence)) == training
+    assert f"`{ENTRY}`" in text_of(FLOW) and f"`{_WORK}/`" in text_of(FLOW)
 
 
 class Made(Stage):
@@ -220,4 +261,5 @@ def test_a_key_is_made_of_what_the_page_says() -> None:
     ]
     alike = Made("zoo", "another name", seed=3)
     assert len({stage.key, *(other.key for other in others)}) == 5 and alike.key == stage.key
-    assert all(word in KEY for word in ("name", "version", "settings", "stages before it"))
+    [told] = re.findall(r"A key is the hash of (.+?)\. ", text_of(FLOW), re.S)
+    assert all(word in told for word in ("name", "version", "settings", "stages before it"))

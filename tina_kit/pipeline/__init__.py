@@ -1,1 +1,1 @@
-"""Stages, the plan that chains them, and the run that works through it."""
+"""Stages, the plan that joins them, and the run that works through it."""

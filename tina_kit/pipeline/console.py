@@ -1,4 +1,4 @@
-"""What a terminal, or a log file, shows of a run: a bar or a line now and then."""
+"""Progress of a run: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
-    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
+    with suppress(BrokenPipeError):  # a run goes on when nobody reads its log any more
         print(line, file=sys.stderr, flush=True)
 
 
@@ -23,7 +23,7 @@ EVERY_S = 20.0  # seconds between plain lines
 
 
 def console() -> Observer:
-    """What fits the terminal, or its absence."""
+    """A bar on a terminal, else lines."""
     return Bar() if sys.stderr.isatty() else Lines()
 
 
@@ -39,7 +39,7 @@ class _Console(Observer):
 
 
 class Lines(_Console):
-    """Tells how far a stage is every 20 seconds."""
+    """Says every 20 seconds how far a stage is."""
 
     def __init__(self) -> None:
         self._label: tuple[str, int | None] | None = None
@@ -62,7 +62,7 @@ class Lines(_Console):
 
 
 class Bar(_Console):
-    """A bar for what is counted just now."""
+    """A bar for what is being counted."""
 
     def __init__(self) -> None:
         self._bars: Progress | None = None

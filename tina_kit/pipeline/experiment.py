@@ -21,10 +21,10 @@ from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
 
 
 class Experiment:
-    """Stages are declared before anything is computed; results are read when they are asked for.
+    """Declares stages before anything is computed; results are read on demand.
 
-    Nothing here selects on test images or OOD tasks. classes: of a finished run, which need not
-    ask the data set for them.
+    Nothing here selects on test images or OOD tasks. classes: given for a finished run, so that the
+    data set need not be asked for them.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Experiment:
         return self._draws.seen
 
     def tasks_of(self, classes: int) -> Tensor:
-        """OOD tasks of so many classes, int64 `(T, classes)`."""
+        """OOD tasks of `classes` classes, int64 `(T, classes)`."""
         return without(self._draws.of(classes), self.tasks["id"])
 
     @cached_property
@@ -72,7 +72,7 @@ class Experiment:
         folder = self.recipe.core.zoo
         if folder is None:
             return None
-        # Each of these names its own place where it cannot be had.
+        # Each of these errors already names its location.
         architecture, key = self.architecture, self.generic.key
         return read_imported(
             folder, self.recipe.where("zoo"), architecture, key, self.class_names, self.seen
@@ -90,14 +90,14 @@ class Experiment:
         return ImagesStage(self.runtime, self.recipe.dataset, validating)
 
     def check_images(self) -> None:
-        """Raises UserError naming the classes with too few images, once the images stage is done:
-        before anything is trained, and also where an older version has kept the images."""
+        """Raises UserError naming the classes with too few images. For after the images stage and
+        before anything is trained; an older version may have stored such images."""
         rows = map(self.row, self.recipe.generators)
         self.images.check(self.class_names, any(row.flags.prompts == "image" for row in rows))
 
     @cached_property
     def image_size(self) -> tuple[int, int]:
-        """(height, width) of what p-Models see, once the images stage is done."""
+        """(height, width) of the images that p-Models see; for after the images stage."""
         return self.images.size
 
     @cached_property
@@ -134,7 +134,7 @@ class Experiment:
         return self.conditions_by(self.recipe.conditioner)
 
     def conditions_by(self, part: ResolvedPart) -> Conditions:
-        """Prompts embedded by another conditioner than the recipe's."""
+        """Prompts embedded by a conditioner other than the recipe's."""
         seen = seen_setting(self.seen, len(self.class_names))
         return Conditions(self.runtime, part, Source(self.class_names, self.images, seen))
 

@@ -1,4 +1,4 @@
-"""A zoo leaves a run as a folder of its own."""
+"""Exports the zoo of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tina_kit.zoo.archive import ZooArchive
 
 
 def exported_zoo(experiment: Experiment) -> ZooArchive:
-    """The ID tasks and p-Models of a finished run. Raises UserError where it has none."""
+    """The ID tasks and p-Models of a finished run. Raises UserError if it has none."""
     tasks = experiment.tasks["id"]
     if not all(stage.cached for stage in experiment.zoo.stages["id"]):
         raise UserError(

@@ -47,7 +47,7 @@ class FinishedRun:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """As it was resolved, with every default written out."""
+        """The recipe with every default written out."""
         return load_recipe(self.folder / "resolved.yaml", self._registry, recorded=True)
 
     @cached_property
@@ -79,8 +79,8 @@ class FinishedRun:
     ) -> ReadyGenerator:
         """A generator of the run, by default the first for such prompts.
 
-        seed: of the run, by default its first; prompts: "text" or "image". Raises UserError where
-        the run has no such generator.
+        seed: of the run, by default its first; prompts: "text" or "image". Raises UserError if the
+        run has no such generator.
         """
         key = name, seed, prompts
         if key not in self._generators:

@@ -1,4 +1,4 @@
-"""A zoo from elsewhere, whose tasks and p-Models stand for the ID tasks and theirs."""
+"""A zoo from elsewhere, whose tasks and p-Models replace the ID tasks and theirs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tina_kit.zoo.archive import ZooArchive, check_layout, read
 
 @dataclass(frozen=True)
 class ImportedZoo:
-    """folder: where it lies; tasks: int64 `(T, C)` in the data set's classes; where: the place in
+    """folder: the zoo's; tasks: int64 `(T, C)` in the data set's classes; where: the place in
     the recipe that names it."""
 
     folder: Path
@@ -30,7 +30,7 @@ class ImportedZoo:
         Tasks of the test splits whose classes are a task of the zoo's, in whatever order, are
         dropped: generators have learned from their p-Models. The others stay as they were drawn,
         so that generators with and without the zoo are measured on the same ones. Raises UserError
-        where a split is left with none.
+        if no task of a split is left.
         """
         kept = {}
         for split, tasks in drawn.items():
@@ -55,8 +55,8 @@ def read_imported(
 ) -> ImportedZoo:
     """The zoo in `folder`, which the recipe names at `where`.
 
-    Raises UserError where it does not fit the recipe: unknown or unseen classes, another
-    architecture, or another generic model where p-Models share a frozen part of it.
+    Raises UserError if it does not fit the recipe: unknown or unseen classes, another architecture,
+    or another generic model whose frozen part the p-Models share.
     """
     try:
         archive = read(folder, finite=False)
@@ -93,8 +93,8 @@ def _check_seen(tasks: Tensor, seen: Tensor, names: Sequence[str], folder: Path)
 
 
 def _check_generic(archive: ZooArchive, mine: str, folder: Path) -> None:
-    """Generated parameters mean nothing beside another frozen part. Where a zoo does not say which
-    generic model it belongs to, it is taken at its word."""
+    """Generated parameters mean nothing with another frozen part. A zoo that does not say which
+    generic model it belongs to is accepted."""
     key = archive.origin.get("generic")
     if key not in (None, mine):
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a generator may learn from beside the zoo: the training images."""
+"""Training images, which a generator may learn from besides the zoo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TrainingImages:
 
     @cached_property
     def _order(self) -> tuple[Tensor, Tensor, Tensor]:
-        """All images by class; where each class begins; how many images it has."""
+        """All images sorted by class; where each class begins; how many images it has."""
         counts = torch.bincount(self.data.labels, minlength=self.data.class_count)
         return torch.cat(self.data.pools), counts.cumsum(0) - counts, counts
 

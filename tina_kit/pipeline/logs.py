@@ -20,7 +20,7 @@ def now() -> str:
 
 
 class EventLog(Observer):
-    """What happened, one JSON object a line."""
+    """What happened, one JSON object per line."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / EVENTS
@@ -49,10 +49,10 @@ class EventLog(Observer):
 
 
 class MetricsLog(Observer):
-    """The losses of all trainings, about a hundred rows for each.
+    """The losses of all trainings, about a hundred rows each.
 
     Columns: stage, training (a stage may have several), step, steps (in all), loss (mean since the
-    row before), learning_rate, seconds (since the stage began to train).
+    row before), learning_rate, seconds (since the training began).
     """
 
     def __init__(self, folder: Path) -> None:

@@ -20,17 +20,16 @@ from tina_kit.zoo.pmodel import PModel, assemble
 
 
 class ReadyGenerator:
-    """A generator of a finished run. What it needs is read from the store when it is first used,
-    and kept.
+    """A generator of a finished run. What it needs is read from the store on first use and kept.
 
     name: of the run's generator, by default the first that was trained on prompts of this kind,
         or the first that reads prompts at all.
-    prompts: "text" for class names, "image" for one image of each class (Section 5.4).
+    prompts: "text" for class names, "image" for one image per class (Section 5.4).
     """
 
     def __init__(self, experiment: Experiment, name: str | None = None, prompts: str = "text"):
         if prompts == "image":
-            _ = experiment.conditions.images  # says so where the conditioner takes none
+            _ = experiment.conditions.images  # raises if the conditioner takes none
         self.experiment = experiment
         self.row = _row(experiment, name, prompts)
         if prompts == "image" and not self.row.flags.reads_conditions:
@@ -58,14 +57,14 @@ class ReadyGenerator:
     def generate(self, classes, images=(), strict=False):  # type: ignore[no-untyped-def]
         """The p-Model for some classes, or those for several lists of classes at once.
 
-        A p-Model calls its classes as they are given. A class of the data set is recognised by its
-        `name_key`, and its prompt is spelled as in the data set. The metadata say under `seen`
-        which classes the run was trained on, and how similar the others are to those
-        (`Familiarity`).
+        A p-Model names its classes as given. A class of the data set is recognised by its
+        `name_key`, and its prompt is spelled as in the data set. `metadata["seen"]` says which
+        classes the run was trained on, and how similar the others are to those (`Familiarity`).
 
-        images: with `prompts="image"` one image file for each class.
+        images: with `prompts="image"`, one image file per class.
         strict: refuse classes that are too dissimilar to every seen one.
-        Raises UserError for names that are empty or the same, and when the generator cannot.
+        Raises UserError for empty or duplicate names, and if the generator does not support the
+        classes.
         """
         if not classes or isinstance(classes[0], str):
             return self._many([classes], [images], strict)[0]
@@ -86,7 +85,7 @@ class ReadyGenerator:
                     )
         models: dict[int, PModel] = {}
         for size in dict.fromkeys(len(each.classes) for each in asked):
-            for known in (True, False):  # a request has tasks or it has none
+            for known in (True, False):  # a request has tasks or none
                 alike = [
                     number
                     for number, each in enumerate(asked)
@@ -127,7 +126,7 @@ class ReadyGenerator:
         return conditioner.embed(prompts)
 
     def _vectors(self, asked: Sequence[_Asked], known: bool) -> Tensor:
-        """float32 `(T, P)`: of requests with as many classes each."""
+        """float32 `(T, P)`: for requests with equally many classes."""
         experiment = self.experiment
         tasks = torch.tensor([each.known for each in asked]) if known else None
         conditions = torch.stack([each.rows for each in asked])
@@ -175,8 +174,8 @@ class ReadyGenerator:
 
 
 class _Asked:
-    """classes: as they are given; known: the data set's index of each, None where it has no such
-    class; rows: float32 `(C, D)`, their conditions."""
+    """classes: as given; known: the data set's index of each, None if it has no such class; rows:
+    float32 `(C, D)`, their conditions."""
 
     def __init__(
         self,

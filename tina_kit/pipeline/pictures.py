@@ -1,4 +1,4 @@
-"""A run's training images for a conditioner, and which of them serve as prompts."""
+"""Training images for conditioners, and which of them serve as prompts."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tina_kit.zoo.batches import place_in_class
 
 
 def kept_as_prompts(labels: Tensor) -> Tensor:
-    """bool `(N,)`: the training images, a tenth of each class and one at least, that serve as
-    prompts at test time; no encoder and no generator learns from them."""
+    """bool `(N,)`: the training images that serve as prompts at test time, a tenth of each class
+    and at least one; no encoder and no generator learns from them."""
     return place_in_class(labels) % 10 == 0
 
 
 class Pictures:
-    """Training images as a conditioner sees them: in the size that it takes where their files are
+    """Training images as a conditioner sees them: in the size that it takes if their files are
     larger than what p-Models see, else as p-Models see them.
 
-    side: what the conditioner takes.
+    side: the height and width that the conditioner takes.
     """
 
     def __init__(self, images: ImagesStage, side: int) -> None:
@@ -48,7 +48,7 @@ class Pictures:
 
     @cached_property
     def _places(self) -> Tensor:
-        """int64 `(N,)`: where each image stands among those of `load("train")`."""
+        """int64 `(N,)`: the index of each image among those of `load("train")`."""
         if not self._images.validating:
             return torch.arange(len(self.labels))
         return (~held_out(self._images.dataset.load("train").labels)).nonzero().squeeze(1)

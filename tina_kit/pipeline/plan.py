@@ -19,7 +19,7 @@ from tina_kit.training import Observers
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run of `recipe` is made of. Nothing is computed and no image is read to plan it."""
+    """The stages of a run of `recipe`. Planning computes nothing and reads no image."""
 
     recipe: Recipe
     runtime: Runtime
@@ -39,12 +39,12 @@ class Plan:
 
     @cached_property
     def studies(self) -> dict[str, StudyRun]:
-        """The recipe's studies by the names of their rows."""
+        """The recipe's studies by name."""
         return {row.name: StudyRun(row, self.experiments) for row in self.recipe.studies}
 
     @cached_property
     def first(self) -> list[Stage]:
-        """Images and prompts: what may be wrong with them is told before anything long begins."""
+        """Images and prompts, so that mistakes in them are reported before anything long begins."""
         goals: list[Stage] = []
         for experiment in self.experiments:
             goals += [experiment.images, experiment.conditions.text]
@@ -55,8 +55,8 @@ class Plan:
 
     @cached_property
     def stages(self) -> list[Stage]:
-        """Each stage once, after those that it needs and after `first`; seeds share the images and
-        the conditions."""
+        """Each stage once, after those that it needs and after `first`; seeds share images and
+        conditions."""
         goals = list(self.first)
         for experiment in self.experiments:
             goals += [experiment.evaluation(row) for row in self.recipe.generators]
@@ -66,6 +66,6 @@ class Plan:
 
     @cached_property
     def key(self) -> str:
-        """Of the whole run: another one with this key has the same results."""
+        """The key of the whole run: runs with the same key have the same results."""
         average = self.recipe.core.evaluation.average
         return content_key([average, *(stage.key for stage in self.stages)])

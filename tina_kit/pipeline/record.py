@@ -1,4 +1,4 @@
-"""What `run.json` says: everything that a reader needs to trust or repeat a run."""
+"""`run.json`: everything that a reader needs to trust or repeat a run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """`run.json` of a finished run. Raises UserError when `folder` is none."""
+    """`run.json` of a finished run. Raises UserError if `folder` has no finished run."""
     try:
         record = read_json(folder / "run.json")
         status = record["status"]
@@ -82,14 +82,14 @@ def _versions() -> dict[str, str]:
 
 
 def _git(folder: Path) -> dict[str, Any] | None:
-    """Commit and dirt of the checkout that tina-kit runs from; None where there is none."""
+    """Commit and dirtiness of the checkout that tina-kit runs from; None if installed."""
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # fails where it is merely installed
+        git("ls-files", "--error-unmatch", "__init__.py")  # fails if tina-kit is merely installed
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return None

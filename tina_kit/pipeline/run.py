@@ -1,4 +1,4 @@
-"""A run: works through a plan and leaves a folder that explains itself."""
+"""A run: works through a plan and writes a folder that explains itself."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
 REMEDY = "choose another place with --output"
-MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # kept beside every result
+MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with every result
 
 
 @dataclass(frozen=True)
 class Results:
-    """rows: of the table, as `results.json` has them; studies: by their names; about: on which
-    images and with which prompts they were measured."""
+    """rows: the table's, as in `results.json`; studies: by name; about: on which images and with
+    which prompts they were measured, in words."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
@@ -43,8 +43,7 @@ class Results:
 
 @dataclass
 class Run:
-    """plan: what to do; folder: where what was done is written; record: the content of
-    `run.json`."""
+    """plan: what to do; folder: the run folder; record: the content of `run.json`."""
 
     plan: Plan
     folder: Path
@@ -75,9 +74,9 @@ class Run:
         return self.plan.runtime.observer
 
     def execute(self) -> Results:
-        """Compute what is not cached, in order; returns and writes what was measured.
+        """Compute what is not cached, in order; write and return the results.
 
-        Whatever ends it, `run.json` says how it ended.
+        However it ends, `run.json` says so.
         """
         try:
             with explaining_full_disk(self.folder, REMEDY):
@@ -99,13 +98,13 @@ class Run:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             if status == "failed":
                 self.record["error"] = str(error)
-            with suppress(OSError):  # on a full disk the first error is the one to tell
+            with suppress(OSError):  # on a full disk, report the first error
                 self._write(status)
                 self.observer.run_ended(status)
             raise
 
     def info(self) -> RunInfo:
-        """What observers are told of it."""
+        """What observers are told about the run."""
         stages = [stage.info() for stage in self.plan.stages]
         recipe = self.plan.recipe
         return RunInfo(recipe.core.name, self.folder, recipe.plain(), stages)
@@ -179,7 +178,7 @@ class Run:
 
 
 def _fresh(folder: Path) -> Path:
-    """Make the folder; runs that start in the same second get one each."""
+    """Make the folder; each of several runs that start in the same second gets its own."""
     number, place = 1, folder
     while True:
         try:

@@ -16,11 +16,11 @@ Recorded = Mapping[tuple[str, int | None], str]
 
 @dataclass(frozen=True)
 class Runtime:
-    """store: where results are kept; observer: who is told.
+    """store: where results are kept; observer: what watches the run.
 
     precision: of trainings, "fp32" or "bf16"; the only one of these that is part of keys.
-    recorded: keys of a finished run, whose stages are read and not planned again: nothing that
-        goes into a key, such as the images, needs to be there.
+    recorded: the keys of a finished run's stages, so that nothing that goes into a key, such as the
+        images, is needed to find them.
     """
 
     store: Store
@@ -44,14 +44,14 @@ class Runtime:
     def of(
         cls, store: Store, device: torch.device, precision: str, observer: Observers | None = None
     ) -> Runtime:
-        """precision: as a recipe says it, "auto" included."""
+        """precision: a recipe's, which may be "auto"."""
         resolved = resolve_precision(precision, device)
         return cls(store, device, resolved, observer or Observers())
 
     def for_precision(self, precision: str) -> Runtime:
-        """The same for a recipe that says another precision."""
+        """The same for a recipe with another precision."""
         return replace(self, precision=resolve_precision(precision, self.device))
 
     def planned(self) -> Runtime:
-        """The same without a finished run's keys."""
+        """The same without the keys of a finished run."""
         return replace(self, recorded={})

@@ -1,4 +1,4 @@
-"""Whether a run has seen the classes it is asked for, and how similar the others are to those."""
+"""Whether a run has seen the classes of a request, and how similar the others are to those."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tina_kit.api import Generator
 from tina_kit.pipeline.experiment import Experiment
 
 NEAREST = 3  # seen classes listed for a prompt
-APART = 20  # one seen class in so many may lie farther from the others than the limit
+APART = 20  # one in 20 seen classes may be farther from the others than the limit
 _AT_ONCE = 1024  # rows compared with all others at a time
 
 
@@ -22,12 +22,11 @@ _AT_ONCE = 1024  # rows compared with all others at a time
 class AskedClass:
     """A class of a request.
 
-    name: as it was asked for.
-    known: the data set's spelling, None where the data set has no such class.
+    name: as requested.
+    known: the data set's spelling, None if the data set has no such class.
     seen: whether the run was trained on images of the data set's class of this name.
-    in_tasks: whether the generator has learned from ID tasks with it; True where it learns from
-        none.
-    nearest: seen classes and the cosines of their conditions with the prompt's, the most similar
+    in_tasks: whether the generator has learned from ID tasks with it; True if it learns from none.
+    nearest: seen classes and the cosines of their conditions with the prompt's, most similar
         first. Empty for the name of a seen class, but not for an image, whatever its name.
     """
 
@@ -45,9 +44,9 @@ class AskedClass:
 
 @dataclass(frozen=True)
 class Familiarity:
-    """How well a run knows what it is asked for, in the space of its conditioner.
+    """How familiar a run is with the requested classes, in the space of its conditioner.
 
-    by: "text" or "image", what the prompts are.
+    by: the kind of prompts, "text" or "image".
     limit: for each seen class, take the cosine with the nearest other one; the limit is the largest
         value that at least 95% of the seen classes reach (their 5th percentile). Text prompts are
         compared with the names of the seen classes, images with one training image of each.
@@ -59,7 +58,7 @@ class Familiarity:
 
     @property
     def lines(self) -> Iterator[str]:
-        """What to tell of every class."""
+        """Lines for the log about every class."""
         seen = [asked for asked in self.classes if asked.seen]
         for told, some in (
             ("seen in training", [asked for asked in seen if asked.in_tasks]),
@@ -76,7 +75,7 @@ class Familiarity:
 
     @property
     def warning(self) -> str:
-        """Which classes are less similar to every seen class than the limit; "" for none."""
+        """Which classes are less similar to every seen class than the limit; "" if none is."""
         far = [
             asked for asked in self.classes if asked.nearest and asked.nearest[0][1] < self.limit
         ]
@@ -112,10 +111,10 @@ def familiarity(
     conditions: Tensor,
     by: str,
 ) -> Familiarity:
-    """classes: as they are asked for; known: the data set's index of each, None where it has no
-    such class; conditions: float32 `(C, D)`, their prompts' embeddings; by: "text" or "image"."""
+    """classes: as requested; known: the data set's index of each, None if it has no such class;
+    conditions: float32 `(C, D)`, their prompts' embeddings; by: "text" or "image"."""
     names, seen = experiment.class_names, experiment.seen
-    # A control that fine-tunes on a task's own images has seen whatever class it has.
+    # A control that fine-tunes on a task's own images has seen all of its classes.
     trained = set(range(len(names)) if generator.personalises else seen.tolist())
     learned = set(experiment.tasks["id"].unique().tolist()) if generator.learns else trained
     texts = experiment.conditions
@@ -139,7 +138,7 @@ def familiarity(
 
 
 def limit_of(rows: Tensor) -> float:
-    """`Familiarity.limit` of the seen classes' conditions, float32 `(K', D)`."""
+    """`Familiarity.limit`. rows: float32 `(K', D)`, the seen classes' conditions."""
     unit = _unit(rows)
     nearest = []
     for part in torch.arange(len(unit)).split(_AT_ONCE):

@@ -17,8 +17,8 @@ class Stage(ABC):
     """Settings, computation and, in subclasses, readers of the result.
 
     kind: its folder in the store; version: raised when the core computes it differently.
-    name: what plans call it (`zoo/ood 2/3`); seed: the run's seed it was made for, None where
-    seeds share it. Neither is part of its key.
+    name: in plans and logs (`zoo/ood 2/3`); seed: the run's seed it was made for, None if seeds
+    share it. Neither is part of its key.
     """
 
     kind: ClassVar[str]
@@ -32,7 +32,7 @@ class Stage(ABC):
     @property
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """What its result depends on beside the stages before it."""
+        """What its result depends on besides the stages before it."""
 
     @property
     @abstractmethod
@@ -61,7 +61,7 @@ class Stage(ABC):
 
     @property
     def entry(self) -> Entry:
-        """The result, verified when it is first opened."""
+        """The result, verified when first opened."""
         return self.runtime.store.open(self.kind, self.key)
 
     def info(self) -> StageInfo:
@@ -72,14 +72,14 @@ class Stage(ABC):
         waiting: Callable[[], None] = lambda: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
     ) -> float | None:
-        """Compute the result unless it is there. Returns the seconds it took, None when cached."""
+        """Compute the result unless it is stored. Returns the seconds it took, None if cached."""
         store = self.runtime.store
         return store.ensure(self.kind, self.key, self.compute, self.settings, waiting, made_by)
 
 
 def in_order(goals: Sequence[Stage]) -> list[Stage]:
-    """The goals and all that they need, each once (the same work has the same key) and after what
-    it needs itself."""
+    """The goals and everything they need, each once (the same work has the same key) and after
+    what it needs itself."""
     found: dict[tuple[str, str], Stage] = {}
 
     def visit(stage: Stage) -> Iterator[Stage]:

@@ -16,14 +16,14 @@ from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedPart, vary
 from tina_kit.report.results import GIBBERISH, SHUFFLED, Counted, Counts
 
-TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # what a generator's own evaluation holds
+TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # in a generator's own evaluation
 
 
 @dataclass(frozen=True)
 class Measured:
     """A trial and, for each seed, its counted answers or its losses.
 
-    losses: (step, mean loss since the one before) of each seed.
+    losses: (step, mean loss since the point before) for each seed.
     """
 
     trial: Trial
@@ -32,7 +32,7 @@ class Measured:
 
 
 class StudyRun:
-    """One study of a recipe on the experiments of all seeds."""
+    """A study of a recipe, on the experiments of all seeds."""
 
     def __init__(self, named: NamedPart, experiments: Sequence[Experiment]) -> None:
         self.named = named
@@ -46,7 +46,7 @@ class StudyRun:
 
     @cached_property
     def trials(self) -> Sequence[Trial]:
-        study = self.study  # which tells its place itself where it cannot be built
+        study = self.study  # (an error here already names its location)
         rows = [row.name for row in self.experiments[0].recipe.generators]
         try:
             return tuple(study.trials(rows))
@@ -55,12 +55,12 @@ class StudyRun:
 
     @cached_property
     def stages(self) -> list[list[FitStage | MeasuringStage]]:
-        """For each trial its stage of each seed."""
+        """For each trial, its stage for each seed."""
         return [[self._stage(e, trial) for e in self.experiments] for trial in self.trials]
 
     @cached_property
     def prompts(self) -> list[tuple[str, Conditions, Conditions]]:
-        """The option of each conditioner of the study's own, its conditions and the recipe's."""
+        """For each conditioner of the study's own: its option, its conditions, and the recipe's."""
         return [
             (trial.conditioner, experiment.conditions_by(child), experiment.conditions)
             for trial in self.trials
@@ -70,7 +70,7 @@ class StudyRun:
         ]
 
     def check_prompts(self) -> None:
-        """Raises UserError where the study's own prompts, which are embedded by now, are of another
+        """Raises UserError if the study's own prompts, which are embedded by now, have another
         width than those that its generators learn from."""
         for option, theirs, ours in self.prompts:
             widths = [conditions.rows.shape[1] for conditions in (theirs, ours)]
@@ -109,7 +109,7 @@ class StudyRun:
         return self._special(experiment, named, trial)
 
     def _special(self, experiment: Experiment, named: NamedPart, trial: Trial) -> StudyStage:
-        """A test that the main table does not hold."""
+        """A test that is not in the main table."""
         if trial.split not in experiment.tasks:
             hint = nearest(trial.split, list(experiment.tasks))
             raise self._error(f"the task sampler draws no split '{trial.split}'; {hint}")
@@ -138,8 +138,8 @@ class StudyRun:
         )
 
     def _asks_for_more(self, trial: Trial) -> bool:
-        """Whether several tests of one variant's generator are wanted, or its controls: then the
-        whole evaluation is no detour."""
+        """Whether several tests of one variant's generator are wanted, or its controls, so that its
+        whole evaluation is worth running."""
         same = [
             other
             for other in self.trials

@@ -1,4 +1,4 @@
-"""The tasks of a recipe and seed."""
+"""The tasks of a recipe for one seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from tina_kit.api import Classes, TaskSampler, UserError
 from tina_kit.recipe import Recipe
 
-VALIDATION = 2**30  # added to the seed of tasks that options are chosen on; above every seed
+VALIDATION = 2**30  # added to the seed of validation tasks; above every seed
 
 
 class TaskDraws:
@@ -33,7 +33,7 @@ class TaskDraws:
     def tasks(self) -> dict[str, Tensor]:
         """ "id", "ood" and the sampler's own test splits: int64 `(T, C)`, -1 where absent.
 
-        Validation tasks are others than the tests' of the same recipe and seed.
+        Validation tasks differ from the test tasks of the same recipe and seed.
         """
         drawn = self._draw(self.sampler, self.seed)
         if not self.validating:
@@ -48,13 +48,13 @@ class TaskDraws:
     @cached_property
     def seen(self) -> Tensor:
         """int64 `(K',)`: the classes that anything trained may see."""
-        sampler = self.sampler  # which names its own place where it cannot be built
+        sampler = self.sampler  # (an error here already names its location)
         with self._placed("seen"):
             seen = sampler.seen(self.classes, self.seed)
         return torch.arange(len(self.classes.names)) if seen is None else seen
 
     def of(self, classes: int) -> Tensor:
-        """OOD tasks of so many classes, int64 `(T, classes)`; some may be ID tasks."""
+        """OOD tasks of `classes` classes, int64 `(T, classes)`; some may be ID tasks."""
         sampler = self.recipe.tasks.built_with(classes=classes, smallest=None, id=1)
         return self._draw(sampler, self.seed)["ood"]
 
@@ -64,7 +64,7 @@ class TaskDraws:
 
     @contextmanager
     def _placed(self, option: str) -> Iterator[None]:
-        """Tells where the recipe asks for what cannot be drawn."""
+        """Adds the place in the recipe that asks for what cannot be drawn."""
         try:
             yield
         except UserError as error:
@@ -72,7 +72,7 @@ class TaskDraws:
 
 
 def without(tasks: Tensor, others: Tensor) -> Tensor:
-    """The tasks `(T, C)` whose classes, in whatever order, are none of the others'."""
+    """The tasks `(T, C)` whose classes, in any order, are not those of one of the others."""
     taken = {frozenset(task) - {-1} for task in others.tolist()}
     new = [frozenset(task) - {-1} not in taken for task in tasks.tolist()]
     return tasks[torch.tensor(new, dtype=torch.bool)]

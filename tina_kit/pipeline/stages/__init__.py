@@ -1,1 +1,1 @@
-"""One file a stage: its settings, its computation and its reader."""
+"""One file per stage: its settings, its computation and its reader."""

@@ -21,14 +21,14 @@ from tina_kit.recipe import ResolvedPart
 from tina_kit.store import Draft
 from tina_kit.training import derived_seed, generator_for
 
-GIBBERISH = 100  # prompts that mean nothing, from which the control draws
+GIBBERISH = 100  # number of meaningless prompts that the control draws from
 _TEXT, _IMAGE, _WEIGHTS = "conditions.safetensors", "images.safetensors", "conditioner"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What conditions are made from. images: for a conditioner that takes or learns from them;
-    seen: the classes that anything may learn from, None for all."""
+    """What conditions are made from. images: for a conditioner that takes or learns from images;
+    seen: the classes that may be learned from, None for all."""
 
     class_names: Sequence[str]
     images: ImagesStage
@@ -36,7 +36,7 @@ class Source:
 
 
 def check_padding(conditioner: Conditioner, prompts: Sequence[str]) -> None:
-    """Raise UserError where a class is called like the prompt of an absent one."""
+    """Raises UserError if a class has the name of the prompt for absent classes."""
     if conditioner.padding_prompt in prompts:
         raise UserError(
             f"'{conditioner.padding_prompt}' stands for an absent class and cannot name one"
@@ -51,19 +51,19 @@ class Encoder:
 
     @cached_property
     def untrained(self) -> Conditioner:
-        """As it was built: not yet trained, where it learns."""
+        """As built: if it learns, not yet trained."""
         conditioner: Conditioner = self.part.build()
         conditioner.device = self.runtime.device
         return conditioner
 
     @cached_property
     def stage(self) -> ConditionerStage | None:
-        """Its training, None where there is nothing to train."""
+        """The stage that trains it, None if it does not learn."""
         return ConditionerStage(self.runtime, self) if self.untrained.learns else None
 
     @cached_property
     def ready(self) -> Conditioner:
-        """Trained, where it learns."""
+        """Ready to embed: if it learns, trained."""
         conditioner = self.untrained
         if self.stage is not None:
             conditioner.load(self.stage.entry.folder / _WEIGHTS)
@@ -75,7 +75,7 @@ class Encoder:
 
     @property
     def side(self) -> dict[str, int]:
-        """What keys hold of the size of the pictures, where it is not the p-Models'."""
+        """For keys: the size of the pictures, if it is not that of the p-Models' images."""
         side = self.pictures.side
         return {} if side is None else {"side": side}
 
@@ -114,7 +114,7 @@ class ConditionerStage(Stage):
         images = Images(pictures.read(index), pictures.labels[index])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed("conditioner"))
-            # One encoder for all seeds, so none of them may be its own.
+            # One encoder for all seeds, so it must not depend on one of them.
             trainer = self.runtime.trainer(self.name, draft, "conditioner", seed=0)
             conditioner.fit(images, source.class_names, trainer)
         folder = draft.folder / _WEIGHTS
@@ -204,7 +204,7 @@ class ImageConditionsStage(Stage):
 
 
 class Conditions:
-    """What one conditioner makes of the prompts of a run."""
+    """The prompts of a run, embedded by one conditioner."""
 
     def __init__(self, runtime: Runtime, part: ResolvedPart, source: Source) -> None:
         self.part, self.source = part, source
@@ -214,7 +214,7 @@ class Conditions:
 
     @property
     def images(self) -> ImageConditionsStage:
-        """Raises UserError when the conditioner takes no images."""
+        """Raises UserError if the conditioner takes no images."""
         if "image" not in self.encoder.untrained.modalities:
             raise UserError(
                 f"{self.part.where}: the conditioner {self.part.entry.full_name} takes no image "
@@ -224,7 +224,7 @@ class Conditions:
 
     @cached_property
     def rows(self) -> Tensor:
-        """float32 `(K, D)`: every class's."""
+        """float32 `(K, D)`: of every class."""
         return self.text.read("classes")
 
     @cached_property
@@ -239,7 +239,7 @@ class Conditions:
 
     @cached_property
     def image_rows(self) -> Tensor:
-        """float32 `(N, D)`: every training image's."""
+        """float32 `(N, D)`: of every training image."""
         return self.images.read("images")
 
     @property
@@ -249,7 +249,7 @@ class Conditions:
 
     def image_of_each(self, classes: Tensor) -> Tensor:
         """int64 `(S,)` → float32 `(S, D)`: the first training image of each class, from which
-        nothing learns (see `kept_as_prompts`). Embeds them where no stage has embedded all."""
+        nothing learns (see `kept_as_prompts`). Embeds them unless a stage has embedded all."""
         pictures = self.encoder.pictures
         labels = pictures.labels
         order = labels.argsort(stable=True)
@@ -259,15 +259,15 @@ class Conditions:
         return self.encoder.ready.embed_images(pictures.read(places))
 
     def of_tasks(self, tasks: Tensor) -> Tensor:
-        """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt where a class is absent."""
+        """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt for absent classes."""
         return torch.cat([self.rows, self.padding[None]])[tasks]
 
     def of_images(self, tasks: Tensor, labels: Tensor, seed: int, count: int = 1) -> Tensor:
-        """The same with random images of each class, which nothing that learns from images has
-        seen, as its prompt: the mean of their embeddings, as long as they are on average.
+        """The same with random images of each class as its prompt, which nothing that learns from
+        images has seen: the mean of their embeddings, scaled to their mean length.
 
-        labels: int64 `(N,)` of the training images. count: different images of a class, or all that
-        there are.
+        labels: int64 `(N,)` of the training images. count: how many images of a class, or all of
+        them if it has fewer.
         """
         random = generator_for(seed, "image prompts")
         kept = kept_as_prompts(labels).nonzero().squeeze(1)

@@ -1,4 +1,4 @@
-"""Evaluation: the right answers of a generator's p-Models, on ID and OOD tasks and controls."""
+"""Evaluation: counts right answers of a generator's p-Models on ID and OOD tasks and controls."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MeasuringStage(Stage):
     def tests(self) -> Tests: ...
 
     def also_after(self) -> Sequence[Stage]:
-        """Stages that `tests` reads, beside those that the generator needs."""
+        """Stages that `tests` reads, besides those that the generator needs."""
         return ()
 
     @property
@@ -80,7 +80,7 @@ class MeasuringStage(Stage):
 
 
 class EvaluateStage(MeasuringStage):
-    """The row of the main table: OOD tasks, the first ID tasks and, for a generator that reads
+    """A row of the main table: OOD tasks, the first ID tasks and, for a generator that reads
     conditions, the controls.
 
     tasks: int64 `(T, C)` by split.
@@ -129,10 +129,10 @@ class EvaluateStage(MeasuringStage):
 
 
 class StudyStage(MeasuringStage):
-    """A test of a study that the main table does not hold.
+    """A test of a study that is not in the main table.
 
     split: names the test; tasks: int64 `(T, C)`; conditions: what embeds the prompts at test time;
-    images: how many training images of a class are its prompt, None where its name is.
+    images: how many training images of a class are its prompt, None if its name is.
     """
 
     def __init__(
@@ -186,13 +186,13 @@ def prompts(row: GeneratorRow, tasks: Tensor) -> Tensor:
 
 
 def image_prompts(row: GeneratorRow, tasks: Tensor, count: int = 1) -> Tensor:
-    """The mean of so many training images of each class."""
+    """Each class's prompt is the mean of `count` of its training images."""
     labels = row.inputs.images.read("train").labels
     return row.conditions.of_images(tasks, labels, row.seed, count)
 
 
 def controls(row: GeneratorRow, tasks: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Prompts that cannot help: the right ones in a random order, and ones that mean nothing."""
+    """Prompts that cannot help: the right ones in a random order, and meaningless ones."""
     conditions = row.conditions
     rows = conditions.image_gibberish if row.flags.prompts == "image" else conditions.gibberish
     return {
@@ -205,13 +205,13 @@ def shuffled(conditions: Tensor, tasks: Tensor, seed: int) -> Tensor:
     """`(T, C, D)`: the right prompts in a random order, so that the expected p-Acc is chance.
     Absent classes stay where they are."""
     random = generator_for(seed, SHUFFLED)
-    # The last places are the absent classes', which draw a number above all others.
+    # Absent classes are last, since they draw a number above all others.
     draw = torch.rand(tasks.shape, generator=random) + (tasks < 0) * 2
     return conditions.gather(1, draw.argsort(1)[..., None].expand_as(conditions))
 
 
 def gibberish(rows: Tensor, tasks: Tensor, padding: Tensor, seed: int) -> Tensor:
-    """`(T, C, D)`: prompts that mean nothing, no two alike in a task while there are enough."""
+    """`(T, C, D)`: meaningless prompts, no two alike in a task as long as there are enough."""
     random = generator_for(seed, GIBBERISH)
     order = torch.rand(len(tasks), len(rows), generator=random).argsort(1)
     drawn = rows[order[:, torch.arange(tasks.shape[1]) % len(rows)]]

@@ -1,4 +1,4 @@
-"""Features: the images, led through the frozen part of the generic model once."""
+"""Features: the images, passed through the frozen part of the generic model once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tina_kit.store import Checkpoint, Draft, NotFinite
 from tina_kit.training import autocast, counting, on_every_core
 from tina_kit.zoo.data import TaskData
 
-AT_ONCE = 256  # images through the network side by side
-TOGETHER = 16 * AT_ONCE  # images in a checkpoint
+AT_ONCE = 256  # images per batch
+TOGETHER = 16 * AT_ONCE  # images per checkpoint
 _FILE = "features.safetensors"
 
 
@@ -64,10 +64,10 @@ class FeaturesStage(Stage):
 
 
 class Inputs:
-    """What p-Models are given: the features of images where the network has a frozen part, else
-    the images, normalised.
+    """What p-Models are given: features of the images if the network has a frozen part, else the
+    images, normalised.
 
-    stage: the last one that they come from.
+    stage: the last stage that they come from.
     """
 
     def __init__(self, runtime: Runtime, images: ImagesStage, generic: GenericStage) -> None:
@@ -77,9 +77,8 @@ class Inputs:
             self.stage = FeaturesStage(runtime, images, generic)
 
     def of(self, split: Split) -> TaskData:
-        """The labelled inputs of one split. Features are read when they are first asked for and
-        stay on the device only as long as what is returned: those of all networks that a study
-        varies would fill it."""
+        """The labelled inputs of one split. Features are read on first use and stay on the device
+        only as long as what is returned: those of all networks in a study would fill it."""
         return TaskData(
             architecture=self.generic.architecture,
             inputs=self._reader(split),
@@ -114,8 +113,8 @@ def through(
     CPU.
 
     network: `(B, ...)` of `images` → `(B, ...)`; cores: whether each batch is computed on a core of
-    its own. Each checkpoint is written once, so that a stage that is killed goes on after the last
-    one. Raises NotFinite where a row holds NaN or infinity.
+    its own. Each checkpoint is written once, and a stage that was killed continues after the last
+    one. Raises NotFinite if a row holds NaN or infinity.
     """
     parts = images.split(TOGETHER)
     checkpoints = [draft.checkpoint(f"{label} {number}") for number in range(len(parts))]
@@ -129,7 +128,7 @@ def through(
                 counted = _uncounted if there[number] else advance
                 part = torch.cat(list(_in_batches(network, some, counted, cores)))
                 _save(checkpoint, part, label)
-            if number == 0:  # now that the shape is known; a list of all would take twice as much
+            if number == 0:  # the shape is known now; a list of all would take twice as much
                 rows = part.new_empty(len(images), *part.shape[1:])
             if part.shape[1:] != rows.shape[1:] and any(there):
                 for saved in filter(lambda saved: saved.path.is_file(), checkpoints):

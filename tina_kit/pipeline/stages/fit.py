@@ -1,4 +1,4 @@
-"""Fitting: a generator learns, one stage for each row of the recipe that does."""
+"""Fitting: one stage for each row of the recipe whose generator learns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tina_kit.recipe import NamedPart
 from tina_kit.store import Draft
 from tina_kit.training import counting, derived_seed
 
-TOGETHER = 64  # tasks a generator is asked for at once, so that it need not mind its memory
+TOGETHER = 64  # tasks per request, which bounds a generator's memory
 _LOSSES = "losses.json"
 _MAY_NOT = (
     "a generator may look at training images in `fit` alone, and only where `learns_from` has "
@@ -47,7 +47,7 @@ _MAY_NOT = (
 
 
 class FitStage(Stage):
-    """Depends on the ID shards alone: nothing else of the zoo is ever learned from."""
+    """Depends on the ID shards alone: generators never learn from the rest of the zoo."""
 
     kind = "fit"
     version = 2
@@ -65,7 +65,7 @@ class FitStage(Stage):
             "precision": self.runtime.precision,
         }
         if any(isinstance(stage, ImportedStage) for stage in row.zoo.stages["id"]):
-            settings["finetune"] = row.tuning.setting  # else it is in the keys of the shards
+            settings["finetune"] = row.tuning.setting  # otherwise it is in the keys of the shards
         return settings
 
     @property
@@ -89,7 +89,7 @@ class FitStage(Stage):
         draft.save_json(_LOSSES, trainer.losses)
 
     def losses(self) -> list[list[tuple[int, float]]]:
-        """For each training (step, mean loss since the one before)."""
+        """For each training: (step, mean loss since the point before)."""
         found: list[list[tuple[int, float]]] = self.entry.json(_LOSSES)
         return found
 
@@ -126,13 +126,13 @@ class GeneratorRow:
 
     @cached_property
     def flags(self) -> Generator:
-        """A generator that is only asked what it says of itself."""
+        """A generator whose flags are read, and nothing else."""
         generator: Generator = self.named.part.build()
         return generator
 
     @cached_property
     def stage(self) -> FitStage | None:
-        """None where there is nothing to learn."""
+        """None if the generator does not learn."""
         return FitStage(self) if self.flags.learns else None
 
     def set_up(
@@ -140,7 +140,7 @@ class GeneratorRow:
     ) -> Generator:
         """A generator that knows the run but has not learned.
 
-        train: only while it fits; shards: the p-Models that a control may look at, by default all.
+        train: given only for fitting; shards: the p-Models that a control may read, by default all.
         """
         generator: Generator = self.named.part.build()
         generic, conditions = self.inputs.generic, self.conditions
@@ -171,8 +171,8 @@ class GeneratorRow:
         return generator
 
     def training_pairs(self) -> Zoo:
-        """What it learns from: ID tasks with their conditions and, where it says so, p-Models and
-        the embeddings of training images."""
+        """What it learns from: ID tasks with their conditions and, if it asks for them, p-Models
+        and embedded training images."""
         vectors = self.zoo.vectors("id") if "p-models" in self.flags.learns_from else None
         images = None
         if self.flags.prompts == "image":
@@ -207,7 +207,7 @@ def generate(
 ) -> Tensor:
     """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
 
-    generator: ready; seed: the run's. Raises TinaKitError where it gives no numbers.
+    generator: ready; seed: the run's. Raises TinaKitError if a result is NaN.
     """
     noise = derived_seed(seed, "generate")
     made = []
@@ -234,7 +234,7 @@ def _no_look(tasks: Tensor) -> Tensor:
 
 
 class _NoImages:
-    """`Context.learning` where it may not be used."""
+    """`Context.learning` of a generator that must not use it."""
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         raise RuntimeError(_MAY_NOT)

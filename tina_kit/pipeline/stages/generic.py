@@ -87,5 +87,5 @@ class GenericStage(Stage):
 
 
 def seen_setting(seen: Tensor, class_count: int) -> list[int] | None:
-    """What keys say of the classes that may be seen: None for all of them."""
+    """For keys: the classes that may be seen, None for all of them."""
     return None if len(seen) == class_count else seen.tolist()

@@ -20,7 +20,7 @@ from tina_kit.zoo.batches import place_in_class
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 _FILE = "images.safetensors"
-_LEFT_OUT = "left_out.json"  # beside the images, where some cannot be read
+_LEFT_OUT = "left_out.json"  # beside the images, if some cannot be read
 
 
 class ImagesStage(Stage):
@@ -85,14 +85,14 @@ class ImagesStage(Stage):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width), from the file's header: nothing else of it is read or verified."""
+        """(height, width), read from the file's header alone."""
         height, width = self.runtime.store.shape(self.kind, self.key, _FILE, "test.images")[-2:]
         return height, width
 
 
 def held_out(labels: Tensor) -> Tensor:
-    """bool `(N,)`: the training images that serve as test images of a validation, every fifth of
-    each class."""
+    """bool `(N,)`: the training images that stand in for test images when validating, every fifth
+    of each class."""
     return place_in_class(labels) % 5 == 0
 
 
@@ -104,7 +104,7 @@ def hold_out(images: Images) -> tuple[Images, Images]:
 
 
 def of_classes(images: Images, classes: Tensor, count: int) -> Images:
-    """The images of some classes, labelled by their place in `classes`.
+    """The images of some classes, labelled by their index in `classes`.
 
     classes: int64 `(K',)`; count: K, the number of classes that labels may have.
     """
@@ -119,11 +119,11 @@ def of_classes(images: Images, classes: Tensor, count: int) -> Images:
 def check_classes(
     names: Sequence[str], labels: Mapping[Split, Tensor], validating: bool, prompts: bool = False
 ) -> None:
-    """Raises UserError naming the classes that have too few images to go on with.
+    """Raises UserError naming the classes that have too few images.
 
-    labels: int64 `(N,)` of the images of "train" and of "test", which are held out of the training
-    images where `validating`. prompts: whether training images are prompts, a part of which is
-    kept for tests.
+    labels: int64 `(N,)` of the "train" and "test" images; if `validating`, the latter are held out
+    of the training images. prompts: whether training images are prompts, some of which are kept for
+    tests.
     """
     for split, held in labels.items():
         if len(held) and not 0 <= held.min() <= held.max() < len(names):

@@ -1,4 +1,4 @@
-"""The zoo: fine-tuned p-Models, one stage for each shard of tasks."""
+"""The zoo: fine-tuned p-Models, one stage per shard of tasks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ShardStage(ZooStage):
 
 
 class ImportedStage(ZooStage):
-    """A zoo from elsewhere. Its key is the zoo's content, wherever it lies.
+    """A zoo from elsewhere. Its content is in its key, its location is not.
 
     tasks: int64 `(T, C)`, in the classes of the data set.
     """
@@ -99,10 +99,10 @@ class ImportedStage(ZooStage):
 
 
 class FineTuning:
-    """The one fine-tuning routine on the training images of a run.
+    """Fine-tuning on the training images of a run.
 
-    Called with vectors `(M, P)` to start from, tasks int64 `(M, C)`, the training loop and, where
-    it is not the recipe's, the number of epochs; returns float32 `(M, P)`.
+    Called with vectors `(M, P)` to start from, tasks int64 `(M, C)`, the training loop and, if it
+    is not the recipe's, the number of epochs; returns float32 `(M, P)`.
     """
 
     def __init__(self, inputs: Inputs, options: FinetuneOptions, seed: int) -> None:
@@ -110,7 +110,7 @@ class FineTuning:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """What keys hold of it."""
+        """For keys: its options."""
         return self.options.model_dump(mode="json", exclude={"shard"})
 
     def __call__(
@@ -161,8 +161,8 @@ class ZooShards:
 def p_models_of(
     shards: Sequence[ZooStage], class_names: Sequence[str]
 ) -> Callable[[Tensor], Tensor]:
-    """int64 `(T, C)` → float32 `(T, P)`: the p-Models of these tasks; shards are read once, when
-    they are first needed."""
+    """int64 `(T, C)` → float32 `(T, P)`: the p-Models of these tasks; shards are read once, on
+    first use."""
 
     @cache
     def known() -> dict[tuple[int, ...], Tensor]:
@@ -187,9 +187,9 @@ def p_models_of(
 
 def starting_vectors(generic: GenericStage, tasks: Tensor) -> Tensor:
     """float32 `(T, P)`: where fine-tuning starts, the generic model with its rows of the task's
-    classes. A class that it has no row for, or that is absent, starts from the mean row."""
+    classes. A class without a row, or an absent one, starts from the mean row."""
     row = torch.full((generic.class_count + 1,), -1)
     row[generic.seen] = torch.arange(len(generic.seen))
-    rows = row[tasks]  # an absent class takes the last entry, -1
+    rows = row[tasks]  # absent classes take the last entry, -1
     layout = generic.architecture.layout(len(generic.seen))
     return layout.take_classes_or_mean(generic.vector.expand(len(tasks), -1), rows)
