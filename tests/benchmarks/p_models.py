@@ -2,27 +2,30 @@
 after another with an optimiser each, in fp32, batches of 64.
 
 Run `python -m tests.benchmarks.p_models` with TINA_KIT_DATA set for real images (Caltech-101, 32
-pixels), else on noise. `--epochs` and `--models` change the size.
+pixels), else on noise. `--epochs`, `--zoo` and `--models` change the size.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tina_architectures.cnn import CNN
 from tina_architectures.options import CNNOptions
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from tests.benchmarks.sides import arguments, compare
 from tina_kit.api import TrainingOptions
 from tina_kit.store import Checkpoint
-from tina_kit.training import Trainer, generator_for, resolve_precision
+from tina_kit.training import Trainer, generator_for, keep_freed_memory, resolve_precision
 from tina_kit.zoo.batches import epoch_batches
-from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.data import TaskData, normalised
 from tina_kit.zoo.evaluation import evaluate
 from tina_kit.zoo.pmodel import assemble
 from tina_kit.zoo.training import finetune
@@ -47,88 +50,112 @@ def images(tiny: bool) -> tuple[Tensor, Tensor, int]:
     return torch.randint(0, 256, shape, generator=random).byte(), labels, classes
 
 
-def task_data(pixels: Tensor, labels: Tensor, classes: int) -> TaskData:
-    return TaskData(CNN5K, lambda index: CNN5K.normalise(pixels[index]), labels, classes, {}, CPU)
-
-
 def drawn(count: int, classes: int) -> Tensor:
     random = torch.Generator().manual_seed(1)
     return torch.rand(count, classes, generator=random).argsort(1)[:, :CLASSES]
 
 
-def plain_zoo(data: TaskData, pixels: Tensor, tasks: Tensor, start: Tensor, epochs: int) -> None:
-    average = len(data.labels) / data.class_count * CLASSES
-    steps = epochs * -(-int(average) // BATCH)
-    for task, vector in zip(tasks, start):
-        module = assemble(CNN5K, {}, vector, CLASSES).train()
-        optimizer = torch.optim.SGD(module.parameters(), lr=3e-2, momentum=0.9)
-        place = torch.full((data.class_count,), -1)
-        place[task] = torch.arange(CLASSES)
-        random = generator_for(0, "finetune", *task.tolist())
-        for batch in epoch_batches(data.images_of(task), steps, BATCH, random):
-            optimizer.zero_grad()
-            logits = module(CNN5K.normalise(pixels[batch]))
-            F.cross_entropy(logits, place[data.labels[batch]]).backward()
-            optimizer.step()
+@dataclass(frozen=True)
+class World:
+    """Images, tasks and random p-Models to start from or to evaluate."""
+
+    pixels: Tensor
+    data: TaskData
+    tasks: Tensor
+    vectors: Tensor
+    epochs: int
+
+    @classmethod
+    def of(cls, given: Namespace, count: int) -> World:
+        pixels, labels, classes = images(given.tiny)
+        data = TaskData(CNN5K, reader(pixels), labels, classes, {}, CPU)
+        size = CNN5K.layout(CLASSES).size
+        vectors = torch.randn(count, size, generator=torch.Generator().manual_seed(2)) * 0.1
+        return cls(pixels, data, drawn(count, classes), vectors, 1 if given.tiny else given.epochs)
+
+    def places(self, task: Tensor) -> Tensor:
+        places = torch.full((self.data.class_count,), -1)
+        places[task] = torch.arange(CLASSES)
+        return places
 
 
-def kit_zoo(data: TaskData, tasks: Tensor, start: Tensor, epochs: int) -> None:
-    options = TrainingOptions(epochs=epochs, optimizer="sgd", learning_rate=3e-2)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            label="zoo",
-            stream="zoo",
-            seed=0,
-            device=CPU,
-            precision=resolve_precision("auto", CPU),
-            checkpoints=lambda name: Checkpoint(Path(folder) / f"{name}.safetensors"),
-        )
-        finetune(data, tasks, start, options, 0, trainer)
+def reader(pixels: Tensor) -> Callable[[Tensor], Tensor]:
+    return normalised(CNN5K, pixels, CPU)
 
 
-@torch.inference_mode()
-def plain_evaluation(
-    data: TaskData, pixels: Tensor, tasks: Tensor, modules: list[nn.Module]
-) -> int:
-    right = 0
-    for task, module in zip(tasks, modules):
-        place = torch.full((data.class_count,), -1)
-        place[task] = torch.arange(CLASSES)
-        for batch in data.images_of(task).split(BATCH):
-            answers = module(CNN5K.normalise(pixels[batch])).argmax(1)
-            right += int((answers == place[data.labels[batch]]).sum())
-    return right
+def plain_zoo(given: Namespace) -> Callable[[], object]:
+    world = World.of(given, 2 if given.tiny else given.zoo)
+    data = world.data
+    steps = world.epochs * -(-int(len(data.labels) / data.class_count * CLASSES) // BATCH)
+
+    def work() -> None:
+        for task, vector in zip(world.tasks, world.vectors):
+            module = assemble(CNN5K, {}, vector, CLASSES).train()
+            optimizer = torch.optim.SGD(module.parameters(), lr=3e-2, momentum=0.9)
+            places = world.places(task)
+            random = generator_for(0, "finetune", *task.tolist())
+            for batch in epoch_batches(data.images_of(task), steps, BATCH, random):
+                optimizer.zero_grad()
+                logits = module(CNN5K.normalise(world.pixels[batch]))
+                F.cross_entropy(logits, places[data.labels[batch]]).backward()
+                optimizer.step()
+
+    return work
+
+
+def kit_zoo(given: Namespace) -> Callable[[], object]:
+    keep_freed_memory()
+    world = World.of(given, 2 if given.tiny else given.zoo)
+    options = TrainingOptions(epochs=world.epochs, optimizer="sgd", learning_rate=3e-2)
+
+    def work() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = Trainer(
+                label="zoo",
+                stream="zoo",
+                seed=0,
+                device=CPU,
+                precision=resolve_precision("auto", CPU),
+                checkpoints=lambda name: Checkpoint(Path(folder) / f"{name}.safetensors"),
+            )
+            finetune(world.data, world.tasks, world.vectors, options, 0, trainer)
+
+    return work
+
+
+def plain_evaluation(given: Namespace) -> Callable[[], int]:
+    world = World.of(given, 3 if given.tiny else given.models)
+    modules = [assemble(CNN5K, {}, vector, CLASSES) for vector in world.vectors]
+
+    @torch.inference_mode()
+    def work() -> int:
+        right = 0
+        for task, module in zip(world.tasks, modules):
+            places = world.places(task)
+            for batch in world.data.images_of(task).split(BATCH):
+                answers = module(CNN5K.normalise(world.pixels[batch])).argmax(1)
+                right += int((answers == places[world.data.labels[batch]]).sum())
+        return right
+
+    return work
+
+
+def kit_evaluation(given: Namespace) -> Callable[[], int]:
+    keep_freed_memory()
+    world = World.of(given, 3 if given.tiny else given.models)
+    return lambda: int(evaluate(world.data, world.vectors, world.tasks, BATCH).correct.sum())
 
 
 def main() -> None:
-    given = arguments(__doc__, epochs=10, models=1000)
-    pixels, labels, classes = images(given.tiny)
-    data = task_data(pixels, labels, classes)
-    zoo, epochs, evaluated = (2, 1, 3) if given.tiny else (100, given.epochs, given.models)
-    layout = CNN5K.layout(CLASSES)
-    start = torch.randn(evaluated, layout.size, generator=torch.Generator().manual_seed(2)) * 0.1
-    tasks = drawn(evaluated, classes)
-    few = slice(zoo)
-    print(
-        compare(
-            f"zoo of {zoo} CNN-5K p-Models, {epochs} epochs, against nn.Modules in fp32",
-            lambda: kit_zoo(data, tasks[few], start[few], epochs),
-            lambda: plain_zoo(data, pixels, tasks[few], start[few], epochs),
-            given.rounds,
-        )
-    )
-    modules = [assemble(CNN5K, {}, vector, CLASSES) for vector in start]
-    counted = evaluate(data, start, tasks, 256).correct.sum()
-    plain = plain_evaluation(data, pixels, tasks, modules)
-    assert abs(int(counted) - plain) <= max(2, plain // 1000), (counted, plain)
-    print(
-        compare(
-            f"evaluating {evaluated} CNN-5K p-Models, against one nn.Module after another",
-            lambda: evaluate(data, start, tasks, 256),
-            lambda: plain_evaluation(data, pixels, tasks, modules),
-            given.rounds,
-        )
-    )
+    given = arguments(__doc__, epochs=10, zoo=100, models=1000)
+    here = "tests.benchmarks.p_models"
+    name = f"zoo of {given.zoo} CNN-5K p-Models, {given.epochs} epochs, against nn.Modules in fp32"
+    print(compare(name, here, "kit_zoo", "plain_zoo", given))
+    few = Namespace(**{**vars(given), "models": min(given.models, 20)})
+    counts = [make(few)() for make in (kit_evaluation, plain_evaluation)]
+    assert abs(counts[0] - counts[1]) <= max(2, counts[1] // 1000), counts
+    name = f"evaluating {given.models} CNN-5K p-Models, against one nn.Module after another"
+    print(compare(name, here, "kit_evaluation", "plain_evaluation", given))
 
 
 if __name__ == "__main__":

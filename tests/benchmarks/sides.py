@@ -1,12 +1,19 @@
-"""Two ways to do the same, timed side by side: rounds that alternate them, on as many threads."""
+"""Two ways to do the same, timed side by side: a process for each, rounds that alternate them.
+
+Each side has a process of its own, so that neither profits from what the other has set up (its
+allocator, its threads, its caches).
+"""
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 
@@ -29,12 +36,15 @@ class Ratio:
         )
 
 
-def compare(
-    name: str, kit: Callable[[], object], plain: Callable[[], object], rounds: int
-) -> Ratio:
-    """Both are called once to warm up, then alternately."""
-    kit(), plain()
-    taken = [(seconds(kit), seconds(plain)) for _ in range(rounds)]
+def compare(name: str, module: str, kit: str, plain: str, given: Namespace) -> Ratio:
+    """kit, plain: functions of `module` that take the arguments and return what is to be timed;
+    that is called once to warm up, then in rounds."""
+    sides = [Side(module, function, given) for function in (kit, plain)]
+    try:
+        taken = [[side.seconds() for side in sides] for _ in range(given.rounds)]
+    finally:
+        for side in sides:
+            side.end()
     return Ratio(
         name,
         [slow / fast for fast, slow in taken],
@@ -43,10 +53,47 @@ def compare(
     )
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+class Side:
+    """A process that does one side's work whenever it is asked to."""
+
+    def __init__(self, module: str, function: str, given: Namespace) -> None:
+        words = [module, function, json.dumps(vars(given))]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.sides", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._answer()  # it has warmed up
+
+    def seconds(self) -> float:
+        assert self.process.stdin is not None
+        self.process.stdin.write("again\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def _answer(self) -> float:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("a side of the benchmark failed")
+        return float(line)
+
+
+def serve(module: str, function: str, arguments: str) -> None:
+    given = Namespace(**json.loads(arguments))
+    torch.set_num_threads(given.threads)
+    work = getattr(import_module(module), function)(given)
     work()
-    return time.perf_counter() - start
+    print(0.0, flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        work()
+        print(time.perf_counter() - start, flush=True)
 
 
 def arguments(description: str | None, **sizes: int) -> Namespace:
@@ -64,3 +111,7 @@ def arguments(description: str | None, **sizes: int) -> Namespace:
     torch.set_num_threads(given.threads)
     print(f"{given.threads} threads, torch {torch.__version__}")
     return given
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

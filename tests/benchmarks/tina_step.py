@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
+from argparse import Namespace
 
 import torch
 from tina_architectures.cnn import CNN
@@ -22,11 +23,12 @@ from torch.nn import functional as F
 
 from tests.benchmarks.sides import arguments, compare
 from tina_kit.api import Training
-from tina_kit.training import resolve_precision
+from tina_kit.training import keep_freed_memory, resolve_precision
 from tina_kit.training.loop import make_optimizer, update_average
 from tina_kit.training.precision import autocast
 
 CLASSES, WIDTH, BATCH, HIDDEN, DEPTH, HEADS = 10, 512, 64, 512, 12, 8
+TOKENS = 11 + CLASSES + 1  # chunks of CNN-5K, prompts, time
 CPU = torch.device("cpu")
 TRAINING = Training(steps=1, learning_rate=4e-4, clip=0.1, ema=0.999)
 
@@ -109,29 +111,42 @@ def peak(precision: str, size: int) -> float:
     return 3 * 2 * size**3 / (time.perf_counter() - start) / 1e9
 
 
+def make_kit(given: Namespace) -> KitStep:
+    keep_freed_memory()
+    hidden, depth, batch = size_of(given)
+    frame = Frame(CNN(CNNOptions()).layout(CLASSES), LayerChunks(LayerChunksOptions()))
+    return KitStep(
+        TinaTransformer(frame.groups, CLASSES, WIDTH, hidden, depth, HEADS), frame, batch
+    )
+
+
+def make_plain(given: Namespace) -> PlainStep:
+    hidden, depth, batch = size_of(given)
+    return PlainStep(Plain(hidden, depth, 576), torch.randn(batch, TOKENS, 576))
+
+
+def size_of(given: Namespace) -> tuple[int, int, int]:
+    return (32, 1, 4) if given.tiny else (HIDDEN, DEPTH, BATCH)
+
+
 def main() -> None:
     given = arguments(__doc__)
-    hidden, depth, batch = (32, 1, 4) if given.tiny else (HIDDEN, DEPTH, BATCH)
-    layout = CNN(CNNOptions()).layout(CLASSES)
-    tokenizer = LayerChunks(LayerChunksOptions())
-    frame = Frame(layout, tokenizer)
-    network = TinaTransformer(frame.groups, CLASSES, WIDTH, hidden, depth, HEADS)
-    kit = KitStep(network, frame, batch)
-    tokens = kit.clean.shape[1] + CLASSES + 1
-    plain_network = Plain(hidden, depth, 576)
-    plain = PlainStep(plain_network, torch.randn(batch, tokens, 576))
-    sizes = [sum(p.numel() for p in n.parameters()) / 1e6 for n in (network, plain_network)]
-    print(f"{sizes[0]:.1f} M parameters against {sizes[1]:.1f} M, {tokens} tokens, {kit.precision}")
-    print(
-        compare("a training step of Tina, against plain PyTorch in fp32", kit, plain, given.rounds)
-    )
-    total = sum(statistics.median(times) for times in kit.spent.values())
-    for name, times in kit.spent.items():
-        middle = statistics.median(times)
-        print(f"  {name:<9} {1000 * middle:8.1f} ms, {100 * middle / total:.0f}%")
-    blocks = sum(p.numel() for p in network.blocks.parameters() if p.ndim == 2)
-    products = 6 * blocks * batch * tokens / 1e9  # forward and backward
-    rate = products / sum(statistics.median(kit.spent[n]) for n in ("forward", "backward"))
+    kit = make_kit(given)
+    sizes = [
+        sum(p.numel() for p in network.parameters()) / 1e6
+        for network in (kit.network, make_plain(given).network)
+    ]
+    print(f"{sizes[0]:.1f} M parameters against {sizes[1]:.1f} M, {TOKENS} tokens, {kit.precision}")
+    name = "a training step of Tina, against plain PyTorch in fp32"
+    print(compare(name, "tests.benchmarks.tina_step", "make_kit", "make_plain", given))
+    for _ in range(1 + given.rounds):
+        kit()
+    spent = {name: statistics.median(times[1:]) for name, times in kit.spent.items()}
+    for name, middle in spent.items():
+        print(f"  {name:<9} {1000 * middle:8.1f} ms, {100 * middle / sum(spent.values()):.0f}%")
+    blocks = sum(p.numel() for p in kit.network.blocks.parameters() if p.ndim == 2)
+    products = 6 * blocks * len(kit.clean) * TOKENS / 1e9  # forward and backward
+    rate = products / (spent["forward"] + spent["backward"])
     top = peak(kit.precision, 64 if given.tiny else 2048)
     share = f"{100 * rate / top:.0f}% of this machine's {top:.0f}"
     print(f"  matrix products: {rate:.0f} GFLOP/s, {share}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from tina_kit.store import Draft, Store
-from tina_kit.training import Observers, Trainer, resolve_precision
+from tina_kit.training import Observers, Trainer, keep_freed_memory, resolve_precision
 
 Recorded = Mapping[tuple[str, int | None], str]
 """(name of a stage, seed) → its key, as a run recorded it."""
@@ -28,6 +28,9 @@ class Runtime:
     precision: str
     observer: Observers = field(default_factory=Observers)
     recorded: Recorded = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        keep_freed_memory()
 
     def trainer(self, label: str, draft: Draft, stream: str, seed: int) -> Trainer:
         return Trainer(

@@ -1,5 +1,6 @@
 """The one training loop, its seeds, its precision and its observers."""
 
+from tina_kit.training.allocation import keep_freed_memory
 from tina_kit.training.cores import on_every_core
 from tina_kit.training.loop import Trainer
 from tina_kit.training.observers import Observers, counting
@@ -13,6 +14,7 @@ __all__ = [
     "counting",
     "derived_seed",
     "generator_for",
+    "keep_freed_memory",
     "on_every_core",
     "resolve_device",
     "resolve_precision",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from threading import Barrier
 from typing import TypeVar
 
 import torch
@@ -32,8 +33,13 @@ def on_every_core(work: Callable[[A], T], pieces: Iterable[A]) -> Iterator[T]:
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    pool = ThreadPoolExecutor(threads, "core", initializer=lambda: torch.set_num_threads(1))
-    # Started at once: the number that a new thread sets is also the default of later ones.
-    list(pool.map(lambda _: torch.ones(1) + 1, range(threads)))
-    torch.set_num_threads(threads)
+    pool = ThreadPoolExecutor(threads, "core", initializer=_one_core)
+    together = Barrier(threads)  # so that each thread is started, and none does all the waiting
+    list(pool.map(lambda _: together.wait(), range(threads)))
+    torch.set_num_threads(threads)  # each thread has also set the default of those to come
     return pool
+
+
+def _one_core() -> None:
+    torch.get_num_threads()  # a thread takes the default when it is first asked, and only then
+    torch.set_num_threads(1)

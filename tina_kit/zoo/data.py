@@ -12,6 +12,30 @@ from torch import Tensor
 from tina_kit.api import Architecture
 from tina_kit.zoo.batches import images_of_classes
 
+KEPT = 1 << 29
+"""Bytes of normalised images that are kept, rather than normalised again in every batch."""
+
+
+def normalised(
+    architecture: Architecture, images: Tensor, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """int64 indices of any shape → float32 `(*shape, 3, H, W)` on `device`, normalised.
+
+    images: uint8 `(N, 3, H, W)`. A set that is small enough is normalised once, since its images
+    occur in many tasks. Each image lies in memory pixel by pixel (channels last), which is the
+    faster way for convolutions over few channels.
+    """
+    if 4 * images.numel() <= KEPT:
+        rows = architecture.normalise(images.to(device)).permute(0, 2, 3, 1).contiguous()
+        return lambda index: _rows(rows, index.to(device)).movedim(-1, -3)
+    return lambda index: architecture.normalise(_rows(images, index).to(device))
+
+
+def _rows(rows: Tensor, index: Tensor) -> Tensor:
+    """`rows[index]`; whole rows are copied at once."""
+    taken: Tensor = rows.index_select(0, index.flatten()).unflatten(0, index.shape)
+    return taken
+
 
 @dataclass(frozen=True)
 class TaskData:

@@ -54,15 +54,15 @@ def evaluate(
 
     def count(part: slice) -> Tensor:
         """int64 `(m, C)`: right answers of some p-Models."""
+        images = _padded(chosen[part])  # (m, images), -1 where padded
+        taken, some = images.clamp(min=0), vectors[part]
+        batches = taken.split(batch_size, dim=1)
+        logits = torch.cat([data.forward_many(some, batch, rows) for batch in batches], dim=1)
+        best, answer = without_absent(logits, tasks[part]).max(-1)
+        target = names[part].gather(1, data.labels[taken])
+        correct = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (images >= 0)
         right = torch.zeros_like(tasks[part])
-        for batch in _padded(chosen[part]).split(batch_size, dim=1):  # (m, B), -1 where padded
-            taken = batch.clamp(min=0)
-            logits = data.forward_many(vectors[part], taken, rows)
-            best, answer = without_absent(logits, tasks[part]).max(-1)
-            target = names[part].gather(1, data.labels[taken])
-            correct = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (batch >= 0)
-            right.scatter_add_(1, target.clamp(min=0), correct.long())
-        return right
+        return right.scatter_add_(1, target.clamp(min=0), correct.long())
 
     counts = []
     with torch.inference_mode(), counting(observer or Observer(), label, len(tasks)) as advance:

@@ -16,7 +16,7 @@ from tina_kit.pipeline.stages.generic import GenericStage
 from tina_kit.pipeline.stages.images import SPLITS, ImagesStage
 from tina_kit.store import Checkpoint, Draft, NotFinite
 from tina_kit.training import autocast, counting, on_every_core
-from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.data import TaskData, normalised
 
 AT_ONCE = 256  # images per batch
 TOGETHER = 16 * AT_ONCE  # images per checkpoint
@@ -91,8 +91,7 @@ class Inputs:
     def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:
         device, stage = self.runtime.device, self.stage
         if not isinstance(stage, FeaturesStage):
-            images, normalise = self.images.read(split).images, self.generic.architecture.normalise
-            return lambda index: normalise(images[index].to(device))
+            return normalised(self.generic.architecture, self.images.read(split).images, device)
 
         @cache
         def features() -> Tensor:
