@@ -169,7 +169,7 @@ def test_a_component_that_names_no_row_means_all_rows_that_use_it(load) -> None:
         ("generators.small.deep=3", "--set generators.small.deep=3: generators.small.deep: there"),
         ("depth", "write it as key=value"),
         ("name.first=x", "name.first: there is nothing here below which 'first'"),
-        ("tasks.id=[", "this is no YAML"),
+        ("tasks.id=[", "invalid YAML: expected the node content"),
     ],
 )
 def test_a_wrong_set_is_told_as_it_was_written(load, text: str, told: str) -> None:

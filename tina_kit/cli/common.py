@@ -13,6 +13,7 @@ import typer
 
 from tina_kit.api.errors import TinaKitError, UserError
 from tina_kit.cli import complete
+from tina_kit.cli.terminal import printable
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry
@@ -50,7 +51,7 @@ Strict = Annotated[
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
     with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
@@ -64,10 +65,11 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
 
     strict = is_strict(strict)
     found = discover(None if strict else PATIENCE)
+    found.announce = log
     for file in files:
         if not file.is_file():
             raise UserError(f"--plugin {file}: there is no such file")
-        failure = load_file(found, file)
+        failure = load_file(found, file, "named by --plugin")
         if failure is not None:
             explain([failure])
             raise UserError(f"--plugin {file}: {failure}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from tina_kit.api.component import ENTRY_POINTS, Component, import_attribute
 from tina_kit.plugins import declarations
+from tina_kit.plugins.blame import LOCAL
 from tina_kit.plugins.declarations import Examination, Installed
 from tina_kit.plugins.failure import DISABLE as DISABLE
 from tina_kit.plugins.failure import Failure
@@ -142,14 +143,24 @@ class _Importer:
         return None
 
 
-def load_file(registry: Registry, path: Path) -> Failure | None:
-    """Add the components of a local Python file, owned by `local`; once, however often asked."""
+def load_file(registry: Registry, path: Path, named: str = "") -> Failure | None:
+    """Run a local Python file and add its components, owned by `local`; once, however often asked.
+
+    named: what names the file, for `registry.announce`, which is told before any of its code runs.
+    """
     path = path.resolve()
-    if any(entry.origin == str(path) for entry in registry.registered):
-        return None
+    if path not in registry.files:
+        if registry.announce is not None:
+            registry.announce(f"running code from {path}" + (f" ({named})" if named else ""))
+        registry.files[path] = _load_file(registry, path)
+    return registry.files[path]
+
+
+def _load_file(registry: Registry, path: Path) -> Failure | None:
+    plugin = Plugin("local", "", path.name)
 
     def load() -> Any:
-        name = f"tina_kit_local_{re.sub(r'[^0-9a-zA-Z]', '_', str(path))}"
+        name = f"{LOCAL}{re.sub(r'[^0-9a-zA-Z]', '_', str(path))}"
         spec = spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} is not a Python file")
@@ -159,8 +170,12 @@ def load_file(registry: Registry, path: Path) -> Failure | None:
         spec.loader.exec_module(module)
         return module
 
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _load(registry, Plugin("local", "", path.name), str(path), load, content)
+    try:
+        content = sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        registry.failures.append(plugin.failure("import", error))
+        return registry.failures[-1]
+    return _load(registry, plugin, str(path), load, content)
 
 
 def _load(

@@ -13,6 +13,7 @@ import pluggy
 
 from tina_kit.api.component import API_VERSION, PROJECT, Component
 from tina_kit.plugins import hooks
+from tina_kit.plugins.blame import place
 from tina_kit.plugins.failure import Failure
 
 
@@ -32,7 +33,9 @@ class Plugin:
         """What came of it, with the traceback; to be called where `error` is handled."""
         text = str(error) if isinstance(error, WrongApi) else f"{type(error).__name__}: {error}"
         trace = traceback.format_exc()
-        return Failure(self.owner, self.version, self.name, stage, text.splitlines()[0], trace)
+        where = place(error)
+        reason = text.splitlines()[0] + (f", {where}" if where else "")
+        return Failure(self.owner, self.version, self.name, stage, reason, trace)
 
 
 class WrongApi(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tina_kit.api.component import Component
@@ -54,12 +55,16 @@ class Registry:
     """All components that were found, the plugins that failed, and those that are not known yet.
 
     look_again: asks once more for what is pending or has failed, and waits for the answer.
+    files: the local files whose code has run, and what is wrong with each, if anything.
+    announce: is told of a local file before its code runs.
     """
 
     registered: list[Registered] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     pending: list[Plugin] = field(default_factory=list)
     look_again: Callable[[], None] | None = None
+    files: dict[Path, Failure | None] = field(default_factory=dict)
+    announce: Callable[[str], None] | None = None
 
     def add(self, entries: Iterable[Registered]) -> None:
         """Add a plugin's components. Raises ValueError, and adds none, where one is there."""

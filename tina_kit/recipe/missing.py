@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import os
+import stat
 from difflib import get_close_matches
 from pathlib import Path
 
 
 def meant(path: Path) -> str:
     """The nearest name in its folder, to follow "there is no PATH"; "" where none is near."""
-    if path.is_dir():
-        return " (it is a folder)"
     try:
+        if path.is_dir():
+            return " (it is a folder)"
         names = sorted(os.listdir(path.parent))
     except OSError:
         return "" if path.parent.is_dir() else " (nor its folder)"
     close = get_close_matches(path.name, names, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def absent(path: Path, regular: bool = False) -> str:
+    """Why `path` cannot be read, in words; "" where it is there.
+
+    regular: whether it must be a file, and no folder, device or named pipe.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"there is no {path}{meant(path)}"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        return f"{path} cannot be read: {reason}"
+    if not regular or stat.S_ISREG(found.st_mode):
+        return ""
+    if stat.S_ISDIR(found.st_mode):
+        return f"there is no {path} (it is a folder)"
+    return f"{path} is not a regular file"

@@ -16,8 +16,9 @@ from tina_kit.api import TinaKitError, UserError
 from tina_kit.api.component import import_attribute
 from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
+from tina_kit.plugins.blame import blame
 from tina_kit.plugins.registry import UnknownComponent, nearest
-from tina_kit.recipe.missing import meant
+from tina_kit.recipe.missing import absent
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.store import content_of
 
@@ -163,6 +164,13 @@ class Resolver:
             for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
             return None
+        except Exception as error:  # of a validator of the component's own
+            what = f"{type(error).__name__}: {error}"
+            self.report(node.where, key, f"the options cannot be checked: {blame(error) or what}")
+            return None
+        for path in _beyond(options.model_dump(), ()):
+            name = ".".join(str(step) for step in (key, *path) if step != "")
+            self.report(node.at(*path).where, name, "this number is too large for any computation")
         return options if len(self.problems) == before else None
 
     def report(self, where: Where, key: str, message: str) -> None:
@@ -213,12 +221,11 @@ class Resolver:
         value = node.plain()
         field = model.model_fields.get(name)
         if field is not None and _is_path(field) and isinstance(value, str):
-            path = (node.where.folder / Path(value).expanduser()).resolve()
-            if not path.exists():
-                self.report(
-                    node.where, f"{key}.{name}".lstrip("."), f"there is no {path}{meant(path)}"
-                )
-            return str(path)
+            path = node.where.folder / Path(value).expanduser()
+            if wrong := absent(path):
+                self.report(node.where, f"{key}.{name}".lstrip("."), wrong)
+                return value
+            return str(path.resolve())
         return value
 
     def _explain(self, model: type[Options], node: Node, key: str, detail: Any) -> None:
@@ -258,11 +265,22 @@ def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
 
 def _different(details: Sequence[Any]) -> Iterator[Any]:
     """Without "too few" of a list whose members are wrong, which are left out of the count."""
-    places = [detail["loc"] for detail in details]
+    around = {detail["loc"][:-1] for detail in details if detail["loc"]}
     for detail in details:
-        inside = [place for place in places if place[:-1] == detail["loc"]]
-        if not (detail["type"] == "too_short" and inside):
+        if not (detail["type"] == "too_short" and detail["loc"] in around):
             yield detail
+
+
+def _beyond(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Where integers stand that do not fit in 64 bits, as neither torch nor NumPy takes them."""
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield from _beyond(child, (*path, name))
+    elif isinstance(value, (list, tuple)):
+        for index, child in enumerate(value):
+            yield from _beyond(child, (*path, index))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield path
 
 
 def plain_node(value: Any, where: Where) -> Node:

@@ -22,6 +22,22 @@ REQUIRED = ("dataset", "architecture", "conditioner", "generators")
 """What a recipe must name."""
 
 
+LONGEST_NAME = 100
+"""Bytes, so that folders and files may be named after it."""
+_NAME = r"^[\w.+-]+$"
+
+
+def unfit_as_name(name: str) -> str:
+    """Why no folder can be named so on every system, in words; "" where one can."""
+    if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+        return f"a name has at most {LONGEST_NAME} bytes"
+    if not name.strip(". "):
+        return "a name needs a letter or a digit"
+    if not name.isprintable() or set(name) & {"/", "\\"}:
+        return "a name must not contain slashes, backslashes or control characters"
+    return ""
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**30)]
 
 
@@ -89,7 +105,7 @@ class EvaluationOptions(Options):
 class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$", description="names the run folder")
+    name: str = Field(min_length=1, pattern=_NAME, description="names the run folder")
     description: str = ""
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
@@ -101,6 +117,13 @@ class CoreOptions(Options):
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if wrong := unfit_as_name(name):
+            raise ValueError(wrong)
+        return name
 
     @field_validator("seeds")
     @classmethod
