@@ -31,6 +31,8 @@ def _resnet20_layers() -> tuple[str, ...]:
     return (*names, "fc")
 
 
+HINTED = 3
+"""For so many unknown names the nearest layer is told."""
 RESNET20_LAYERS = _resnet20_layers()
 """Every layer of ResNet-20 that has parameters, in the order of the network. Written here so that a
 recipe is checked without torch."""
@@ -60,7 +62,7 @@ class ResNet20Options(Options):
             raise PydanticCustomError(
                 "layers",
                 "must name layers of ResNet-20 ({hints})",
-                {"hints": "; ".join(_hint(name) for name in unknown)},
+                {"hints": "; ".join(_hint(name) for name in unknown[:HINTED])},
             )
         if "fc" not in generate:
             # A p-Model's classifier has a row for each class of its task, the generic model's for

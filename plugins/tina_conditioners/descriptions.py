@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,13 +15,16 @@ from tina_kit.api import Conditioner, UserError
 
 DATA = Path(__file__).with_name("data")
 PREFIX = "descriptions_"
+LARGEST = 16 << 20
+"""Bytes of a file."""
 
 
 class Descriptions(Described):
     """A YAML file tells a sentence for every class; names are looked up in lower case.
 
     Every value is read as text, so that a class may be called `no` or `1`. A prompt that is no
-    class of the file is an error: nothing falls back on its name.
+    class of the file is an error: nothing falls back on its name. A message about the file gives
+    lines and does not quote them: a recipe may name any file.
     """
 
     def __init__(self, options: DescriptionsOptions, text: Conditioner) -> None:
@@ -48,31 +51,44 @@ class Descriptions(Described):
     def _table(self) -> dict[str, str]:
         """Lower-case class names → sentences."""
         try:
+            if not self._path.is_file():
+                raise ValueError("it is not a regular file")
+            if self._path.stat().st_size > LARGEST:
+                raise ValueError(f"it exceeds {LARGEST >> 20} MiB")
             text = self._path.read_text(encoding="utf-8")
-            pairs = list(_pairs(yaml.compose(text, Loader=yaml.BaseLoader)))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{self._path}: is no YAML of `class name: sentence` ({reason})"
-            ) from None
-        names = [name for name, _ in pairs]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise UserError(f"{self._path}: described more than once: {', '.join(twice)}")
-        return dict(pairs)
+            return _table(yaml.compose(text, Loader=yaml.BaseLoader))
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            reason = f"line {mark.line + 1}: invalid YAML" if mark else "invalid YAML"
+        except RecursionError:
+            reason = "it is nested too deeply"
+        except UnicodeDecodeError:
+            reason = "it is not UTF-8 text"
+        except OSError as error:
+            reason = str(error.strerror)
+        except (ValueError, yaml.YAMLError) as error:
+            reason = str(error).partition("\n")[0]
+        raise UserError(f"{self._path}: is not YAML of `class name: sentence` ({reason})")
 
 
-def _pairs(root: yaml.Node | None) -> Iterator[tuple[str, str]]:
-    """The entries of a mapping of texts, read from its nodes: YAML itself would let the last of
-    two equal keys win."""
+def _table(root: yaml.Node | None) -> dict[str, str]:
+    """Lower-case names → sentences of a mapping of texts, read from its nodes: YAML itself would
+    let the last of two equal keys win."""
     if not isinstance(root, yaml.MappingNode):
-        raise ValueError("it is no mapping")
+        raise ValueError("it is not a mapping")
+    table: dict[str, str] = {}
+    lines: dict[str, int] = {}
     for key, value in root.value:
         line = key.start_mark.line + 1
         if not (isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
             raise ValueError(f"line {line}: a class name and one sentence are expected")
-        if not value.value.strip():
-            raise ValueError(f"line {line}: '{key.value}' has no sentence")
-        yield key.value.lower(), " ".join(value.value.split())
+        name, sentence = key.value.lower(), " ".join(value.value.split())
+        if not sentence:
+            raise ValueError(f"line {line}: this class has no sentence")
+        if name in table:
+            raise ValueError(f"line {line}: this class is described in line {lines[name]} already")
+        table[name], lines[name] = sentence, line
+    return table
 
 
 def _shipped(name: str) -> Path:

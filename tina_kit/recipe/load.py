@@ -185,10 +185,10 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
     if node is None:
         return ()
     if not isinstance(node.value, list):
-        resolver.report(node.where, key, f"must be a list of {kind}s")
+        resolver.report(node.where, key, f"must be a list of {key}")
         return ()
     if len(node.value) > MOST_ROWS:
-        resolver.report(node.where, key, f"at most {MOST_ROWS} {kind}s make one recipe")
+        resolver.report(node.where, key, f"a recipe has at most {MOST_ROWS} {key}")
         return ()
     rows: list[NamedPart] = []
     for row in node.value:
@@ -199,7 +199,7 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
             given = row.value.get("name")
             if given is not None and not isinstance(given.value, str):
                 resolver.report(given.where, f"{key}.{name}.name", "must be text")
-            elif given is not None and (wrong := unfit_as_name(name)):
+            elif given is not None and (wrong := unfit_as_name(given.value)):
                 resolver.report(given.where, f"{key}.{name}.name", wrong)
         if name in (CHANCE, LARGEST):
             resolver.report(row.where, f"{key}.{name}", "the table has a row of this name already")

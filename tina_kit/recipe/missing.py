@@ -21,9 +21,9 @@ def meant(path: Path) -> str:
 
 
 def absent(path: Path, regular: bool = False) -> str:
-    """Why `path` cannot be read, in words; "" where it is there.
+    """Why `path` cannot be read, in words; "" where it is a file or a folder.
 
-    regular: whether it must be a file, and no folder, device or named pipe.
+    regular: whether it must be a file. Devices and named pipes, which may never end, are neither.
     """
     try:
         found = os.stat(path)
@@ -32,8 +32,6 @@ def absent(path: Path, regular: bool = False) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have this name"
         return f"{path} cannot be read: {reason}"
-    if not regular or stat.S_ISREG(found.st_mode):
-        return ""
     if stat.S_ISDIR(found.st_mode):
-        return f"there is no {path} (it is a folder)"
-    return f"{path} is not a regular file"
+        return f"there is no {path} (it is a folder)" if regular else ""
+    return "" if stat.S_ISREG(found.st_mode) else f"{path} is not a regular file"

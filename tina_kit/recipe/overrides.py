@@ -72,7 +72,7 @@ def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
 
 def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node]:
     if len(rows.value) > MOST_ROWS:
-        message = f"at most {MOST_ROWS} rows make one recipe"
+        message = f"a recipe has at most {MOST_ROWS} such rows"
         raise RecipeError([Problem(rows.where, key, message)])
     names = [part_name(row) or "" for row in rows.value]
     # Where no row has the name, it may be a component's: all rows that use it are meant.

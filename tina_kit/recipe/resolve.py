@@ -221,8 +221,12 @@ class Resolver:
         value = node.plain()
         field = model.model_fields.get(name)
         if field is not None and _is_path(field) and isinstance(value, str):
-            path = node.where.folder / Path(value).expanduser()
-            if wrong := absent(path):
+            try:
+                path = node.where.folder / Path(value).expanduser()
+                wrong = absent(path)
+            except RuntimeError:  # ~ of nobody
+                wrong = f"there is no home folder for {value}"
+            if wrong:
                 self.report(node.where, f"{key}.{name}".lstrip("."), wrong)
                 return value
             return str(path.resolve())

@@ -86,7 +86,7 @@ def _composed(text: str, source: str, folder: Path) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = _NAMED.sub(r"\1", error.problem or "")
+        problem = _NAMED.sub(r"\1", _in_words(error))
     except yaml.reader.ReaderError as error:
         line, column = place_in(text[: error.position])
         problem = "it holds a character that YAML does not allow"
@@ -97,6 +97,12 @@ def _composed(text: str, source: str, folder: Path) -> yaml.Node | None:
     raise RecipeError(
         [Problem(Where(source, line, column, folder), "", f"invalid YAML: {problem}")]
     )
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong; some of PyYAML's problems are half a sentence, which its context begins."""
+    halves = [error.context or "", error.problem or ""]
+    return ", ".join(halves) if halves[1].startswith(("but ", "second ")) else halves[1]
 
 
 def place_in(before: str) -> tuple[int, int]:
@@ -154,8 +160,8 @@ class _Converter:
             return Node(None, where)
         above = (*above, node)
         if len(above) > DEEPEST:
-            self._report(node, f"the aliases nest more than {DEEPEST} levels")
-            return Node(None, where)
+            message = f"the aliases nest more than {DEEPEST} levels deep"
+            raise RecipeError([*self.problems, Problem(where, "", message)])
         if isinstance(node, yaml.MappingNode) and node.tag == _PREFIX + "map":
             return Node(self._mapping(node, above), where)
         if isinstance(node, yaml.SequenceNode) and node.tag == _PREFIX + "seq":

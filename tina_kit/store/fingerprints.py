@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from tina_kit.api import UserError
 from tina_kit.store.files import read_json, sha256, write_json
@@ -27,7 +28,10 @@ def content_of(files: Mapping[str, str | Path]) -> str:
     try:
         stamp = hashlib.sha256()
         for name in sorted(files):
-            stamp.update(f"{name}\0{files[name]}\0{_facts(os.stat(files[name]))}\n".encode())
+            found = os.stat(files[name])
+            if not S_ISREG(found.st_mode):
+                raise UserError(f"{files[name]}: is not a regular file")
+            stamp.update(f"{name}\0{files[name]}\0{_facts(found)}\n".encode())
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
         try:
             return str(read_json(known)["content"])
