@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from tina_kit.api import Options
 
+Width = Annotated[int, Field(ge=1, le=65_536)]
+
 
 class CNNOptions(Options):
-    widths: tuple[int, int] = Field(
+    widths: tuple[Width, Width] = Field(
         (16, 32),
         description="channels of the two convolutions. The paper's CNN-5K: 16 and 32; for its "
         "CNN-14K it gives none, 32 and 44 make 13,986 parameters for ten classes",
@@ -97,6 +100,7 @@ class TimmOptions(Options):
     image_size: int | None = Field(
         None,
         ge=1,
+        le=4096,
         description="side that images are resized to; by default the model's own",
         json_schema_extra={"unit": "pixels"},
     )

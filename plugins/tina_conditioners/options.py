@@ -14,11 +14,16 @@ from tina_kit.api import Options, Part, aside, part
 
 class HashedNgramsOptions(Options):
     width: int = Field(
-        256, ge=8, description="of the embeddings", json_schema_extra={"unit": "dimensions"}
+        256,
+        ge=8,
+        le=65_536,
+        description="of the embeddings",
+        json_schema_extra={"unit": "dimensions"},
     )
     letters: int = Field(
         3,
         ge=1,
+        le=100,
         description="length of the letter n-grams beside whole words",
         json_schema_extra={"unit": "letters"},
     )
@@ -58,7 +63,9 @@ class OpenClipOptions(Options):
     template: str = Field(
         "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
     )
-    seed: int = Field(0, ge=0, description="of random weights, which training starts from too")
+    seed: int = Field(
+        0, ge=0, lt=2**30, description="of random weights, which training starts from too"
+    )
 
     @field_validator("weights", mode="before")
     @classmethod
@@ -85,11 +92,16 @@ class MiniClipOptions(OpenClipOptions):
     steps: int = Field(
         1500,
         gt=0,
+        le=1_000_000_000,
         description="of training; defaults suit Caltech-101",
         json_schema_extra={"unit": "steps"},
     )
     batch_size: int = Field(
-        256, gt=1, description="images in a step of training", json_schema_extra={"unit": "images"}
+        256,
+        gt=1,
+        le=65_536,
+        description="images in a step of training",
+        json_schema_extra={"unit": "images"},
     )
     learning_rate: float = Field(2e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")

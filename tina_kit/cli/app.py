@@ -82,8 +82,6 @@ def invoke(arguments: list[str]) -> int:
     except Exception as error:
         if is_interrupt(error):
             return interrupted()
-        if debug:
-            log(traceback.format_exc())
         return _report(error, debug)
 
 
@@ -95,6 +93,8 @@ def _blame(error: BaseException) -> str | None:
 
 def _report(error: BaseException, debug: bool) -> int:
     shown = getattr(error, "format_message", None)
+    if debug:
+        log(traceback.format_exc())
     if shown is not None and hasattr(error, "exit_code"):  # click's own: a wrong option
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "tina-kit"

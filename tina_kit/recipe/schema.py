@@ -47,6 +47,7 @@ class GenericOptions(TrainingOptions):
     epochs: int = Field(
         50,
         gt=0,
+        le=1_000_000,
         description="passes over the training images",
         json_schema_extra={"unit": "epochs"},
     )
@@ -62,12 +63,14 @@ class FinetuneOptions(TrainingOptions):
     epochs: int = Field(
         10,
         gt=0,
+        le=1_000_000,
         description="passes over an average task's training images",
         json_schema_extra={"unit": "epochs"},
     )
     shard: int = Field(
         50,
         gt=0,
+        le=1_000_000,
         description="p-Models fine-tuned and stored together",
         json_schema_extra={"unit": "p-Models"},
     )
@@ -94,11 +97,16 @@ class EvaluationOptions(Options):
     id_tasks: int = Field(
         150,
         ge=0,
+        le=1_000_000,
         description="the first so many ID tasks are evaluated",
         json_schema_extra={"unit": "tasks"},
     )
     batch_size: int = Field(
-        64, gt=0, description="images of a p-Model in a batch", json_schema_extra={"unit": "images"}
+        64,
+        gt=0,
+        le=1_000_000,
+        description="images of a p-Model in a batch",
+        json_schema_extra={"unit": "images"},
     )
 
 
