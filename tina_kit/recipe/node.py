@@ -75,10 +75,10 @@ class Problem:
 
 
 def _on_one_line(text: str) -> str:
-    """Without line feeds, and without the middle of what is too long to read."""
+    """Without line feeds and tabs, and without the middle of what is too long to read."""
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
-    return text.replace("\n", "\\n")
+    return text.replace("\n", "\\n").replace("\t", "\\t")
 
 
 class RecipeError(UserError):
