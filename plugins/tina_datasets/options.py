@@ -133,7 +133,7 @@ class UnseenClassesOptions(TaskOptions):
     tests: int = Field(
         150,
         ge=1,
-        le=1_000_000,
+        le=100_000,
         description="tasks of each test split",
         json_schema_extra={"unit": "tasks"},
     )

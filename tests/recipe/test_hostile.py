@@ -143,6 +143,8 @@ def test_a_large_recipe_is_still_read(tmp_path: Path, registry: Registry) -> Non
         ("seed: 99999999999999999999", "7:1: seeds.0: input should be less than"),
         ("finetune: {shard: 1e22}", r"7:12: finetune\.shard: "),
         ("finetune: {shard: 10000000000000000000000}", r"7:12: finetune\.shard: "),
+        ("generic: {learning_rate: 1e300}", r"7:11: generic\.learning_rate: this number is too la"),
+        ("tasks: {id: 1000000000}", r"7:9: tasks\.id: input should be less than or equal to"),
         ("seed: !!int abc", "7:7: this is not a valid value for the tag !!int"),
         ("seed: !!float abc", "7:7: this is not a valid value for the tag !!float"),
         ("seed: !!bool maybe", "7:7: this is not a valid value for the tag !!bool"),

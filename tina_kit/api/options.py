@@ -92,14 +92,14 @@ class TaskOptions(Options):
     id: int = Field(
         1000,
         ge=1,
-        le=1_000_000,
+        le=100_000,
         description="ID tasks: generators train on their p-Models",
         json_schema_extra={"unit": "tasks"},
     )
     ood: int = Field(
         150,
         ge=1,
-        le=1_000_000,
+        le=100_000,
         description="OOD tasks: never seen by a generator",
         json_schema_extra={"unit": "tasks"},
     )

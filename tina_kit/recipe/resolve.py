@@ -22,6 +22,8 @@ from tina_kit.recipe.missing import absent
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.store import content_of
 
+LARGEST_FLOAT = 3.4e38
+
 
 @dataclass(frozen=True)
 class ResolvedPart:
@@ -276,13 +278,16 @@ def _different(details: Sequence[Any]) -> Iterator[Any]:
 
 
 def _beyond(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Where integers stand that do not fit in 64 bits, as neither torch nor NumPy takes them."""
+    """Where numbers stand that torch does not take: in 64 bits an integer, in 32 bits a float."""
     if isinstance(value, Mapping):
         for name, child in value.items():
             yield from _beyond(child, (*path, name))
     elif isinstance(value, (list, tuple)):
         for index, child in enumerate(value):
             yield from _beyond(child, (*path, index))
+    elif isinstance(value, float):
+        if abs(value) > LARGEST_FLOAT:
+            yield path
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield path
 
