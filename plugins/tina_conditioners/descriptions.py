@@ -15,7 +15,7 @@ from tina_kit.api import Conditioner, UserError
 
 DATA = Path(__file__).with_name("data")
 PREFIX = "descriptions_"
-LARGEST = 16 << 20
+LARGEST = 4 << 20
 """Bytes of a file."""
 
 

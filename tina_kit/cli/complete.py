@@ -62,9 +62,9 @@ def devices(incomplete: str) -> Pairs:
 
 @_quietly
 def profiles(ctx: typer.Context, incomplete: str) -> Pairs:
-    from tina_kit.recipe.load import profile_names, source_of
+    from tina_kit.recipe.load import profile_names
 
-    names = profile_names(source_of(_recipe(ctx)))
+    names = profile_names(_recipe(ctx))
     return [(name, "") for name in names if name.startswith(incomplete)]
 
 

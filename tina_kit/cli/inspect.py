@@ -60,11 +60,11 @@ def validate(
     strict: Strict = False,
 ) -> None:
     """Check a recipe without running it. With profiles, each of them is checked too."""
-    from tina_kit.recipe.load import profile_names, resolved, source_of
+    from tina_kit.recipe.load import profiles_of, resolved, source_of
 
     found = registry(plugin or (), strict)
     source = source_of(recipe)
-    names = [profile] if profile else [None, *profile_names(source)]
+    names = [profile] if profile else [None, *profiles_of(source)]
     for each in names:
         resolved(recipe, source, found, profile=each, sets=set_ or ())
     profiles = f" ({', '.join(n for n in names if n)})" if any(names) else ""

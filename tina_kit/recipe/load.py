@@ -125,7 +125,9 @@ def _resolve(path: Path, source: Node, registry: Registry) -> Recipe:
     keys = source.value
     for key, node in keys.items():
         if key not in KEYS:
-            resolver.report(node.where, key, f"a recipe has no such key; {nearest(key, KEYS)}")
+            resolver.report(
+                node.where, key, f"a recipe has no such key; {resolver.nearest(key, KEYS)}"
+            )
     for key in REQUIRED:
         if key not in keys:
             resolver.report(source.where, key, "a recipe must have this key")
@@ -272,7 +274,12 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda p: (p.where.source, p.where.line, p.where.column, p.key))
 
 
-def profile_names(source: Node) -> list[str]:
+def profile_names(path: Path) -> list[str]:
     """The profiles of a recipe and of those that it extends."""
+    return profiles_of(source_of(path))
+
+
+def profiles_of(source: Node) -> list[str]:
+    """The same of what `source_of` read."""
     profiles = source.value.get("profiles")
     return list(profiles.value) if profiles is not None and isinstance(profiles.value, dict) else []

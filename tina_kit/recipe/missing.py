@@ -26,12 +26,21 @@ def absent(path: Path, regular: bool = False) -> str:
     regular: whether it must be a file. Devices and named pipes, which may never end, are neither.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return f"there is no {path}{meant(path)}"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have this name"
         return f"{path} cannot be read: {reason}"
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         return f"there is no {path} (it is a folder)" if regular else ""
-    return "" if stat.S_ISREG(found.st_mode) else f"{path} is not a regular file"
+    return "" if stat.S_ISREG(status.st_mode) else f"{path} is not a regular file"
+
+
+def found(named: str, folder: Path) -> tuple[Path, str]:
+    """The path that a recipe in `folder` names, and why it cannot be read, or ""."""
+    try:
+        path = folder / Path(named).expanduser()
+    except RuntimeError:  # ~ of nobody
+        return Path(named), f"there is no home folder for {named}"
+    return path, absent(path)

@@ -13,7 +13,7 @@ from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.recipe.yaml12 import parse_scalar
 
 NAMED_LISTS = ("generators", "studies")
-MOST_ROWS = 200
+MOST_ROWS = 100
 """Rows of one of these."""
 MOST_STEPS = 20
 """Steps of a dotted key."""

@@ -18,11 +18,10 @@ from tina_kit.api.options import Options, Part
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.blame import blame
 from tina_kit.plugins.registry import UnknownComponent, nearest
-from tina_kit.recipe.missing import absent
-from tina_kit.recipe.node import Node, Problem, RecipeError, Where
+from tina_kit.recipe.missing import found
+from tina_kit.recipe.node import MOST, Node, Problem, RecipeError, Where
+from tina_kit.recipe.numbers import beyond
 from tina_kit.store import content_of
-
-LARGEST_FLOAT = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -170,13 +169,17 @@ class Resolver:
             what = f"{type(error).__name__}: {error}"
             self.report(node.where, key, f"the options cannot be checked: {blame(error) or what}")
             return None
-        for path in _beyond(options.model_dump(), ()):
+        for path in beyond(options.model_dump()):
             name = ".".join(str(step) for step in (key, *path) if step != "")
             self.report(node.at(*path).where, name, "this number is too large for any computation")
         return options if len(self.problems) == before else None
 
     def report(self, where: Where, key: str, message: str) -> None:
         self.problems.append(Problem(where, key, message))
+
+    def nearest(self, name: str, names: Sequence[str]) -> str:
+        """The nearest of the existing names, for a problem that is told."""
+        return nearest(name, names) if len(self.problems) < MOST else ""
 
     def _find(self, use: Node, kind: str, key: str) -> Registered | None:
         try:
@@ -223,15 +226,10 @@ class Resolver:
         value = node.plain()
         field = model.model_fields.get(name)
         if field is not None and _is_path(field) and isinstance(value, str):
-            try:
-                path = node.where.folder / Path(value).expanduser()
-                wrong = absent(path)
-            except RuntimeError:  # ~ of nobody
-                wrong = f"there is no home folder for {value}"
+            path, wrong = found(value, node.where.folder)
             if wrong:
                 self.report(node.where, f"{key}.{name}".lstrip("."), wrong)
-                return value
-            return str(path.resolve())
+            return value if wrong else str(path.resolve())
         return value
 
     def _explain(self, model: type[Options], node: Node, key: str, detail: Any) -> None:
@@ -240,7 +238,9 @@ class Resolver:
         name = ".".join(str(step) for step in (key, *path) if step != "")
         if detail["type"] == "extra_forbidden":
             names = list(_model_at(model, path[:-1]).model_fields)
-            self.report(where, name, f"there is no such option; {nearest(str(path[-1]), names)}")
+            self.report(
+                where, name, f"there is no such option; {self.nearest(str(path[-1]), names)}"
+            )
         elif detail["type"] == "missing":
             self.report(where, name, "this option must be given")
         elif detail["type"] == "value_error":
@@ -275,21 +275,6 @@ def _different(details: Sequence[Any]) -> Iterator[Any]:
     for detail in details:
         if not (detail["type"] == "too_short" and detail["loc"] in around):
             yield detail
-
-
-def _beyond(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Where numbers stand that torch does not take: in 64 bits an integer, in 32 bits a float."""
-    if isinstance(value, Mapping):
-        for name, child in value.items():
-            yield from _beyond(child, (*path, name))
-    elif isinstance(value, (list, tuple)):
-        for index, child in enumerate(value):
-            yield from _beyond(child, (*path, index))
-    elif isinstance(value, float):
-        if abs(value) > LARGEST_FLOAT:
-            yield path
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield path
 
 
 def plain_node(value: Any, where: Where) -> Node:

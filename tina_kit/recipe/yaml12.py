@@ -19,8 +19,8 @@ import yaml
 
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 
-MOST_VALUES = 10_000
-"""Values in a document, each counted as often as aliases repeat it."""
+MOST_VALUES = 20_000
+"""Keys and values in a document, each counted as often as aliases repeat it."""
 DEEPEST = 50
 """Levels of nesting."""
 LONGEST_NUMBER = 40
@@ -58,7 +58,8 @@ class _Core(yaml.SafeLoader):
         return node
 
     def _refuse(self, problem: str) -> None:
-        raise yaml.MarkedYAMLError(None, None, problem, self.peek_event().start_mark)
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        raise yaml.MarkedYAMLError(None, None, problem, mark)
 
 
 for _name, _pattern, _first in _SCALARS:
