@@ -30,12 +30,10 @@ if TYPE_CHECKING:
     from tina_kit.api.errors import TinaKitError, UserError
     from tina_kit.api.files import (
         ImageListing,
-        abridged,
         content_kind,
         file_problem,
         is_service_folder,
         list_images,
-        printable,
     )
     from tina_kit.api.generation import (
         Context,
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
     )
     from tina_kit.api.images import read_images, unreadable_images
     from tina_kit.api.layout import Layout, Parameter
+    from tina_kit.api.messages import abridged, printable
     from tina_kit.api.names import as_words, name_index, name_key
     from tina_kit.api.options import (
         Options,
@@ -74,12 +73,11 @@ _HOME = {
         "Tokenizer"
     ),
     "errors": "TinaKitError UserError",
-    "files": (
-        "ImageListing content_kind file_problem is_service_folder list_images printable abridged"
-    ),
+    "files": ("ImageListing content_kind file_problem is_service_folder list_images"),
     "generation": "Context Generator ImagePrompts Learning Request Step Train Training Zoo",
     "images": "read_images unreadable_images",
     "layout": "Layout Parameter",
+    "messages": "abridged printable",
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "paths": "environment_path user_path",

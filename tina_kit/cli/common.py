@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tina_kit.api.errors import TinaKitError, UserError
+from tina_kit.api.files import file_problem
+from tina_kit.api.messages import printable
 from tina_kit.api.paths import user_path
 from tina_kit.cli import complete
 
@@ -68,7 +70,7 @@ Strict = Annotated[
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
     with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line, lines=True), file=sys.stderr, flush=True)
 
 
 @cache
@@ -92,10 +94,11 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
     from tina_kit.plugins.discovery import load_file
 
     found = discovered()
+    found.announce = log
     for file in files:
-        if not file.is_file():
-            raise UserError(f"--plugin {file}: there is no such file")
-        failure = load_file(found, file)
+        if problem := file_problem(file):
+            raise UserError(f"--plugin {file}: {problem}")
+        failure = load_file(found, file, "named by --plugin")
         if failure is not None:
             explain([failure])
             raise UserError(f"--plugin {file}: {failure}")

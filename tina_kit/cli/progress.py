@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from tina_kit.api.messages import printable
 from tina_kit.cli.common import log
 
 EVERY_S = 20.0  # seconds between plain lines
@@ -38,14 +39,14 @@ def _bar(label: str, total: int, done: int) -> Iterator[Advance]:
             return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(label, total=total, completed=done)
+        task = bars.add_task(printable(label), total=total, completed=done)
         yield lambda steps: bars.advance(task, steps)
 
 

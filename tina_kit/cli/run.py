@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.messages import printable
 from tina_kit.cli import complete
 from tina_kit.cli.common import (
     PluginFiles,
@@ -23,6 +24,7 @@ from tina_kit.cli.common import (
     user_paths,
 )
 from tina_kit.cli.progress import progress
+from tina_kit.cli.terminal import raw
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
@@ -130,12 +132,13 @@ def _print_table(rows: list[dict[str, Any]], about: str) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table()
     for index, head in enumerate(HEADER):
         table.add_column(head, justify="left" if index == 0 else "right")
     for line in cells(rows):
-        table.add_row(*line)
-    console = Console()
+        table.add_row(*(Text(printable(cell)) for cell in line))  # no markup, as in "[red]"
+    console = Console(file=raw(sys.stdout))
     console.print(table)
-    console.print(caption(rows, about), style="dim", highlight=False)
+    console.print(Text(printable(caption(rows, about), lines=True)), style="dim", highlight=False)

@@ -10,6 +10,7 @@ import torch
 
 from tina_kit.pipeline.evaluate import evaluation_stage
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.pipeline.study import StudyRun
 from tina_kit.recipe import Recipe
@@ -42,23 +43,25 @@ class Plan:
     def first(self) -> list[Stage]:
         """Images and prompts: what may be wrong with them is told before anything long begins."""
         goals: list[Stage] = []
-        for experiment in self.experiments:
-            goals += [experiment.images_stage, experiment.conditions.text_stage]
-        for study in self.studies.values():
-            for _, theirs, ours in study.prompts:
-                goals += [theirs.text_stage, ours.text_stage]
-        return in_order(goals)
+        with explaining_memory(self.recipe, "planning"):
+            for experiment in self.experiments:
+                goals += [experiment.images_stage, experiment.conditions.text_stage]
+            for study in self.studies.values():
+                for _, theirs, ours in study.prompts:
+                    goals += [theirs.text_stage, ours.text_stage]
+            return in_order(goals)
 
     @cached_property
     def stages(self) -> list[Stage]:
         """Each stage once, after those that it needs and after `first`; seeds share the images and
         the conditions."""
         goals = list(self.first)
-        for experiment in self.experiments:
-            goals += [evaluation_stage(experiment, row) for row in self.recipe.generators]
-        for study in self.studies.values():
-            goals += [stage for stages in study.stages for stage in stages]
-        return in_order(goals)
+        with explaining_memory(self.recipe, "planning"):
+            for experiment in self.experiments:
+                goals += [evaluation_stage(experiment, row) for row in self.recipe.generators]
+            for study in self.studies.values():
+                goals += [stage for stages in study.stages for stage in stages]
+            return in_order(goals)
 
     @cached_property
     def key(self) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 from tina_kit.api import TinaKitError, abridged
 from tina_kit.pipeline.evaluate import RESULT, evaluation_stage
 from tina_kit.pipeline.images import images_left_out
+from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import new_record, now
 from tina_kit.pipeline.stage import Stage
+from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
@@ -86,7 +88,7 @@ class Run:
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             if not interrupted:
-                self.record["error"] = str(error)
+                self.record["error"] = blame(error) or str(error)
             with suppress(OSError):  # on a full disk the first error is the one to tell
                 self._write("interrupted" if interrupted else "failed")
             raise
@@ -95,11 +97,12 @@ class Run:
         store = self.plan.store
         if not stage.cached(store):
             self._event(event="start", stage=stage.name, key=stage.key)
-        seconds = stage.ensure(
-            store,
-            lambda: self.log(f"{stage.name}: another run computes it, waiting"),
-            {key: self.record[key] for key in MADE_BY},
-        )
+        with explaining_memory(self.plan.recipe, stage.name):
+            seconds = stage.ensure(
+                store,
+                lambda: self.log(f"{stage.name}: another run computes it, waiting"),
+                {key: self.record[key] for key in MADE_BY},
+            )
         state = "cached" if seconds is None else "computed"
         if seconds is not None:
             self.log(f"{stage.name}: done in {_duration(seconds)}")
