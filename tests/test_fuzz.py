@@ -54,20 +54,20 @@ def hang(_: int) -> tuple[str, str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("attempt", "told"),
-    [(busy, "took 2."), (large, "took 6"), (crash, "crashed or hung"), (hang, "crashed or hung")],
+    [(busy, "took 2."), (large, " MiB"), (crash, "crashed or hung"), (hang, "crashed or hung")],
 )
 def test_what_is_slow_large_or_gone_is_found(
     attempt: Any, told: str, fuzz: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if attempt is hang:
         monkeypatch.setattr(fuzz, "HANGING", 1.0)
-    monkeypatch.setattr(fuzz, "MEBIBYTES", 500 + fuzz._taken())
-    found = fuzz.fuzz("cases", [7], attempt)
+    found = fuzz.fuzz("cases", [7], attempt, fuzz._taken())
     assert [number for number, _ in found.faults] == [7] and told in found.faults[0][1]
 
 
 def test_the_cases_after_one_that_crashes_are_tried(fuzz: Any) -> None:
-    found = fuzz.fuzz("cases", range(4), lambda n: crash(n) if n == 1 else ("refused", ""))
+    taken = fuzz._taken()  # by these tests
+    found = fuzz.fuzz("cases", range(4), lambda n: crash(n) if n == 1 else ("refused", ""), taken)
     assert found.words == {"refused": 3, "lost": 1} and [n for n, _ in found.faults] == [1]
 
 
