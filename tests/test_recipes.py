@@ -49,9 +49,9 @@ def test_a_shipped_recipe_runs_at_smoke_size(path: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_shipped_recipe_has_every_profile(path: Path) -> None:
-    from tina_kit.recipe.load import profile_names
+    from tina_kit.recipe.load import profiles_of, source_of
 
-    assert set(profile_names(path)) == {"smoke", "laptop", "paper"}
+    assert set(profiles_of(source_of(path))) == {"smoke", "laptop", "paper"}
 
 
 @pytest.mark.parametrize("profile", ["laptop", "paper"])

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registry
-    from tina_kit.recipe import Recipe
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
@@ -90,12 +89,14 @@ def validate(
 
 def discovered(plugins: Sequence[str | Path] = ()) -> Registry:
     """All installed plugins and those of local files."""
+    from tina_kit.pipeline.console import log
     from tina_kit.plugins import discover
     from tina_kit.plugins.discovery import load_file
 
     registry = discover()
+    registry.announce = log
     for file in plugins:
-        failure = load_file(registry, Path(file))
+        failure = load_file(registry, Path(file), "named in the call")
         if failure is not None:
             raise UserError(f"{file}: {failure}")
     return registry
@@ -151,10 +152,11 @@ def execute(
 def validate_with(
     registry: Registry, recipe: str | Path, profile: str | None, set: Overrides
 ) -> list[str]:
-    from tina_kit.recipe.load import load_recipe, profile_names
+    from tina_kit.recipe.load import profiles_of, resolved, source_of
 
     path = Path(recipe)
-    names = [profile] if profile else [None, *profile_names(path)]
+    source = source_of(path)
+    names = [profile] if profile else [None, *profiles_of(source)]
     for each in names:
-        _: Recipe = load_recipe(path, registry, profile=each, sets=set)
+        resolved(path, source, registry, profile=each, sets=set)
     return [name for name in names if name]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from tina_kit.api import Options
 
+Width = Annotated[int, Field(ge=1, le=65_536)]
+
 
 class CNNOptions(Options):
-    widths: tuple[int, int] = Field(
+    widths: tuple[Width, Width] = Field(
         (16, 32),
         description="channels of the two convolutions. The paper's CNN-5K: 16 and 32; for its "
         "CNN-14K it gives none, 32 and 44 make 13,986 parameters for ten classes",
@@ -32,6 +35,8 @@ def _resnet20_layers() -> tuple[str, ...]:
     return (*names, "fc")
 
 
+HINTED = 3
+"""For so many unknown names the nearest layer is told."""
 RESNET20_LAYERS = _resnet20_layers()
 """Every layer of ResNet-20 that has parameters, in the order of the network. Written here so that a
 recipe is checked without torch."""
@@ -61,7 +66,7 @@ class ResNet20Options(Options):
             raise PydanticCustomError(
                 "layers",
                 "must name layers of ResNet-20 ({hints})",
-                {"hints": "; ".join(_hint(name) for name in unknown)},
+                {"hints": "; ".join(_hint(name) for name in unknown[:HINTED])},
             )
         if "fc" not in generate:
             # A p-Model's classifier has a row for each class of its task, the generic model's for

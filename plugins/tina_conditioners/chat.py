@@ -5,16 +5,21 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tina_conditioners.http_post import post
 from tina_conditioners.options import LlmDescriptionsOptions
 from tina_kit.api import TinaKitError, UserError
 
 Message = dict[str, str]
+LONGEST_PAUSE = 600.0  # seconds
+SHORTEST_SECRET = 8  # characters; servers of one's own take any word for a key
+_KEY = re.compile("[!-~]+")
 REFUSED_KEY = (401, 403)
 AGAIN = (408, 409, 425, 429)  # and every status from 500
 
@@ -51,27 +56,33 @@ class Chat:
         raise NoUsableAnswer(wrong)
 
     def _complete(self, messages: Sequence[Message]) -> str:
-        """One answer, with retries while the endpoint has a passing trouble."""
-        request = self._request(messages)
+        """One answer, with retries while the endpoint has passing trouble."""
+        key = self._key()
+        request = self._request(messages, key)
         pause = self.options.backoff
         for attempt in range(self.options.retries + 1):
             if attempt:
                 time.sleep(pause)
-                pause *= 2
+                pause = min(2 * pause, LONGEST_PAUSE)
             try:
-                with urllib.request.urlopen(request, timeout=self.options.timeout) as reply:
-                    return _text_of(reply.read())
+                # A key for this machine must not pass through a proxy.
+                proxies = not self.options.is_local
+                text = _text_of(post(request, self.options.timeout, proxies))
+                if len(key) >= SHORTEST_SECRET and key in text:
+                    raise ValueError("its answer repeats the key")
+                return text
             except urllib.error.HTTPError as error:
                 trouble = f"status {error.code}"
                 error.close()
                 if not (error.code in AGAIN or error.code >= 500):
                     raise self._refusal(error.code) from None
-            except (OSError, http.client.HTTPException, ValueError) as error:
+            except http.client.HTTPException as error:  # whose texts quote the server
+                trouble = f"its answer is not valid HTTP ({type(error).__name__})"
+            except (OSError, ValueError) as error:
                 trouble = str(getattr(error, "reason", error)) or type(error).__name__
         raise TinaKitError(
             f"{self.url}: no answer after {self.options.retries + 1} attempts, at last "
-            f"{trouble}. Check `endpoint`, or start again when it is well; what was answered "
-            "before is kept"
+            f"{trouble}. Check `endpoint`, or try again later; the answers so far are kept"
         )
 
     def _refusal(self, status: int) -> UserError:
@@ -80,29 +91,42 @@ class Chat:
             if self.options.key_variable is None:
                 what = "a key is asked for; name its environment variable in `key_variable`"
             return UserError(f"{self.url}: {what} (status {status}). Set another one")
+        if 300 <= status < 400:
+            return UserError(
+                f"{self.url}: the endpoint redirects elsewhere (status {status}), which is not "
+                "followed. Write its new address in `endpoint`"
+            )
         return UserError(
             f"{self.url}: the request is refused (status {status}). Check `endpoint`, `model` "
             f"('{self.options.model}') and `temperature`"
         )
 
-    def _request(self, messages: Sequence[Message]) -> urllib.request.Request:
+    def _request(self, messages: Sequence[Message], key: str) -> urllib.request.Request:
         body: dict[str, Any] = {"model": self.options.model, "messages": list(messages)}
         if self.options.temperature is not None:
             body["temperature"] = self.options.temperature
         request = urllib.request.Request(self.url, json.dumps(body).encode(), method="POST")
         request.add_header("Content-Type", "application/json")
-        if self.options.key_variable is not None:
-            # Not passed on to wherever an endpoint may redirect to.
-            request.add_unredirected_header("Authorization", f"Bearer {self._key()}")
+        if key:
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
         return request
 
     def _key(self) -> str:
-        key = os.environ.get(str(self.options.key_variable), "").strip()
+        """ "" where none is needed."""
+        variable = self.options.key_variable
+        if variable is None:
+            return ""
+        key = os.environ.get(variable, "").strip()
         if not key:
             raise UserError(
-                f"llm-descriptions: the environment variable {self.options.key_variable} holds no "
-                f"key for {self.options.endpoint}. Set it, or `key_variable: null` for an endpoint "
-                "that needs none"
+                f"llm-descriptions: the environment variable {variable} holds no key for "
+                f"{self.options.endpoint}. Set it, or `key_variable: null` for an endpoint that "
+                "needs none"
+            )
+        if not _KEY.fullmatch(key):
+            raise UserError(
+                f"llm-descriptions: what the environment variable {variable} holds cannot be a "
+                "key, which is one line of printable ASCII characters without spaces. Set it again"
             )
         return key
 
@@ -111,10 +135,10 @@ def _text_of(reply: bytes) -> str:
     """The answer in a chat completion. Raises ValueError for anything else."""
     try:
         content = json.loads(reply)
-    except ValueError:
-        raise ValueError("what it answers is no JSON") from None
+    except (ValueError, RecursionError):
+        raise ValueError("its answer is not JSON") from None
     try:
         text = content["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        raise ValueError("what it answers is no chat completion") from None
+        raise ValueError("its answer is not a chat completion") from None
     return text if isinstance(text, str) else ""

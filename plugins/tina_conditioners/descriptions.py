@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -11,17 +11,20 @@ import yaml
 from tina_conditioners.described import Described
 from tina_conditioners.names import listed
 from tina_conditioners.options import DescriptionsOptions
-from tina_kit.api import Conditioner, UserError, name_index, name_key, read_text
+from tina_kit.api import Conditioner, UserError, name_key, read_text
 
 DATA = Path(__file__).with_name("data")
 PREFIX = "descriptions_"
+LARGEST = 4 << 20
+"""Bytes of a file."""
 
 
 class Descriptions(Described):
     """A YAML file tells a sentence for every class; names are looked up by their `name_key`.
 
     Every value is read as text, so that a class may be called `no` or `1`. A prompt that is no
-    class of the file is an error: nothing falls back on its name.
+    class of the file is an error: nothing falls back on its name. A message about the file gives
+    lines and does not quote them: a recipe may name any file.
     """
 
     def __init__(self, options: DescriptionsOptions, text: Conditioner) -> None:
@@ -47,34 +50,42 @@ class Descriptions(Described):
     @cached_property
     def _table(self) -> dict[str, str]:
         """The `name_key` of each class → its sentence."""
-        text = read_text(self._path)
+        text = read_text(self._path, LARGEST)
         try:
-            entries = list(_entries(yaml.compose(text, Loader=yaml.BaseLoader)))
+            return _table(yaml.compose(text, Loader=yaml.BaseLoader))
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            reason = f"line {mark.line + 1}: invalid YAML" if mark else "invalid YAML"
+        except RecursionError:
+            reason = "it is nested too deeply"
         except (ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{self._path}: is no YAML of `class name: sentence` ({reason})"
-            ) from None
-        places = [f"line {line}" for line, _, _ in entries]
-        try:
-            index = name_index([name for _, name, _ in entries], places)
-        except UserError as error:
-            raise UserError(f"{self._path}: {error}") from None
-        return {key: entries[position][2] for key, position in index.items()}
+            reason = str(error).partition("\n")[0]
+        raise UserError(f"{self._path}: is not YAML of `class name: sentence` ({reason})")
 
 
-def _entries(root: yaml.Node | None) -> Iterator[tuple[int, str, str]]:
-    """Line, key and value of the entries of a mapping of texts, read from its nodes: YAML itself
-    would let the last of two equal keys win."""
+def _table(root: yaml.Node | None) -> dict[str, str]:
+    """The entries of a mapping of texts, read from its nodes: YAML itself would let the last of two
+    equal keys win."""
     if not isinstance(root, yaml.MappingNode):
-        raise ValueError("it is no mapping")
+        raise ValueError("it is not a mapping")
+    table: dict[str, str] = {}
+    lines: dict[str, int] = {}
     for key, value in root.value:
         line = key.start_mark.line + 1
         if not (isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
             raise ValueError(f"line {line}: a class name and one sentence are expected")
-        if not value.value.strip():
-            raise ValueError(f"line {line}: '{key.value}' has no sentence")
-        yield line, key.value, " ".join(value.value.split())
+        name, sentence = name_key(key.value), " ".join(value.value.split())
+        if not name:
+            raise ValueError(f"line {line}: this class has an empty name")
+        if not sentence:
+            raise ValueError(f"line {line}: this class has no sentence")
+        if name in table:
+            raise ValueError(
+                f"line {line}: this class is described in line {lines[name]} already; case, "
+                "spaces, underscores and Unicode forms make no difference"
+            )
+        table[name], lines[name] = sentence, line
+    return table
 
 
 def _shipped(name: str) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,8 @@ class LlmDescriptions(Described):
         """What is wrong with an answer; "" for nothing."""
         if not re.search(r"\w", answer):
             return "says nothing"
+        if not all(unicodedata.category(letter) not in ("Cc", "Cs") for letter in answer):
+            return "holds control characters"
         if len(answer.split()) > self.options.words:
             return f"is longer than {self.options.words} words"
         if used := _words_of(name, answer):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -16,11 +18,16 @@ MINI = "mini-clip"
 
 class HashedNgramsOptions(Options):
     width: int = Field(
-        256, ge=8, description="of the embeddings", json_schema_extra={"unit": "dimensions"}
+        256,
+        ge=8,
+        le=65_536,
+        description="of the embeddings",
+        json_schema_extra={"unit": "dimensions"},
     )
     letters: int = Field(
         3,
         ge=1,
+        le=100,
         description="length of the letter n-grams beside whole words",
         json_schema_extra={"unit": "letters"},
     )
@@ -62,7 +69,9 @@ class OpenClipOptions(Options):
     template: str = Field(
         "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
     )
-    seed: int = Field(0, ge=0, description="of random weights, which training starts from too")
+    seed: int = Field(
+        0, ge=0, lt=2**30, description="of random weights, which training starts from too"
+    )
 
     @property
     def untagged(self) -> str:
@@ -117,11 +126,16 @@ class MiniClipOptions(OpenClipOptions):
     steps: int = Field(
         1500,
         gt=0,
+        le=1_000_000_000,
         description="of training; defaults suit Caltech-101",
         json_schema_extra={"unit": "steps"},
     )
     batch_size: int = Field(
-        256, gt=1, description="images in a step of training", json_schema_extra={"unit": "images"}
+        256,
+        gt=1,
+        le=65_536,
+        description="images in a step of training",
+        json_schema_extra={"unit": "images"},
     )
     learning_rate: float = Field(2e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
@@ -154,12 +168,14 @@ class LlmDescriptionsOptions(Options):
     model: str = Field("gpt-4", description="the endpoint's name of the language model")
     endpoint: str = Field(
         "https://api.openai.com/v1",
-        pattern=r"^https?://",
-        description="speaks OpenAI's protocol under /chat/completions",
+        pattern=r"^https?://[!-~]+$",
+        description="base URL of an OpenAI-compatible API, which has /chat/completions",
     )
     key_variable: str | None = aside(
         "OPENAI_API_KEY",
-        description="the environment variable that holds the key; null where none is needed",
+        pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$",
+        description="environment variable that holds the API key, named *_API_KEY; null where no "
+        "key is needed. A key is sent over https or to this machine only",
     )
     prompt: str = Field(
         "Describe what a {} looks like, in one sentence of at most 25 words, so that somebody "
@@ -168,7 +184,11 @@ class LlmDescriptionsOptions(Options):
         description="{} stands for the class name",
     )
     words: int = Field(
-        40, ge=1, description="a longer answer is refused", json_schema_extra={"unit": "words"}
+        40,
+        ge=1,
+        le=1000,
+        description="longer answers are refused",
+        json_schema_extra={"unit": "words"},
     )
     temperature: float | None = Field(
         0.0, ge=0, description="of the language model; null leaves it to the endpoint"
@@ -176,19 +196,58 @@ class LlmDescriptionsOptions(Options):
     timeout: float = aside(
         60.0,
         gt=0,
-        description="seconds to wait for one answer",
+        le=3600,
+        description="longest time from sending a request to the end of its answer",
         json_schema_extra={"unit": "seconds"},
     )
     retries: int = aside(
         5,
         ge=0,
+        le=100,
         description="further attempts after a failed or refused answer",
         json_schema_extra={"unit": "attempts"},
     )
     backoff: float = aside(
         1.0,
         ge=0,
-        description="seconds before the first retry; doubled for every further one",
+        le=600,
+        description="pause before the first retry; doubled for every further one, up to 600",
         json_schema_extra={"unit": "seconds"},
     )
     text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_an_address(cls, endpoint: str) -> str:
+        try:
+            parts = urlsplit(endpoint)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError(f"is not a valid address: {error}") from None
+        if not host:
+            raise ValueError("names no host")
+        if parts.username is not None or parts.query or parts.fragment or "\\" in endpoint:
+            raise ValueError(
+                "must be a host and a path alone; give a key by `key_variable`, not in the address"
+            )
+        return endpoint
+
+    @model_validator(mode="after")
+    def _the_key_stays_private(self) -> LlmDescriptionsOptions:
+        secure = self.endpoint.startswith("https:") or self.is_local
+        if self.key_variable is not None and not secure:
+            raise ValueError(
+                f"endpoint: the key in {self.key_variable} is sent over https or to this machine "
+                f"only, and {self.endpoint} is neither. Use https, or `key_variable: null` for an "
+                "endpoint that needs no key"
+            )
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the endpoint is on this machine."""
+        host = urlsplit(self.endpoint).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"

@@ -68,7 +68,14 @@ class SentenceTransformer(Conditioner):
     def files(self) -> Mapping[str, str | Path]:
         """All of a local folder; a model of the hub is known by its name."""
         folder = Path(self._place())
-        found = (path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else ()
+        if not folder.is_dir():
+            return {}
+        if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
+            raise UserError(
+                f"sentence-transformer: {folder} holds no sentence encoder: neither modules.json "
+                "nor config.json"
+            )
+        found = (path for path in folder.rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): path for path in found}
 
     def embed(self, prompts: Sequence[str]) -> Tensor:

@@ -15,12 +15,14 @@ class ShapesOptions(Options):
     train: int = Field(
         100,
         ge=1,
+        le=100_000,
         description="training images of a class",
         json_schema_extra={"unit": "images per class"},
     )
     test: int = Field(
         50,
         ge=1,
+        le=100_000,
         description="test images of a class",
         json_schema_extra={"unit": "images per class"},
     )
@@ -30,7 +32,7 @@ class ShapesOptions(Options):
         description="standard deviation of the pixel noise, of 1",
         json_schema_extra={"unit": "share of the pixel range"},
     )
-    seed: int = Field(0, ge=0, description="of the drawing")
+    seed: int = Field(0, ge=0, lt=2**30, description="of the drawing")
 
 
 class ImageFilesOptions(Options):
@@ -39,6 +41,7 @@ class ImageFilesOptions(Options):
     size: int = Field(
         32,
         ge=8,
+        le=4096,
         description="images are resized and cropped to size × size",
         json_schema_extra={"unit": "pixels"},
     )
@@ -49,7 +52,9 @@ class ImageFilesOptions(Options):
         description="of each class, where the files are not split (Section 5.1: 8:2)",
         json_schema_extra={"unit": "share of the images"},
     )
-    split_seed: int = Field(0, ge=0, description="of the split, where the files are not split")
+    split_seed: int = Field(
+        0, ge=0, lt=2**30, description="of the split, where the files are not split"
+    )
     # In no key by themselves: the fingerprint says which images are read.
     exclude: tuple[str, ...] = aside(
         (), description="folders to leave out: CLASS, or CLASS/FOLDER for a folder below a class's"
@@ -99,6 +104,7 @@ class CifarOptions(Options):
     size: int = Field(
         32,
         ge=8,
+        le=4096,
         description="images are resized to size × size",
         json_schema_extra={"unit": "pixels"},
     )
@@ -138,7 +144,11 @@ class UnseenClassesOptions(TaskOptions):
         json_schema_extra={"unit": "percent of the classes"},
     )
     tests: int = Field(
-        150, ge=1, description="tasks of each test split", json_schema_extra={"unit": "tasks"}
+        150,
+        ge=1,
+        le=100_000,
+        description="tasks of each test split",
+        json_schema_extra={"unit": "tasks"},
     )
     similarity: Part = part(
         "conditioner", "hashed-ngrams", "embeds the names: similar classes go to different shards"

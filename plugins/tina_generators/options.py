@@ -34,6 +34,7 @@ class TransformerOptions(Options):
     hidden_size: int = Field(
         2048,
         ge=1,
+        le=65_536,
         examples=[128],
         description="width of the transformer",
         json_schema_extra={"unit": "dimensions"},
@@ -41,6 +42,7 @@ class TransformerOptions(Options):
     depth: int = Field(
         12,
         ge=1,
+        le=1000,
         examples=[3],
         description="transformer blocks",
         json_schema_extra={"unit": "blocks"},
@@ -48,6 +50,7 @@ class TransformerOptions(Options):
     heads: int = Field(
         16,
         ge=1,
+        le=65_536,
         examples=[4],
         description="attention heads; must divide hidden_size",
         json_schema_extra={"unit": "heads"},
@@ -77,6 +80,7 @@ class TransformerOptions(Options):
     tasks: int | None = Field(
         None,
         ge=1,
+        le=1_000_000,
         description="only the zoo's first so many ID tasks; all of them by default",
         json_schema_extra={"unit": "tasks"},
     )
@@ -89,6 +93,7 @@ class TransformerOptions(Options):
     inherit_heads: int = Field(
         16,
         ge=1,
+        le=65_536,
         description="attention heads of inherit_file, which does not tell; G.pt's are 16",
         json_schema_extra={"unit": "heads"},
     )
@@ -96,12 +101,13 @@ class TransformerOptions(Options):
     steps: int = Field(
         100_000,
         ge=1,
+        le=1_000_000_000,
         examples=[600],
         description="training steps",
         json_schema_extra={"unit": "steps"},
     )
     batch_size: int = Field(
-        64, ge=1, description="pairs in a step", json_schema_extra={"unit": "pairs"}
+        64, ge=1, le=1_000_000, description="pairs in a step", json_schema_extra={"unit": "pairs"}
     )
     learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="at its peak")
     weight_decay: float = Field(0.0, ge=0, description="decoupled")
@@ -134,6 +140,7 @@ class TinaDiTOptions(TransformerOptions):
     diffusion_steps: int = Field(
         1000,
         ge=1,
+        le=1_000_000,
         description="J, noise levels in training",
         json_schema_extra={"unit": "noise levels"},
     )
@@ -152,6 +159,7 @@ class TinaDiTOptions(TransformerOptions):
     sampling_steps: int = at_generation(
         1000,
         ge=1,
+        le=1_000_000,
         examples=[1],
         description="at most diffusion_steps",
         json_schema_extra={"unit": "steps"},

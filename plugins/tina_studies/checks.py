@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator
 
 T = TypeVar("T")
+MOST = 1000
+"""Values of an option."""
 _OF_THE_RUN = ("description", "extends", "name", "profiles", "seed", "seeds", "set", "studies")
 
 
@@ -23,6 +25,8 @@ def _some(values: tuple[T, ...]) -> tuple[T, ...]:
 
 
 def _once(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(values) > MOST:
+        raise ValueError(f"must hold at most {MOST}")
     repeated = [value for index, value in enumerate(values) if value in values[:index]]
     if repeated:
         raise ValueError(f"each may stand here once, and {repeated[0]!r} stands twice")

@@ -11,6 +11,7 @@ class LayerChunksOptions(Options):
     size: int = Field(
         576,
         ge=1,
+        le=1_000_000_000,
         description="the most entries of a token (Section 5.1: 576)",
         json_schema_extra={"unit": "entries"},
     )
@@ -20,6 +21,7 @@ class ClassRowsOptions(Options):
     size: int = Field(
         576,
         ge=1,
+        le=1_000_000_000,
         description="the most entries of a token of the other layers, where there are any",
         json_schema_extra={"unit": "entries"},
     )

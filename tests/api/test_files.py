@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tina_kit.api import UserError, abridged, content_kind, list_images, printable
+from tina_kit.api import UserError, content_kind, list_images
 from tina_kit.api.image_files import is_service_folder
 
 needs_links = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files on this system")
@@ -129,12 +129,6 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
 def test_what_a_file_holds_is_told_from_its_beginning(head: bytes, told: str) -> None:
     assert told in str(content_kind(head))
     assert content_kind(b"\xff\xd8\xff\xe0 a JPEG") is None
-
-
-def test_names_stay_on_one_line() -> None:
-    assert printable("a\nb\x1b[31m\udcff é") == r"a\nb\x1b[31m\udcff é"
-    assert abridged("abcdefg", 3) == "a, b, c, and 4 more"
-    assert abridged(iter("ab")) == "a, b"
 
 
 def test_service_folders_are_known_in_any_case() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,19 @@ def test_another_encoding_is_told(tmp_path: Path, content: bytes, reason: str) -
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.tsv", tmp_path):
-        with pytest.raises(UserError, match="there is no such file"):
+    for path, told in {
+        tmp_path / "none.tsv": "there is no such file",
+        tmp_path: "a folder",
+    }.items():
+        with pytest.raises(UserError, match=told):
             read_text(path)
+
+
+def test_a_pipe_is_not_waited_for_and_a_limit_is_kept(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="it is a named pipe"):
+        read_text(tmp_path / "pipe")
+    (tmp_path / "t").write_bytes(b"x" * (1 << 20))
+    assert len(read_text(tmp_path / "t", 1 << 20)) == 1 << 20
+    with pytest.raises(UserError, match="exceeds 1,048,575 bytes"):
+        read_text(tmp_path / "t", (1 << 20) - 1)

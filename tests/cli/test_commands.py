@@ -68,7 +68,7 @@ def test_list_as_json_is_for_programs(run) -> None:
 
 def test_show_tells_options_with_types_defaults_and_help(run) -> None:
     text = run("show", "generator", "tina-dit").stdout
-    assert "hidden_size: int ≥ 1 (dimensions) = 2048" in text
+    assert "hidden_size: int ≥ 1, ≤ 65536 (dimensions) = 2048" in text
     assert "width of the transformer" in text
     assert "tokenizer: tokenizer = layer-chunks" in text
     assert "augmentations: list of augmentations = [classifier-permutation]" in text
@@ -121,7 +121,7 @@ def refusal(capsys, *words: object) -> str:
     [
         (("list", "datset"), "there is no kind 'datset'; did you mean 'dataset'?"),
         (("show", "dataset", "shaps"), "did you mean 'shapes'?"),
-        (("run", "none.yaml"), "none.yaml: the recipe cannot be read"),
+        (("run", "none.yaml"), "there is no none.yaml"),
         (("run",), "Missing argument"),
         (("fly",), "No such command 'fly'"),
         (("run", "x.yaml", "--speed", "3"), "No such option"),

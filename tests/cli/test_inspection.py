@@ -92,7 +92,8 @@ def test_show_tells_all_there_is(run) -> None:
     assert told["file"].rpartition("/")[2].startswith("tina.py:")
     assert told["paper"] == ["Section 4"]
     assert options["sampler"]["choices"] == ["ddpm", "ddim"] and options["sampler"]["at_generation"]
-    assert options["hidden_size"]["bounds"] == ["≥ 1"] and options["hidden_size"]["default"] == 2048
+    assert options["hidden_size"]["bounds"] == ["≥ 1", "≤ 65536"]
+    assert options["hidden_size"]["default"] == 2048
     assert options["tokenizer"]["kind"] == "tokenizer"
     assert options["augmentations"]["default"] == [{"use": "classifier-permutation"}]
     assert options["inherit"]["row"] == "generator"

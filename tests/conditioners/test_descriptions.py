@@ -80,22 +80,46 @@ def test_all_missing_classes_are_told_at_once(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            "a: x\nA: y\nb: z\nb: z\n",
-            r"'a' \(line 1\) and 'A' \(line 2\) are the same .*'b' \(line 4",
-        ),
-        ("sea horse: x\n\nSea_Horse: y\n", r"'sea horse' \(line 1\) and 'Sea_Horse' \(line 3\)"),
-        ("- a\n- b\n", "it is no mapping"),
-        ("", "it is no mapping"),
+        ("a: x\nA: y\n", "line 2: this class is described in line 1 already"),
+        ("sea horse: x\n\nSea_Horse: y\n", "line 3: this class is described in line 1 already"),
+        ("'': x\n", "line 1: this class has an empty name"),
+        ("- a\n- b\n", "it is not a mapping"),
+        ("", "it is not a mapping"),
         ("a: x\nb: [x]\n", "line 2: a class name and one sentence"),
-        ("a: ''\n", "line 1: 'a' has no sentence"),
-        ("a: 'x\n", "is no YAML of `class name: sentence`"),
+        ("a: ''\n", "line 1: this class has no sentence"),
+        ("a: 'x\n", r"is not YAML of `class name: sentence` \(line 2: invalid YAML\)"),
+        ("a: x\nb: \x07\n", "is not YAML of `class name: sentence`"),
+        (f"a: {'[' * 5000}", "nested too deeply"),
     ],
 )
 def test_a_file_of_something_else_is_told(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=message):
+        made(path).embed(["a"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "root:$6$S3CRET$x:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n",
+        "a: *S3CRET\n",
+        "S3CRET: x\nS3CRET: y\n",
+        "a: x\n  S3CRET: 'x\n",
+        "- S3CRET\n",
+    ],
+)
+def test_a_message_does_not_quote_the_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "shadow"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as told:
+        made(path).embed(["a"])
+    assert str(path) in str(told.value) and "S3CRET" not in str(told.value)
+
+
+@pytest.mark.parametrize("path", [Path("/dev/zero"), Path("/")])
+def test_only_a_regular_file_is_read(path: Path) -> None:
+    with pytest.raises(UserError, match=r"it is a (device|folder)"):
         made(path).embed(["a"])
 
 

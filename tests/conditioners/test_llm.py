@@ -1,84 +1,16 @@
-"""Sentences of a language model, which here is a small server on this machine."""
+"""Sentences of a language model."""
 
 from __future__ import annotations
 
-import json
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tina_conditioners.llm import LlmDescriptions, answers_folder
-from tina_conditioners.ngrams import HashedNgrams
-from tina_conditioners.options import HashedNgramsOptions, LlmDescriptionsOptions
+from tina_conditioners.llm import answers_folder
 
+from tests.conditioners.language_model import KEY, TEXT, Endpoint, answers, made
 from tina_kit.api import TinaKitError, UserError
-
-KEY = "a-secret-key"
-TEXT = HashedNgrams(HashedNgramsOptions(width=16))
-
-
-class Endpoint:
-    """Plays its script, one entry a request, and answers "Round." when that is over.
-
-    An entry is an answer, a status to fail with, bytes to send as they are, or a float: seconds
-    to sleep before answering.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.script: list[str | int | bytes | float] = []
-        self.requests: list[tuple[str, Any, dict[str, str]]] = []
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.requests.append((self.path, body, dict(self.headers)))
-            entry = state.script.pop(0) if state.script else "Round."
-            if isinstance(entry, float):
-                time.sleep(entry)
-            message = {"role": "assistant", "content": entry if isinstance(entry, str) else "Late."}
-            reply = json.dumps({"choices": [{"message": message}]}).encode()
-            try:
-                self.send_response(entry if isinstance(entry, int) else 200)
-                self.end_headers()
-                self.wfile.write(entry if isinstance(entry, bytes) else reply)
-            except OSError:
-                pass  # nobody waited for a late answer
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state = Endpoint(f"http://127.0.0.1:{server.server_port}/v1")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-def made(endpoint: Endpoint, **options: Any) -> LlmDescriptions:
-    settings = {"endpoint": endpoint.url, "retries": 2, "backoff": 0.0, "timeout": 5.0} | options
-    return LlmDescriptions(LlmDescriptionsOptions(**settings), text=TEXT)
-
-
-def answers() -> list[Path]:
-    return sorted(answers_folder().glob("*"))
 
 
 def test_a_class_is_embedded_by_the_models_sentence(endpoint: Endpoint) -> None:
@@ -132,7 +64,7 @@ def test_pauses_between_attempts_grow(endpoint: Endpoint, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     ("entry", "trouble"),
-    [(503, "status 503"), (0.4, "timed out"), (b"<html>", "is no JSON"), (b"{}", "no chat")],
+    [(503, "status 503"), (0.4, "timed out"), (b"<html>", "is not JSON"), (b"{}", "not a chat")],
 )
 def test_lasting_trouble_is_told_and_nothing_is_kept(
     endpoint: Endpoint, entry: Any, trouble: str
@@ -143,7 +75,8 @@ def test_lasting_trouble_is_told_and_nothing_is_kept(
     assert not answers()
 
 
-def test_an_endpoint_that_is_not_there_is_told() -> None:
+def test_an_endpoint_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(TinaKitError, match=r"no answer after 1 attempts, at last .*refused"):
         made(Endpoint("http://127.0.0.1:9"), retries=0).embed(["apple"])
 

@@ -27,6 +27,13 @@ def test_a_command_of_a_plugin_is_one_of_tina_kit_s(site: Path) -> None:
     assert mistake.returncode == 2 and "see tina-kit dots --help" in mistake.stderr
 
 
+def test_a_command_of_a_plugin_may_exit(site: Path) -> None:
+    exits = COMMAND.replace("print(", "raise SystemExit(4, ").replace('4, "." * n', "4")
+    install(site, "brings", PART + exits)
+    done = call("dots")
+    assert (done.returncode, done.stderr) == (4, "")
+
+
 def test_a_plugin_may_bring_commands_alone_and_groups_of_them(site: Path) -> None:
     code = """\
 import typer

@@ -128,6 +128,7 @@ def test_a_local_part_that_breaks_one_is_refused_before_anything_runs(
     assert invoke(["run", str(recipe), "--plugin", str(file), "--dry-run"]) == 1
     line = file.read_text().splitlines().index("    def generate(self):") + 1
     assert capsys.readouterr().err == (
+        f"running code from {file} (named by --plugin)\n"
         f"error: local/mine: Mine.generate must take (self, request), not (self) ({file}:{line})\n"
     )
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from tests.environment import Environment
 from tests.test_structure import imports
-from tina_kit.recipe.load import parse
+from tina_kit.recipe.yaml12 import parse
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "tests" / "third_party" / "tina-neighbours"

@@ -15,7 +15,7 @@ from tina_kit.plugins.discovery import load_file
 from tina_kit.recipe import load_recipe
 from tina_kit.recipe.example import example
 from tina_kit.recipe.json_schema import recipe_schema
-from tina_kit.recipe.load import parse
+from tina_kit.recipe.yaml12 import parse
 from tina_kit.store import Store
 
 FOUND = discover()

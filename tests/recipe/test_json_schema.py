@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tina_kit.cli.app import app
 from tina_kit.plugins import discover
 from tina_kit.recipe.json_schema import recipe_schema
-from tina_kit.recipe.load import parse
+from tina_kit.recipe.yaml12 import parse
 
 ROOT = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(ROOT.rglob("*.yaml"))

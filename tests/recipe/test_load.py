@@ -169,7 +169,7 @@ def test_a_component_that_names_no_row_means_all_rows_that_use_it(load) -> None:
         ("generators.small.deep=3", "--set generators.small.deep=3: generators.small.deep: there"),
         ("depth", "write it as key=value"),
         ("name.first=x", "name.first: there is nothing here below which 'first'"),
-        ("tasks.id=[", "this is no YAML"),
+        ("tasks.id=[", "invalid YAML: expected the node content"),
     ],
 )
 def test_a_wrong_set_is_told_as_it_was_written(load, text: str, told: str) -> None:
@@ -265,7 +265,8 @@ def test_extending_nothing_or_oneself_is_told(load) -> None:
 
 
 def test_a_missing_recipe_is_told(registry, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the recipe cannot be read"):
+    (tmp_path / "nine.yaml").write_text(GOOD)
+    with pytest.raises(UserError, match=r"^there is no \S+/none\.yaml; did you mean 'nine.yaml'\?"):
         load_recipe(tmp_path / "none.yaml", registry)
 
 

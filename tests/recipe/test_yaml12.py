@@ -44,7 +44,7 @@ def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
 
 
 def test_equal_keys_are_refused_with_both_places() -> None:
-    with pytest.raises(RecipeError, match=r"r\.yaml:2:1: 'a' stands here twice .*line 1"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:2:1: this key is given twice .*line 1"):
         read("a: 1\na: 2\n")
 
 
@@ -57,12 +57,12 @@ def test_tags_never_run_code(tag: str) -> None:
 
 
 def test_broken_yaml_names_its_place() -> None:
-    with pytest.raises(RecipeError, match=r"r\.yaml:\d+:\d+: this is no YAML"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:\d+:\d+: invalid YAML: expected ',' or '\]'"):
         read("a: 1\nb: [1, 2\n")
 
 
 def test_an_alias_may_not_hold_itself() -> None:
-    with pytest.raises(RecipeError, match="may not hold itself"):
+    with pytest.raises(RecipeError, match="cannot contain itself"):
         read("a: &a [*a]")
 
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from tina_kit.api.conditioner import Conditioner
     from tina_kit.api.dataset import Dataset, Images, Split
     from tina_kit.api.errors import TinaKitError, UserError
-    from tina_kit.api.files import abridged, content_kind, file_problem, printable
+    from tina_kit.api.files import content_kind, file_problem
     from tina_kit.api.generator import Context, Generator, ImagePrompts, Learning, Request, Zoo
     from tina_kit.api.image_files import ImageListing, is_service_folder, list_images
     from tina_kit.api.images import read_images, unreadable_images
     from tina_kit.api.layout import Layout, Parameter
+    from tina_kit.api.messages import abridged, printable
     from tina_kit.api.names import as_words, name_index, name_key
     from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
     from tina_kit.api.options import (
@@ -53,11 +54,12 @@ _HOME = {
     "conditioner": "Conditioner",
     "dataset": "Dataset Images Split",
     "errors": "TinaKitError UserError",
-    "files": "abridged content_kind file_problem printable",
+    "files": "content_kind file_problem",
     "image_files": "ImageListing is_service_folder list_images",
     "generator": "Context Generator ImagePrompts Learning Request Zoo",
     "images": "read_images unreadable_images",
     "layout": "Layout Parameter",
+    "messages": "abridged printable",
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "observer": "Observer RunInfo StageInfo StepInfo",

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.files import abridged
+from tina_kit.api.messages import abridged
 
 CHECKPOINT = re.compile(r"\.(safetensors|pt|pth|bin|ckpt|pkl|pickle)(\.tar)?$", re.IGNORECASE)
 """How the names of files end that `read_checkpoint` reads."""

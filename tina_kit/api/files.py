@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
 from typing import BinaryIO
+
+from tina_kit.api.messages import printable
 
 _MAGIC = (
     (b"%PDF", "it is a PDF document"),
@@ -19,8 +20,9 @@ _MAGIC = (
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
 _DRAWINGS = (b"<svg", b"<!doctype svg")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+NO_FILE, FOLDER = "there is no such file", "it is a folder"
 _KINDS = (
-    (stat.S_ISDIR, "it is a folder"),
+    (stat.S_ISDIR, FOLDER),
     (stat.S_ISFIFO, "it is a named pipe, not a regular file"),
     (stat.S_ISSOCK, "it is a socket, not a regular file"),
     (stat.S_ISCHR, "it is a device, not a regular file"),
@@ -49,10 +51,10 @@ def file_problem(path: str | os.PathLike[str]) -> str | None:
 def _missing(path: str | os.PathLike[str], error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return "it is a link that leads back to itself"
-    if error.errno == errno.ENOENT:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
         if os.path.islink(path):
             return f"it is a link to {printable(os.readlink(path))}, where nothing is"
-        return "there is no such file"
+        return NO_FILE
     return error.strerror or str(error)
 
 
@@ -90,18 +92,3 @@ def content_kind(head: bytes) -> str | None:
     if text.startswith(_DRAWINGS) or (text.startswith((b"<!--", b"<?xml")) and b"<svg" in text):
         return "it is an SVG drawing; save it as PNG"
     return None
-
-
-def printable(text: str) -> str:
-    """A name as a message and a JSON file can hold it, on one line: what cannot be printed is
-    escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def abridged(names: Iterable[str], count: int = 5) -> str:
-    """The first names, and how many there are beyond."""
-    all_names = [printable(name) for name in names]
-    more = [f"and {len(all_names) - count:,} more"] if len(all_names) > count else []
-    return ", ".join(all_names[:count] + more)

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.files import abridged, file_problem
+from tina_kit.api.files import file_problem
 from tina_kit.api.images import image_suffixes
+from tina_kit.api.messages import abridged
 
 SERVICE_FOLDERS = frozenset(
     {

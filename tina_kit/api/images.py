@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.files import FileProblem, content_kind, open_regular, printable
+from tina_kit.api.files import FileProblem, content_kind, open_regular
+from tina_kit.api.messages import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

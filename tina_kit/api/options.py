@@ -112,12 +112,14 @@ class TaskOptions(Options):
     classes: int = Field(
         10,
         ge=2,
+        le=10_000,
         description="classes in a task (Section 5.1: ten)",
         json_schema_extra={"unit": "classes"},
     )
     smallest: int | None = Field(
         None,
         ge=2,
+        le=10_000,
         description="tasks have from so many classes up to `classes`, padded (Section 4.2); by "
         "default all have `classes`",
         json_schema_extra={"unit": "classes"},
@@ -125,12 +127,14 @@ class TaskOptions(Options):
     id: int = Field(
         1000,
         ge=1,
+        le=100_000,
         description="ID tasks: generators train on their p-Models",
         json_schema_extra={"unit": "tasks"},
     )
     ood: int = Field(
         150,
         ge=1,
+        le=100_000,
         description="OOD tasks: never seen by a generator",
         json_schema_extra={"unit": "tasks"},
     )
@@ -140,10 +144,13 @@ class TrainingOptions(Options):
     """How a classifier is trained."""
 
     epochs: int = Field(
-        gt=0, description="passes over the images", json_schema_extra={"unit": "epochs"}
+        gt=0,
+        le=1_000_000,
+        description="passes over the images",
+        json_schema_extra={"unit": "epochs"},
     )
     batch_size: int = Field(
-        64, gt=0, description="images in a step", json_schema_extra={"unit": "images"}
+        64, gt=0, le=1_000_000, description="images in a step", json_schema_extra={"unit": "images"}
     )
     learning_rate: float = Field(1e-3, gt=0, description="at its peak")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")

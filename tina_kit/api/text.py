@@ -6,21 +6,26 @@ import codecs
 from pathlib import Path
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.files import FileProblem, open_regular
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit: int | None = None) -> str:
     r"""The text of a UTF-8 file, with or without a byte order mark, its line ends as "\n".
 
-    Raises UserError, `PATH: what is wrong`, for a file that cannot be read or is not UTF-8.
+    limit: bytes that it may have. Raises UserError, `PATH: what is wrong`, for a file that cannot
+    be read, is larger or is not UTF-8.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file")
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(-1 if limit is None else limit + 1)
+    except FileProblem as problem:
+        raise UserError(f"{path}: {problem}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if limit is not None and len(content) > limit:
+        raise UserError(f"{path}: it exceeds {limit:,} bytes")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

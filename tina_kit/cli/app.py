@@ -12,7 +12,9 @@ import typer
 import tina_kit
 from tina_kit.api.errors import TinaKitError
 from tina_kit.cli.commands import Commands
+from tina_kit.cli.common import log
 from tina_kit.cli.interrupt import INTERRUPTED, interrupted, is_interrupt
+from tina_kit.cli.terminal import printing
 
 app = typer.Typer(
     name="tina-kit",
@@ -75,8 +77,9 @@ def invoke(arguments: list[str]) -> int:
     # Wherever it is written, as every user expects.
     arguments = [word for word in arguments if word != "--debug"]
     try:
-        result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
-        sys.stdout.flush()
+        with printing():
+            result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
+            sys.stdout.flush()
         if result == INTERRUPTED:  # what typer makes of Ctrl-C, in some versions
             return interrupted()
         return result if isinstance(result, int) else 0
@@ -85,6 +88,11 @@ def invoke(arguments: list[str]) -> int:
     except (BrokenPipeError, SystemExit) as error:
         # Some versions of typer make an exit of a broken pipe.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            from tina_kit.plugins.blame import is_exit_of_command
+
+            # A plugin must not end a run, least of all as if it were done.
+            if _blame(error) and not is_exit_of_command(error):
+                return _report(error, debug)
             return error.code if isinstance(error.code, int) else 1
         # The reader of a pipe (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,24 +100,32 @@ def invoke(arguments: list[str]) -> int:
     except Exception as error:
         if is_interrupt(error):
             return interrupted()
-        if debug:
-            traceback.print_exc()
         return _report(error, debug)
 
 
-def _report(error: Exception, debug: bool) -> int:
+def _blame(error: BaseException) -> str | None:
+    from tina_kit.plugins.blame import blame
+
+    return blame(error)
+
+
+def _report(error: BaseException, debug: bool) -> int:
     shown = getattr(error, "format_message", None)
+    if debug:
+        log(traceback.format_exc())
     if shown is not None and hasattr(error, "exit_code"):  # click's own: a wrong option
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "tina-kit"
-        print(f"error: {shown()} (see {command} --help)", file=sys.stderr)
+        log(f"error: {shown()} (see {command} --help)")
         return int(error.exit_code)
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if isinstance(error, TinaKitError):
-        print(f"error: {error}", file=sys.stderr)
+        log(f"error: {error}")
         return error.exit_code
-    if not debug:
+    if told := _blame(error):
+        log(f"error: {told}" + ("" if debug else " (--debug shows the traceback)"))
+    elif not debug:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"error: {what} (this is not expected; --debug shows where)", file=sys.stderr)
+        log(f"error: {what} (this is not expected; --debug shows where)")
     return 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tina_kit.api.errors import TinaKitError, UserError
+from tina_kit.api.files import file_problem
 from tina_kit.api.paths import user_path
 from tina_kit.cli import complete
+from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry
@@ -65,12 +66,6 @@ Strict = Annotated[
 ]
 
 
-def log(line: str) -> None:
-    """Logs go to stderr, results to stdout."""
-    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
-        print(line, file=sys.stderr, flush=True)
-
-
 @cache
 def show_warnings() -> None:
     """Let what the library logs as a warning reach stderr, as every other line of a log does."""
@@ -92,10 +87,11 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
     from tina_kit.plugins.discovery import load_file
 
     found = discovered()
+    found.announce = log
     for file in files:
-        if not file.is_file():
-            raise UserError(f"--plugin {file}: there is no such file")
-        failure = load_file(found, file)
+        if problem := file_problem(file):
+            raise UserError(f"--plugin {file}: {problem}")
+        failure = load_file(found, file, "named by --plugin")
         if failure is not None:
             explain([failure])
             raise UserError(f"--plugin {file}: {failure}")

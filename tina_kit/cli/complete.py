@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import wraps
@@ -70,9 +71,9 @@ def devices(incomplete: str) -> Pairs:
 
 @_quietly
 def profiles(ctx: typer.Context, incomplete: str) -> Pairs:
-    from tina_kit.recipe.load import profile_names
+    from tina_kit.recipe.load import profiles_of, source_of
 
-    names = profile_names(_recipe(ctx))
+    names = profiles_of(source_of(_recipe(ctx)))
     return [(name, "") for name in names if name.startswith(incomplete)]
 
 
@@ -90,8 +91,8 @@ def _recipe(ctx: typer.Context) -> Path:
     words = [ctx.params.get("recipe"), *ctx.args]
     from tina_kit.recipe.shipped import recipe_file
 
-    found = (recipe_file(Path(str(word))) for word in words if word)
-    return next(path for path in found if path.is_file())
+    paths = (recipe_file(Path(os.path.expanduser(str(word)))) for word in words if word)
+    return next(path for path in paths if path.is_file())
 
 
 def _keys(source: Node) -> Iterator[tuple[str, str]]:

@@ -70,12 +70,13 @@ def validate(
     strict: Strict = False,
 ) -> None:
     """Check a recipe without running it. With profiles, each of them is checked too."""
-    from tina_kit.recipe.load import load_recipe, profile_names
+    from tina_kit.recipe.load import profiles_of, resolved, source_of
 
     found = registry(plugin or (), strict)
-    names = [profile] if profile else [None, *profile_names(recipe)]
+    source = source_of(recipe)
+    names = [profile] if profile else [None, *profiles_of(source)]
     for each in names:
-        load_recipe(recipe, found, profile=each, sets=set_ or ())
+        resolved(recipe, source, found, profile=each, sets=set_ or ())
     profiles = f" ({', '.join(n for n in names if n)})" if any(names) else ""
     print(f"{recipe}: valid{profiles}")
 

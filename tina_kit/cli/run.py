@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.messages import printable
 from tina_kit.cli import complete
 from tina_kit.cli.common import (
     PluginFiles,
@@ -21,6 +22,7 @@ from tina_kit.cli.common import (
     show_warnings,
     user_paths,
 )
+from tina_kit.cli.terminal import raw
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
@@ -121,6 +123,7 @@ def _print_table(results: Table) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from tina_kit.report.table import HEADER, cells
 
@@ -128,7 +131,7 @@ def _print_table(results: Table) -> None:
     for index, head in enumerate(HEADER):
         table.add_column(head, justify="left" if index == 0 else "right")
     for line in cells(results.rows):
-        table.add_row(*line)
-    console = Console()
+        table.add_row(*(Text(printable(cell)) for cell in line))  # no markup, as in "[red]"
+    console = Console(file=raw(sys.stdout))
     console.print(table)
-    console.print(results.caption, style="dim", highlight=False)
+    console.print(Text(printable(results.caption, lines=True)), style="dim", highlight=False)

@@ -93,7 +93,8 @@ def _print(told: dict[str, Any]) -> None:
 
 def _type(option: dict[str, Any]) -> str:
     unit = [f"({option['unit']})"] if option["unit"] else []
-    return " ".join([option["type"], *option["bounds"], *unit])
+    bounds = [", ".join(option["bounds"])] if option["bounds"] else []
+    return " ".join([option["type"], *bounds, *unit])
 
 
 def _default(option: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.files import abridged
+from tina_kit.api.messages import abridged
 from tina_kit.cli.common import RunFolder, log, registry, user_paths
 from tina_kit.cli.finished import open_run
 

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tina_kit.api.messages import printable
 from tina_kit.api.observer import Observer, StageInfo, StepInfo
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
-    with suppress(BrokenPipeError):  # a run goes on when nobody reads its log any more
-        print(line, file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
+        print(printable(line, lines=True), file=sys.stderr, flush=True)
 
 
 EVERY_S = 20.0  # seconds between plain lines
@@ -77,7 +78,9 @@ class Bar(_Console):
             if self._task is not None:
                 self._bars.remove_task(self._task)
             self._label = step.label, step.training
-            self._task = self._bars.add_task(step.label, total=step.total, completed=step.done)
+            self._task = self._bars.add_task(
+                printable(step.label), total=step.total, completed=step.done
+            )
         assert self._task is not None
         self._bars.update(self._task, completed=step.done)
 
@@ -113,7 +116,7 @@ def _bars() -> Progress:
             return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),

@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.pipeline.study import StudyRun
@@ -46,23 +47,25 @@ class Plan:
     def first(self) -> list[Stage]:
         """Images and prompts, so that mistakes in them are reported before anything long begins."""
         goals: list[Stage] = []
-        for experiment in self.experiments:
-            goals += [experiment.images, experiment.conditions.text]
-        for study in self.studies.values():
-            for _, theirs, ours in study.prompts:
-                goals += [theirs.text, ours.text]
-        return in_order(goals)
+        with explaining_memory(self.recipe, "planning"):
+            for experiment in self.experiments:
+                goals += [experiment.images, experiment.conditions.text]
+            for study in self.studies.values():
+                for _, theirs, ours in study.prompts:
+                    goals += [theirs.text, ours.text]
+            return in_order(goals)
 
     @cached_property
     def stages(self) -> list[Stage]:
         """Each stage once, after those that it needs and after `first`; seeds share images and
         conditions."""
         goals = list(self.first)
-        for experiment in self.experiments:
-            goals += [experiment.evaluation(row) for row in self.recipe.generators]
-        for study in self.studies.values():
-            goals += [stage for stages in study.stages for stage in stages]
-        return in_order(goals)
+        with explaining_memory(self.recipe, "planning"):
+            for experiment in self.experiments:
+                goals += [experiment.evaluation(row) for row in self.recipe.generators]
+            for study in self.studies.values():
+                goals += [stage for stages in study.stages for stage in stages]
+            return in_order(goals)
 
     @cached_property
     def key(self) -> str:

@@ -13,10 +13,12 @@ from typing import Any
 
 from tina_kit.api import RunInfo, TinaKitError, abridged
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
+from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import new_record
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
+from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
@@ -97,7 +99,7 @@ class Run:
         except BaseException as error:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             if status == "failed":
-                self.record["error"] = str(error)
+                self.record["error"] = blame(error) or str(error)
             with suppress(OSError):  # on a full disk, report the first error
                 self._write(status)
                 self.observer.run_ended(status)
@@ -113,10 +115,11 @@ class Run:
         store, info = self.plan.store, stage.info()
         if not info.cached:
             self.observer.stage_started(info)
-        seconds = stage.ensure(
-            lambda: self.observer.stage_waiting(info),
-            {key: self.record[key] for key in MADE_BY},
-        )
+        with explaining_memory(self.plan.recipe, stage.name):
+            seconds = stage.ensure(
+                lambda: self.observer.stage_waiting(info),
+                {key: self.record[key] for key in MADE_BY},
+            )
         self.observer.stage_ended(info, seconds)
         state = "cached" if seconds is None else "computed"
         left_out = stage.left_out() if isinstance(stage, ImagesStage) else []

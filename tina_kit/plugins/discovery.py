@@ -16,7 +16,7 @@ from typing import Any
 from tina_kit.api.component import ENTRY_POINTS, OWN
 from tina_kit.plugins.failure import DISABLE, Failure, Refused
 from tina_kit.plugins.loading import load
-from tina_kit.plugins.plugin import LOCAL, Plugin
+from tina_kit.plugins.plugin import LOCAL, LOCAL_MODULE, Plugin
 from tina_kit.plugins.registry import Registry
 
 FILE = "entry_points.txt"
@@ -62,14 +62,23 @@ def importing(plugin: Plugin, point: EntryPoint) -> Callable[[], Any]:
     return get
 
 
-def load_file(registry: Registry, path: Path) -> Failure | None:
-    """Add a local Python file, owned by `local`; once, however often asked. Returns why it cannot
-    be used, if so."""
+def load_file(registry: Registry, path: Path, named: str = "") -> Failure | None:
+    """Run a local Python file and add its components, owned by `local`; once, however often asked.
+    Returns why it cannot be used, if so.
+
+    named: what names the file, for `registry.announce`, which is told before any of its code runs.
+    """
     path = path.resolve()
-    if any(loaded.plugin.file == str(path) for loaded in registry.plugins):
-        return None
+    if path not in registry.files:
+        if registry.announce is not None:
+            registry.announce(f"running code from {path}" + (f" ({named})" if named else ""))
+        registry.files[path] = _load_file(registry, path)
+    return registry.files[path]
+
+
+def _load_file(registry: Registry, path: Path) -> Failure | None:
     place = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    name = f"tina_kit_local_{re.sub(r'[^0-9a-zA-Z]', '_', path.stem)}_{place}"
+    name = f"{LOCAL_MODULE}{re.sub(r'[^0-9a-zA-Z]', '_', path.stem)}_{place}"
 
     def get() -> Any:
         spec = spec_from_file_location(name, path)

@@ -10,6 +10,8 @@ from tina_kit.api.component import Component
 from tina_kit.plugins.failure import Failure, Refused, in_one_line, place_of
 
 LOCAL = "local"
+LOCAL_MODULE = "tina_kit_local_"
+"""What the module names of local plugin files begin with."""
 
 
 @dataclass(frozen=True)

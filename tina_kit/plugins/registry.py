@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from tina_kit.api.component import Component, import_attribute
@@ -52,11 +53,17 @@ class UnknownComponent(Exception):
 
 @dataclass
 class Registry:
-    """All components that were found, their plugins, and what is wrong with plugins."""
+    """All components that were found, their plugins, and what is wrong with plugins.
+
+    files: the local files whose code has run, and why each cannot be used, if so.
+    announce: is told of a local file before its code runs.
+    """
 
     registered: list[Registered] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     plugins: list[Loaded] = field(default_factory=list)
+    files: dict[Path, Failure | None] = field(default_factory=dict)
+    announce: Callable[[str], None] | None = None
 
     def add(self, loaded: Loaded) -> None:
         """Add a plugin and its components. Raises Refused, and adds nothing, where another plugin

@@ -7,28 +7,38 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from tina_kit.api import UserError
 from tina_kit.plugins import Registry
 from tina_kit.plugins.discovery import load_file
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe.effects import words_of
-from tina_kit.recipe.missing import meant
+from tina_kit.recipe.missing import absent
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
-from tina_kit.recipe.overrides import override, parse_set, part_name
+from tina_kit.recipe.overrides import MOST_ROWS, override, parse_set, part_name
 from tina_kit.recipe.part import NamedPart
 from tina_kit.recipe.paths import located
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import Resolver, plain_node
-from tina_kit.recipe.schema import CHANCE, LARGEST, LISTS, REQUIRED, SLOTS, CoreOptions
-from tina_kit.recipe.shipped import recipe_file, suggestion
-from tina_kit.recipe.yaml12 import parse
+from tina_kit.recipe.schema import (
+    CHANCE,
+    LARGEST,
+    LISTS,
+    REQUIRED,
+    SLOTS,
+    CoreOptions,
+    unfit_as_name,
+)
+from tina_kit.recipe.shipped import recipe_file
+from tina_kit.recipe.source import written
 
 OWN = ("name", "description", "time")  # of each recipe, and not of those that extend it
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
 # Above the recipes, which lie on layers up to 1.
 _PROFILE, _SETS, _STUDY = 2, 3, 4
+MOST_PROFILES = 100
+MOST_OVERRIDES = 500
 KEYS = (*_META, *CoreOptions.model_fields, *SLOTS, *LISTS)
 
 
@@ -49,7 +59,43 @@ def load_recipe(
     have no effect.
     """
     path = recipe_file(path)
-    source = _extended(path, ())
+    source = source_of(path)
+    return resolved(
+        path, source, registry, profile=profile, sets=sets, seeds=seeds, recorded=recorded
+    )
+
+
+def source_of(path: Path) -> Node:
+    """A recipe as it is written, laid on those that it extends; its values are not checked.
+
+    path: a file, or the name of a shipped recipe.
+    """
+    lower: Node | None = None
+    chain = written(recipe_file(path))
+    for layer, node in zip(range(-2 * len(chain) + 2, 1, 2), reversed(chain)):
+        if node.value and not node.value.keys() & set(KEYS):
+            message = "this is not a recipe: it has none of a recipe's keys"
+            raise RecipeError([Problem(node.where, "", message)])
+        node = _without(node.on(layer), "extends")
+        if lower is not None:
+            node = merge(_without(lower, *OWN), node)
+        settings = node.value.get("set")
+        lower = _apply(_without(node, "set"), settings, "set", layer + 1) if settings else node
+    assert lower is not None
+    return lower
+
+
+def resolved(
+    path: Path,
+    source: Node,
+    registry: Registry,
+    *,
+    profile: str | None = None,
+    sets: Sequence[str] | Mapping[str, Any] = (),
+    seeds: Sequence[int] | None = None,
+    recorded: bool = False,
+) -> Recipe:
+    """Check what `source_of` read, as `load_recipe` does."""
     source = _with_profile(source, profile)
     for key, value in _overrides(sets):
         source = override(source, key, value.on(_SETS))
@@ -69,47 +115,14 @@ def _overrides(sets: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, Node]
     return [parse_set(text) for text in sets]
 
 
-def _extended(path: Path, above: tuple[Path, ...]) -> Node:
-    """Read a file, laid on the one that it extends."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        near = (meant(path) or suggestion(path)) if missing else ""
-        raise UserError(f"{path}: the recipe cannot be read: {error.strerror}{near}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: the recipe is not UTF-8 text") from None
-    layer = -2 * len(above)
-    node = parse(text, str(path), path.resolve().parent).on(layer)
-    if not isinstance(node.value, dict):
-        raise RecipeError([Problem(node.where, "", "a recipe is a mapping, like `name: my-run`")])
-    base = node.value.get("extends")
-    if base is not None:
-        parent = _named(base, "extends")
-        if parent in (*above, path.resolve()):
-            raise RecipeError([Problem(base.where, "extends", "the recipes extend each other")])
-        if not parent.is_file():
-            raise RecipeError(
-                [Problem(base.where, "extends", f"there is no {parent}{meant(parent)}")]
-            )
-        lower = _without(_extended(parent, (*above, path.resolve())), *OWN)
-        node = merge(lower, _without(node, "extends"))
-    settings = node.value.get("set")
-    return _apply(_without(node, "set"), settings, "set", layer + 1) if settings else node
-
-
-def _named(node: Node, key: str) -> Path:
-    try:
-        return located(node)
-    except UserError as error:
-        raise RecipeError([Problem(node.where, key, str(error))]) from None
-
-
 def _with_profile(source: Node, name: str | None) -> Node:
     profiles = source.value.get("profiles")
     source = _without(source, "profiles")
     if profiles is not None and not isinstance(profiles.value, dict):
         raise RecipeError([Problem(profiles.where, "profiles", "must be a mapping of profiles")])
+    if profiles is not None and len(profiles.value) > MOST_PROFILES:
+        message = f"a recipe has at most {MOST_PROFILES} profiles"
+        raise RecipeError([Problem(profiles.where, "profiles", message)])
     if name is None:
         return source
     known = dict(profiles.value) if profiles is not None else {}
@@ -123,6 +136,9 @@ def _with_profile(source: Node, name: str | None) -> Node:
 def _apply(source: Node, overrides: Node, key: str, layer: int) -> Node:
     if not isinstance(overrides.value, dict):
         message = "must be a mapping of overrides, like `tasks.id: 20`"
+        raise RecipeError([Problem(overrides.where, key, message)])
+    if len(overrides.value) > MOST_OVERRIDES:
+        message = f"at most {MOST_OVERRIDES} values are overridden in one place"
         raise RecipeError([Problem(overrides.where, key, message)])
     for dotted, value in overrides.items():
         source = override(source, dotted, value.on(layer))
@@ -138,7 +154,9 @@ def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = Fals
     resolver = Resolver(registry, recorded, words_of(keys.get("studies")))
     for key, node in keys.items():
         if key not in KEYS:
-            resolver.report(node.where, key, f"a recipe has no such key; {nearest(key, KEYS)}")
+            resolver.report(
+                node.where, key, f"a recipe has no such key; {resolver.nearest(key, KEYS)}"
+            )
     for key in REQUIRED:
         if key not in keys:
             resolver.report(source.where, key, "a recipe must have this key")
@@ -198,17 +216,22 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
     if node is None:
         return ()
     if not isinstance(node.value, list):
-        resolver.report(node.where, key, f"must be a list of {kind}s")
+        resolver.report(node.where, key, f"must be a list of {key}")
+        return ()
+    if len(node.value) > MOST_ROWS:
+        resolver.report(node.where, key, f"a recipe has at most {MOST_ROWS} {key}")
         return ()
     rows: list[NamedPart] = []
     for row in node.value:
-        name = part_name(row) or (str(row.value) if isinstance(row.value, str) else f"{len(rows)}")
+        name = part_name(row) or f"{len(rows)}"
         bare = row
         if isinstance(row.value, dict):
             bare = _without(row, "name")
             given = row.value.get("name")
             if given is not None and not isinstance(given.value, str):
-                resolver.report(given.where, f"{key}.{name}.name", "must be a word")
+                resolver.report(given.where, f"{key}.{name}.name", "must be text")
+            elif given is not None and (wrong := unfit_as_name(given.value)):
+                resolver.report(given.where, f"{key}.{name}.name", wrong)
         if name in (CHANCE, LARGEST):
             resolver.report(row.where, f"{key}.{name}", "the table has a row of this name already")
         if name in [known.name for known in rows]:
@@ -239,14 +262,18 @@ def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> 
         return ()
     files = []
     for child in node.value:
+        if not isinstance(child.value, str):
+            resolver.report(child.where, "plugins", "must be the path of a Python file")
+            continue
         try:
             file = located(child)
+            wrong = absent(file, regular=True)
         except UserError as error:
-            resolver.report(child.where, "plugins", str(error))
+            wrong = str(error)
+        if wrong:
+            resolver.report(child.where, "plugins", wrong)
             continue
-        if not file.is_file():
-            resolver.report(child.where, "plugins", f"there is no {file}{meant(file)}")
-        elif failure := load_file(registry, file):
+        if failure := load_file(registry, file, f"named in {child.where}"):
             resolver.report(child.where, "plugins", str(failure))
         files.append(file)
     return tuple(files)
@@ -260,15 +287,17 @@ def _check_requires(node: Node | None, resolver: Resolver) -> None:
         return
     for child in node.value:
         try:
-            wanted = Requirement(str(child.value))
+            wanted = Requirement(child.value if isinstance(child.value, str) else "")
             installed = version(wanted.name)
-        except InvalidRequirement:
-            resolver.report(child.where, "requires", f"'{child.value}' is no requirement")
+            fits = wanted.specifier.contains(installed, prereleases=True)
+        except ValueError:  # InvalidRequirement among them, and a version of too many digits
+            message = 'must be a requirement, like "tina-kit>=0.1"'
+            resolver.report(child.where, "requires", message)
         except PackageNotFoundError:
             message = f"{wanted.name} is not installed: pip install '{child.value}'"
             resolver.report(child.where, "requires", message)
         else:
-            if not wanted.specifier.contains(installed, prereleases=True):
+            if not fits:
                 message = f"{child.value} is needed, {installed} is installed"
                 resolver.report(child.where, "requires", message)
 
@@ -277,12 +306,12 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda p: (p.where.source, p.where.line, p.where.column, p.key))
 
 
-def profile_names(path: Path) -> list[str]:
-    """The profiles of a recipe and of those that it extends."""
-    profiles = source_of(path).value.get("profiles")
+def profiles_of(source: Node) -> list[str]:
+    """The profiles of what `source_of` read."""
+    profiles = source.value.get("profiles")
     return list(profiles.value) if profiles is not None and isinstance(profiles.value, dict) else []
 
 
-def source_of(path: Path) -> Node:
-    """A recipe as it is written, laid on those that it extends; nothing in it is checked."""
-    return _extended(recipe_file(path), ())
+def profile_names(path: Path) -> list[str]:
+    """The profiles of a recipe and of those that it extends."""
+    return profiles_of(source_of(path))

@@ -1,4 +1,4 @@
-"""What may have been meant by the name of a file that does not exist."""
+"""Why a file that a recipe names cannot be read, and what may have been meant."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 
+from tina_kit.api.files import FOLDER, NO_FILE, file_problem
 
-def meant(path: Path) -> str:
+
+def absent(path: Path, regular: bool = False) -> str:
+    """Why `path` cannot be read, in words; "" where it is a file or a folder.
+
+    regular: whether it must be a file. Devices and named pipes, which may never end, are neither.
+    """
+    problem = file_problem(path)
+    if problem is None or (problem == FOLDER and not regular):
+        return ""
+    if problem in (NO_FILE, FOLDER):
+        return f"there is no {path}{_meant(path)}"
+    return f"{path} cannot be read: {problem}"
+
+
+def _meant(path: Path) -> str:
     """The nearest name in its folder, to follow "there is no PATH"; "" where none is near."""
-    if path.is_dir():
-        return " (it is a folder)"
     try:
+        if path.is_dir():
+            return " (it is a folder)"
         names = sorted(os.listdir(path.parent))
     except OSError:
         return "" if path.parent.is_dir() else " (nor its folder)"

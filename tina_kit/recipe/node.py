@@ -7,7 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api import UserError
+from tina_kit.api import UserError, printable
+
+MOST = 50
+"""Mistakes that are told."""
+LONGEST = 600
+"""Characters of each part of a message."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +81,25 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.where}: {self.key}: {self.message}"
-            if self.key
-            else (f"{self.where}: {self.message}")
-        )
+        parts = [str(self.where), self.key, self.message]
+        return ": ".join(_on_one_line(part) for part in parts if part)
+
+
+def _on_one_line(text: str) -> str:
+    """Without the middle of what is too long to read."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
+    return printable(text)
 
 
 class RecipeError(UserError):
-    """Every mistake in a recipe at once, one a line."""
+    """Every mistake in a recipe at once, one a line; of very many, the first."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        lines = [str(problem) for problem in problems[:MOST]]
+        if len(problems) > MOST:
+            lines.append(f"… and {len(problems) - MOST:,} more mistakes")
+        super().__init__("\n".join(lines))
         self.problems = problems
 
 

@@ -13,10 +13,16 @@ from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.recipe.yaml12 import parse_scalar
 
 NAMED_LISTS = ("generators", "studies")
+MOST_ROWS = 100
+"""Rows of one of these."""
+MOST_STEPS = 20
+"""Steps of a dotted key."""
 
 
 def part_name(node: Node) -> str | None:
     """The name that a row of `generators` goes by: `name`, or the bare name in `use`."""
+    if isinstance(node.value, str):  # for short
+        return node.value.rpartition("/")[2]
     if not isinstance(node.value, dict):
         return None
     for key in ("name", "use"):
@@ -37,7 +43,11 @@ def parse_set(text: str) -> tuple[str, Node]:
 
 def override(root: Node, key: str, value: Node) -> Node:
     """Set the dotted `key` to `value`. Raises RecipeError where the way there does not exist."""
-    return _set(root, key.split("."), value, key)
+    steps = key.split(".")
+    if len(steps) > MOST_STEPS:
+        message = f"a dotted key has at most {MOST_STEPS} steps"
+        raise RecipeError([Problem(value.where, key, message)])
+    return _set(root, steps, value, key)
 
 
 def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
@@ -61,6 +71,9 @@ def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
 
 
 def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node]:
+    if len(rows.value) > MOST_ROWS:
+        message = f"a recipe has at most {MOST_ROWS} such rows"
+        raise RecipeError([Problem(rows.where, key, message)])
     names = [part_name(row) or "" for row in rows.value]
     # Where no row has the name, it may be a component's: all rows that use it are meant.
     for known in (names, [_component(row) for row in rows.value]):

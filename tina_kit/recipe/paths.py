@@ -109,6 +109,8 @@ def _inner(kind: Any, value: Any) -> Callable[[Any], Any] | None:
     if isinstance(kind, type) and isinstance(value, dict) and issubclass(kind, BaseModel):
         fields = kind.model_fields
         return lambda key: fields[key].annotation if key in fields else Any
+    if not isinstance(get_origin(kind), type):  # a Literal, say
+        return None
     if isinstance(value, dict) and len(arguments) == 2 and issubclass(get_origin(kind), Mapping):
         return lambda key: arguments[1]
     if isinstance(value, list) and arguments and get_origin(kind) is tuple:

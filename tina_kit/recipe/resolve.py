@@ -14,10 +14,12 @@ from tina_kit.api import UserError
 from tina_kit.api.component import import_attribute
 from tina_kit.api.options import UNCHECKED, Options, Part
 from tina_kit.plugins import Registered, Registry
+from tina_kit.plugins.blame import blame
 from tina_kit.plugins.registry import UnknownComponent, nearest
 from tina_kit.recipe.effects import given_in_vain
-from tina_kit.recipe.missing import meant
-from tina_kit.recipe.node import Node, Problem, RecipeError, Where
+from tina_kit.recipe.missing import absent
+from tina_kit.recipe.node import MOST, Node, Problem, RecipeError, Where
+from tina_kit.recipe.numbers import beyond
 from tina_kit.recipe.part import ResolvedPart, extra
 from tina_kit.recipe.paths import located, resolved, told_apart
 
@@ -82,21 +84,31 @@ class Resolver:
         try:
             # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
             text = json.dumps(values)
-            checked = model.model_validate_json(text, strict=True, context=UNCHECKED)
+            options = told_apart(model.model_validate_json(text, strict=True, context=UNCHECKED))
+            if self.recorded:
+                # As if all were defaults: a part may look at what was given.
+                options.__pydantic_fields_set__.clear()
+            else:
+                self.problems += given_in_vain(options, node, key, self.varied)
         except ValidationError as error:
             for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
             return None
-        options = told_apart(checked)
-        if self.recorded:
-            # As if all were defaults: a part may look at what was given.
-            options.__pydantic_fields_set__.clear()
-        else:
-            self.problems += given_in_vain(options, node, key, self.varied)
+        except Exception as error:  # of a validator of the component's own
+            what = f"{type(error).__name__}: {error}"
+            self.report(node.where, key, f"the options cannot be checked: {blame(error) or what}")
+            return None
+        for path in beyond(options.model_dump()):
+            name = ".".join(str(step) for step in (key, *path) if step != "")
+            self.report(node.at(*path).where, name, "this number is too large for any computation")
         return options if len(self.problems) == before else None
 
     def report(self, where: Where, key: str, message: str) -> None:
         self.problems.append(Problem(where, key, message))
+
+    def nearest(self, name: str, names: Sequence[str]) -> str:
+        """The nearest of the existing names, for a problem that is told."""
+        return nearest(name, names) if len(self.problems) < MOST else ""
 
     def _find(self, use: Node, kind: str, key: str) -> Registered | None:
         try:
@@ -140,14 +152,12 @@ class Resolver:
             return str(node.value)
         try:
             path = located(node)
-            path.stat()
+            wrong = absent(path)
         except UserError as error:
-            self.report(node.where, key, str(error))
+            wrong = str(error)
+        if wrong:
+            self.report(node.where, key, wrong)
             return str(node.value)
-        except (FileNotFoundError, NotADirectoryError):
-            self.report(node.where, key, f"there is no {path}{meant(path)}")
-        except OSError as error:
-            self.report(node.where, key, f"{path} cannot be read: {error.strerror}")
         return str(path)
 
     def _explain(self, model: type[Options], node: Node, key: str, detail: Any) -> None:
@@ -156,7 +166,9 @@ class Resolver:
         name = ".".join(str(step) for step in (key, *path) if step != "")
         if detail["type"] == "extra_forbidden":
             names = list(_model_at(model, path[:-1]).model_fields)
-            self.report(where, name, f"there is no such option; {nearest(str(path[-1]), names)}")
+            self.report(
+                where, name, f"there is no such option; {self.nearest(str(path[-1]), names)}"
+            )
         elif detail["type"] == "missing":
             self.report(where, name, "this option must be given")
         elif detail["type"] == "value_error":
@@ -187,10 +199,9 @@ def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
 
 def _different(details: Sequence[Any]) -> Iterator[Any]:
     """Without "too few" of a list whose members are wrong, which are left out of the count."""
-    places = [detail["loc"] for detail in details]
+    around = {detail["loc"][:-1] for detail in details if detail["loc"]}
     for detail in details:
-        inside = [place for place in places if place[:-1] == detail["loc"]]
-        if not (detail["type"] == "too_short" and inside):
+        if not (detail["type"] == "too_short" and detail["loc"] in around):
             yield detail
 
 

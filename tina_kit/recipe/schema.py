@@ -22,6 +22,22 @@ REQUIRED = ("dataset", "architecture", "conditioner", "generators")
 """What a recipe must name."""
 
 
+LONGEST_NAME = 100
+"""Bytes, so that folders and files may be named after it."""
+_NAME = r"^[\w.+-]+$"
+
+
+def unfit_as_name(name: str) -> str:
+    """Why no folder can be named so on every system, in words; "" where one can."""
+    if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+        return f"a name has at most {LONGEST_NAME} bytes"
+    if not name.strip(". "):
+        return "a name needs a letter or a digit"
+    if not name.isprintable() or set(name) & {"/", "\\"}:
+        return "a name must not contain slashes, backslashes or control characters"
+    return ""
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**30)]
 
 
@@ -31,6 +47,7 @@ class GenericOptions(TrainingOptions):
     epochs: int = Field(
         50,
         gt=0,
+        le=1_000_000,
         description="passes over the training images",
         json_schema_extra={"unit": "epochs"},
     )
@@ -46,12 +63,14 @@ class FinetuneOptions(TrainingOptions):
     epochs: int = Field(
         10,
         gt=0,
+        le=1_000_000,
         description="passes over an average task's training images",
         json_schema_extra={"unit": "epochs"},
     )
     shard: int = Field(
         50,
         gt=0,
+        le=1_000_000,
         description="p-Models fine-tuned and stored together",
         json_schema_extra={"unit": "p-Models"},
     )
@@ -78,18 +97,23 @@ class EvaluationOptions(Options):
     id_tasks: int = Field(
         150,
         ge=0,
+        le=1_000_000,
         description="the first so many ID tasks are evaluated",
         json_schema_extra={"unit": "tasks"},
     )
     batch_size: int = Field(
-        64, gt=0, description="images of a p-Model in a batch", json_schema_extra={"unit": "images"}
+        64,
+        gt=0,
+        le=1_000_000,
+        description="images of a p-Model in a batch",
+        json_schema_extra={"unit": "images"},
     )
 
 
 class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$", description="names the run folder")
+    name: str = Field(min_length=1, pattern=_NAME, description="names the run folder")
     description: str = Field("", description="one line, for `tina-kit recipes`")
     time: str = Field("", description="how long a run takes, for `tina-kit recipes`")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
@@ -102,6 +126,13 @@ class CoreOptions(Options):
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if wrong := unfit_as_name(name):
+            raise ValueError(wrong)
+        return name
 
     @field_validator("seeds")
     @classmethod

@@ -1,8 +1,12 @@
-"""YAML 1.2 with node positions.
+"""YAML 1.2 with node positions, read from strangers too.
 
 PyYAML reads YAML 1.1, a trap for scientists: `3e-4` is a string there, `no` is False, `010` is 8,
-`1:30` is 90, and of two equal keys the last one wins. Here scalars follow YAML 1.2's core schema,
-equal keys are refused, and so is every tag: YAML never runs code.
+`1:30` is 90, and of two equal keys the last one wins. Here scalars follow YAML 1.2's core schema.
+Equal keys are refused, and so are tags beyond that schema: reading YAML runs no code. (A recipe
+can still name plugin files, which are code; see "Trust" in CONTRIBUTING.md.)
+
+What a file may cost is limited, and messages give positions but do not quote the file: `extends`
+may point at any file, which need not be a recipe.
 """
 
 from __future__ import annotations
@@ -15,7 +19,15 @@ import yaml
 
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 
+MOST_VALUES = 20_000
+"""Keys and values in a document, each counted as often as aliases repeat it."""
+DEEPEST = 50
+"""Levels of nesting."""
+LONGEST_NUMBER = 40
+"""Characters of a number."""
 _PREFIX = "tag:yaml.org,2002:"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # but for tab and line feed
+_NAMED = re.compile(r"^(found (?:undefined|duplicate) [a-z ]+?) ['\"].*", re.S)
 _SCALARS = (
     ("null", r"~|null|Null|NULL|", "~nN"),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -28,8 +40,26 @@ _SCALARS = (
 )
 
 
+_PATTERNS = {name: re.compile(pattern) for name, pattern, _ in _SCALARS}
+
+
 class _Core(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 (PyYAML's own way)
+    depth = values = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.depth == DEEPEST:
+            self._refuse(f"more than {DEEPEST} levels of nesting")
+        if self.values == MOST_VALUES:
+            self._refuse(f"more than {MOST_VALUES:,} values")
+        self.depth, self.values = self.depth + 1, self.values + 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def _refuse(self, problem: str) -> None:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        raise yaml.MarkedYAMLError(None, None, problem, mark)
 
 
 for _name, _pattern, _first in _SCALARS:
@@ -40,21 +70,45 @@ for _name, _pattern, _first in _SCALARS:
 
 def parse(text: str, source: str, folder: Path) -> Node:
     """Parse one document. Raises RecipeError naming line and column."""
-    try:
-        root = yaml.compose(text, Loader=_Core)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        where = Where(source, line, column, folder)
-        raise RecipeError([Problem(where, "", f"this is no YAML: {error.problem}")]) from None
-    except yaml.YAMLError as error:
-        where = Where(source, 1, 1, folder)
-        raise RecipeError([Problem(where, "", f"this is no YAML: {error}")]) from None
+    root = _composed(text, source, folder)
     converter = _Converter(source, folder)
     node = Node({}, Where(source, 1, 1, folder)) if root is None else converter.convert(root, ())
     if converter.problems:
         raise RecipeError(converter.problems)
     return node
+
+
+def _composed(text: str, source: str, folder: Path) -> yaml.Node | None:
+    loader: _Core | None = None
+    try:
+        loader = _Core(text)
+        root: yaml.Node | None = loader.get_single_node()
+        return root
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problem = _NAMED.sub(r"\1", _in_words(error))
+    except yaml.reader.ReaderError as error:
+        line, column = place_in(text[: error.position])
+        problem = "it holds a character that YAML does not allow"
+    except (ValueError, OverflowError):  # an escape beyond Unicode, a version of 5,000 digits
+        mark = loader.get_mark() if loader else None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problem = "a number or an escape sequence is out of range"
+    raise RecipeError(
+        [Problem(Where(source, line, column, folder), "", f"invalid YAML: {problem}")]
+    )
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong; some of PyYAML's problems are half a sentence, which its context begins."""
+    halves = [error.context or "", error.problem or ""]
+    return ", ".join(halves) if halves[1].startswith(("but ", "second ")) else halves[1]
+
+
+def place_in(before: str) -> tuple[int, int]:
+    """Line and column, from 1, of what comes after `before`."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 class _Writer(yaml.SafeDumper):
@@ -116,32 +170,44 @@ class _Converter:
         self.source = source
         self.folder = folder
         self.problems: list[Problem] = []
+        self.values = 0
 
     def convert(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Node:
         where = self._where(node)
+        self.values += 1
+        if self.values > MOST_VALUES:  # aliases can stand for more than was written
+            message = f"the aliases stand for more than {MOST_VALUES:,} values"
+            raise RecipeError([*self.problems, Problem(where, "", message)])
         if node in above:
-            self._report(node, "an alias may not hold itself")
+            self._report(node, "an alias cannot contain itself")
             return Node(None, where)
         above = (*above, node)
+        if len(above) > DEEPEST:
+            message = f"the aliases nest more than {DEEPEST} levels deep"
+            raise RecipeError([*self.problems, Problem(where, "", message)])
         if isinstance(node, yaml.MappingNode) and node.tag == _PREFIX + "map":
             return Node(self._mapping(node, above), where)
         if isinstance(node, yaml.SequenceNode) and node.tag == _PREFIX + "seq":
             return Node([self.convert(child, above) for child in node.value], where)
         if isinstance(node, yaml.ScalarNode):
             return Node(self._scalar(node), where)
-        self._report(node, f"the tag {node.tag} is not allowed")
+        self._report(node, "the tag here is not allowed")
         return Node(None, where)
 
     def _mapping(self, node: yaml.MappingNode, above: tuple[yaml.Node, ...]) -> dict[str, Node]:
         result: dict[str, Node] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._report(key_node, "a key must be a word")
+                self._report(key_node, "a key must be a single word or phrase")
+                continue
+            before = len(self.problems)
+            self._scalar(key_node)
+            if len(self.problems) > before:
                 continue
             key = key_node.value
             if key in result:
                 first = result[key].where
-                self._report(key_node, f"'{key}' stands here twice (first in line {first.line})")
+                self._report(key_node, f"this key is given twice (first in line {first.line})")
                 continue
             result[key] = Node(self.convert(value_node, above).value, self._where(key_node))
         return result
@@ -150,17 +216,17 @@ class _Converter:
         kind = node.tag.removeprefix(_PREFIX)
         text = node.value
         if kind == "str":
+            if _CONTROL.search(text):
+                self._report(node, "text must not contain control characters or lone surrogates")
             return text
-        if kind == "null":
-            return None
-        if kind == "bool":
-            return text.lower() == "true"
-        if kind == "int":
-            base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-            return int(text[2:] if base != 10 else text, base)
-        if kind == "float":
-            return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
-        self._report(node, f"the tag {node.tag} is not allowed")
+        if kind not in _PATTERNS:
+            self._report(node, "the tag here is not allowed")
+        elif not _PATTERNS[kind].fullmatch(text):
+            self._report(node, f"this is not a valid value for the tag !!{kind}")
+        elif len(text) > LONGEST_NUMBER:
+            self._report(node, f"a number has at most {LONGEST_NUMBER} characters")
+        else:
+            return _value(kind, text)
         return None
 
     def _where(self, node: yaml.Node) -> Where:
@@ -169,3 +235,14 @@ class _Converter:
 
     def _report(self, node: yaml.Node, message: str) -> None:
         self.problems.append(Problem(self._where(node), "", message))
+
+
+def _value(kind: str, text: str) -> Any:
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int":
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        return int(text[2:] if base != 10 else text, base)
+    return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Architecture, TinaKitError, UserError, user_path
+from tina_kit.api import Architecture, TinaKitError, UserError, printable, user_path
 from tina_kit.store.output import write_output
 from tina_kit.zoo.given import as_images
-from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite, without_controls
+from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite
 
 BATCH = 256  # images that pass through the network together; more only cost memory
 
@@ -120,7 +120,7 @@ def load(path: str | Path) -> PModel:
         architecture = architecture_of(metadata.architecture, path)
         module = built(architecture, len(metadata.classes), state)
     except UserError as error:
-        raise UserError(f"{path}: {without_controls(str(error))}") from None
+        raise UserError(f"{path}: {printable(str(error), lines=True)}") from None
     height, width = metadata.image_size
     return PModel(module, architecture, metadata.classes, (height, width), metadata.others)
 

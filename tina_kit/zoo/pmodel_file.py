@@ -26,7 +26,6 @@ NAME, VERSION = "tina-kit p-Model", 1
 FORMAT = f"{NAME} {VERSION}"
 LARGEST_SIDE = 4096
 """Pixels. Images are resized to the size that a file states, so that it must have a bound."""
-_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
@@ -116,11 +115,6 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
     _check_fit(state, module.state_dict())
     module.load_state_dict(dict(state))
     return module
-
-
-def without_controls(text: str) -> str:
-    """With control characters but line breaks escaped, since a terminal would obey them."""
-    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def require_finite(state: Mapping[str, Tensor]) -> None:

@@ -1,0 +1,86 @@
+"""A recipe's file and those that it extends: read with limits, and never quoted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tina_kit.api import UserError
+from tina_kit.api.files import FileProblem, open_regular
+from tina_kit.recipe.missing import absent
+from tina_kit.recipe.node import Node, Problem, RecipeError, Where
+from tina_kit.recipe.paths import located
+from tina_kit.recipe.shipped import suggestion
+from tina_kit.recipe.yaml12 import parse, place_in
+
+LARGEST = 256 * 1024
+"""Bytes of a recipe together with all that it extends."""
+LONGEST = 50
+"""Recipes that extend one another."""
+
+
+def written(path: Path) -> list[Node]:
+    """A recipe as it is written, the one that it extends, and so on; each is a mapping.
+
+    Raises UserError when the file cannot be read and RecipeError for mistakes in it.
+    """
+    data = _content(path, LARGEST, None)
+    chain, places = [_parsed(data, path)], [path.resolve()]
+    left = LARGEST - len(data)
+    while (base := chain[-1].value.get("extends")) is not None:
+        path = _base(base, len(chain))
+        data = _content(path, left, base.where)
+        if path in places:
+            raise _wrong(base.where, "the recipes extend each other")
+        left -= len(data)
+        places.append(path)
+        chain.append(_parsed(data, path))
+    return chain
+
+
+def _base(node: Node, length: int) -> Path:
+    """The file that a recipe extends, where so many recipes stand above it."""
+    if not isinstance(node.value, str):
+        raise _wrong(node.where, "must be the path of one recipe")
+    if length == LONGEST:
+        raise _wrong(node.where, f"more than {LONGEST} recipes extend one another")
+    try:
+        return located(node)
+    except UserError as error:
+        raise _wrong(node.where, str(error)) from None
+
+
+def _content(path: Path, limit: int, named_at: Where | None) -> bytes:
+    """named_at: where another recipe names it."""
+    problem = absent(path, regular=True)
+    data = b""
+    try:
+        if not problem:
+            with open_regular(path) as file:
+                data = file.read(limit + 1)
+    except (OSError, FileProblem) as error:
+        problem = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+    if problem and named_at is None:
+        raise UserError(problem + ("" if path.exists() else suggestion(path)))
+    where = named_at or Where(str(path), 1, 1, path.parent)
+    if len(data) > limit:
+        problem = f"a recipe and all that it extends must not exceed {LARGEST // 1024} KiB"
+    if problem:
+        raise _wrong(where, problem, "extends" if named_at else "")
+    return data
+
+
+def _parsed(data: bytes, path: Path) -> Node:
+    folder = path.resolve().parent
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = place_in(data[: error.start].decode("utf-8"))
+        raise _wrong(Where(str(path), *place, folder), "a recipe must be UTF-8 text", "") from None
+    node = parse(text, str(path), folder)
+    if not isinstance(node.value, dict):
+        raise _wrong(node.where, "a recipe is a mapping, like `name: my-run`", "")
+    return node
+
+
+def _wrong(where: Where, message: str, key: str = "extends") -> RecipeError:
+    return RecipeError([Problem(where, key, message)])
