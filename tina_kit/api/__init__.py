@@ -16,6 +16,7 @@ from tina_kit.api.component import API_VERSION, Component, hookimpl
 if TYPE_CHECKING:
     from tina_kit.api.architecture import Architecture
     from tina_kit.api.augmentation import Augmentation
+    from tina_kit.api.by_class import ByClass
     from tina_kit.api.checkpoints import StateDict, read_checkpoint, read_state_dict
     from tina_kit.api.conditioner import Conditioner
     from tina_kit.api.dataset import Dataset, Images, Split
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         parts,
         row,
     )
-    from tina_kit.api.paths import environment_path, user_path
+    from tina_kit.api.paths import cache_folder, environment_path, user_path
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.task_sampler import Classes, TaskSampler
     from tina_kit.api.text import read_text
@@ -50,6 +51,7 @@ _HOME = {
     "checkpoints": "StateDict read_checkpoint read_state_dict",
     "architecture": "Architecture",
     "augmentation": "Augmentation",
+    "by_class": "ByClass",
     "conditioner": "Conditioner",
     "dataset": "Dataset Images Split",
     "errors": "TinaKitError UserError",
@@ -61,7 +63,7 @@ _HOME = {
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "observer": "Observer RunInfo StageInfo StepInfo",
-    "paths": "environment_path user_path",
+    "paths": "cache_folder environment_path user_path",
     "study": "Study Trial",
     "text": "read_text",
     "task_sampler": "Classes TaskSampler",
@@ -75,6 +77,7 @@ __all__ = [
     "API_VERSION",
     "Architecture",
     "Augmentation",
+    "ByClass",
     "Classes",
     "Component",
     "Conditioner",
@@ -114,6 +117,7 @@ __all__ = [
     "as_words",
     "aside",
     "at_generation",
+    "cache_folder",
     "content_kind",
     "environment_path",
     "file_problem",
