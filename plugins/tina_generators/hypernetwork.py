@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tina_generators.base import Noise, Predict, Tina
+from tina_generators.tina import Noise, Predict, Tina
 from tina_generators.options import HypernetworkOptions
 from tina_kit.api import Augmentation, Tokenizer
 

@@ -12,7 +12,7 @@ from tina_architectures.options import CNNOptions
 from tina_generators.normalisation import ConditionScale
 from tina_generators.options import TinaDiTOptions
 from tina_generators.prompts import ImageDraws
-from tina_generators.tina import TinaDiT
+from tina_generators.tina_dit import TinaDiT
 from tina_tokenizers.options import LayerChunksOptions
 from tina_tokenizers.tokenizers import LayerChunks
 
