@@ -59,8 +59,5 @@ class ImageDraws:
 
 
 def mean_prompt(conditions: Tensor, present: Tensor) -> Tensor:
-    """`(B, C, D)`: each task's mean over its classes, in every place (Table 3's ablation)."""
-    held = present[..., None].float()
-    return ((conditions * held).sum(1, keepdim=True) / held.sum(1, keepdim=True)).expand_as(
-        conditions
-    )
+    """`(B, C, D)`, bool `(B, C)` → `(B, D)`: the mean over the classes that each task has."""
+    return (conditions * present[..., None]).sum(1) / present.sum(1, keepdim=True).clamp(min=1)

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tina_generators.foreign import read_foreign
 from tina_generators.frame import Frame
-from tina_generators.inheritance import inherit, read_tina, rooms_of
+from tina_generators.inheritance import inherit, read_tina
 from tina_generators.normalisation import ConditionScale, Normalisation
 from tina_generators.options import TransformerOptions
+from tina_generators.prefixes import by_prefix, with_prefix
 from tina_generators.prompts import ImageDraws, Prompts, TextPrompts, mean_prompt
 from tina_generators.transformer import Groups, TinaTransformer
 from tina_kit.api import (
@@ -30,6 +31,7 @@ from tina_kit.api import (
     Training,
     UserError,
     Zoo,
+    save_tensors,
 )
 
 Noise = Callable[[], Tensor]
@@ -204,10 +206,10 @@ class Tina(Generator):
         )
 
     def _told(self, conditions: Tensor, present: Tensor) -> Tensor:
-        """`(B, C, D)`, bool `(B, C)` → what the network is told: merged where the options say so,
-        the padding prompt for absent classes."""
+        """`(B, C, D)`, bool `(B, C)` → what the network is told: merged where the options say so
+        (Table 3's ablation), the padding prompt for absent classes."""
         if self.options.merge == "mean":
-            conditions = mean_prompt(conditions, present)
+            conditions = mean_prompt(conditions, present)[:, None].expand_as(conditions)
         return torch.where(present[..., None], conditions, self.context.padding)
 
     def _first_tasks(self, zoo: Zoo) -> Zoo:
@@ -242,11 +244,12 @@ class Tina(Generator):
         return {} if path is None else {"inherit_file": path}
 
     def save(self, folder: Path) -> None:
-        tensors = {f"network.{k}": v.cpu() for k, v in self.network.state_dict().items()}
-        tensors |= {f"normalisation.{k}": v for k, v in self.normalisation.tensors().items()}
-        tensors["conditions.mean"] = self.condition_scale.mean
-        tensors["conditions.scale"] = self.condition_scale.scale
-        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "tina.safetensors")
+        scale = self.condition_scale
+        tensors = {
+            **with_prefix("network", self.network.state_dict()),
+            **with_prefix("normalisation", self.normalisation.tensors()),
+            **with_prefix("conditions", {"mean": scale.mean, "scale": scale.scale}),
+        }
         facts = {
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "normalisation": self.options.normalisation,
@@ -254,26 +257,23 @@ class Tina(Generator):
             "condition_width": self.context.width,
             "anatomy": asdict(self.network.anatomy),
         }
-        _write_json(folder / "tina.json", facts)
+        save_tensors(folder / "tina.safetensors", tensors, facts)
         if self.inheritance is not None:
-            _write_json(folder / "inheritance.json", self.inheritance)
+            report = json.dumps(self.inheritance, indent=2) + "\n"
+            (folder / "inheritance.json").write_text(report, encoding="utf-8")
 
     def load(self, folder: Path) -> None:
-        rooms = rooms_of(load_file(folder / "tina.safetensors"))
+        saved = by_prefix(load_file(folder / "tina.safetensors"))
         self.normalisation = Normalisation.from_tensors(
-            self.options.normalisation, rooms["normalisation"]
+            self.options.normalisation, saved["normalisation"]
         )
-        self.condition_scale = ConditionScale(**rooms["conditions"])
+        self.condition_scale = ConditionScale(**saved["conditions"])
         layout = self.context.architecture.layout(self.context.classes)
         with torch.device("meta"):
             self.network = self.network_for(layout, self.context.classes, self.context.width)
-        self.network.load_state_dict(rooms["network"], assign=True)
+        self.network.load_state_dict(saved["network"], assign=True)
 
 
 def _where_some_are_absent(mask: Tensor, device: torch.device) -> Tensor | None:
     """A mask of full tasks is None: attention without one is faster."""
     return None if mask.all() else mask.to(device)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tina_generators.tina import Noise, Predict, Tina
 from tina_generators.diffusion import Diffusion
 from tina_generators.options import TinaDiTOptions
+from tina_generators.tina import Noise, Predict, Tina
 from tina_kit.api import Augmentation, Tokenizer
 
 

@@ -28,7 +28,7 @@ class ByClass:
     @cached_property
     def pools(self) -> tuple[Tensor, ...]:
         """For each class its items, int64 `(n,)`."""
-        return self.items.split(self.counts.tolist())
+        return torch.split(self.items, self.counts.tolist())
 
     def take(self, classes: Tensor, places: Tensor) -> Tensor:
         """int64 `(...)` classes and places, broadcast → int64 `(...)`: the items at these places.

@@ -54,5 +54,5 @@ def cache_folder(name: str = "") -> Path:
     from platformdirs import user_cache_path
 
     named = environment_path("TINA_KIT_STORE")
-    store = user_cache_path("tina-kit") / "store" if named is None else Path(os.path.realpath(named))
+    store = Path(os.path.realpath(named)) if named else user_cache_path("tina-kit") / "store"
     return store.parent / f"{store.name}-{name}" if name else store

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from tina_kit.api import TinaKitError, cache_folder
+from tina_kit.api import TinaKitError, cache_folder, save_tensors
 from tina_kit.store.checkpoint import Checkpoint
 from tina_kit.store.files import (
     FULL,
@@ -46,9 +46,7 @@ class Draft:
         return Checkpoint(self.work / f"{name}.safetensors")
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        from safetensors.torch import save_file
-
-        save_file({k: v.contiguous() for k, v in tensors.items()}, self.folder / name)
+        save_tensors(self.folder / name, tensors)
 
     def save_json(self, name: str, value: Any) -> None:
         write_json(self.folder / name, value)
