@@ -50,6 +50,7 @@ def test_the_wheel_holds_the_recipes_and_nothing_beside_its_packages(wheel: Path
     packages = {path.parent.name for path in (ROOT / "plugins").glob("*/__init__.py")}
     [about] = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert {name.split("/")[0] for name in names} == {"tina_kit", about} | packages
+    assert {f"{package}/py.typed" for package in ("tina_kit", *packages)} <= set(names)
 
 
 def test_an_editable_install_keeps_no_copy_of_the_recipes(tmp_path: Path) -> None:

@@ -16,7 +16,15 @@ from torch.nn import functional as F
 from tina_architectures.classifier import classifier_parameters, classify_many
 from tina_architectures.options import TimmOptions
 from tina_architectures.pixels import standardise
-from tina_kit.api import Architecture, Layout, StateDict, UserError, read_state_dict
+from tina_kit.api import (
+    Architecture,
+    Layout,
+    StateDict,
+    UserError,
+    check_finite,
+    first_line,
+    read_state_dict,
+)
 
 
 class Network(nn.Module):
@@ -125,7 +133,7 @@ class Backbone(Architecture):
                 raise
             raise UserError(
                 f"timm: '{self.options.model}' takes no images of image_size: "
-                f"{self.options.image_size} ({_first_line(error)}); leave it out for the model's "
+                f"{self.options.image_size} ({first_line(error)}); leave it out for the model's "
                 "own"
             ) from None
 
@@ -142,7 +150,7 @@ class Backbone(Architecture):
         except (OSError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"timm: the weights of '{self.options.model}' cannot be downloaded "
-                f"({_first_line(error)}). Give a file that holds them with `checkpoint:`, or set "
+                f"({first_line(error)}). Give a file that holds them with `checkpoint:`, or set "
                 "`pretrained: false`"
             ) from error
 
@@ -156,8 +164,7 @@ class Backbone(Architecture):
             for name, tensor in timm.models.clean_state_dict(dict(found.tensors)).items()
             if name in mine or name not in whole
         }
-        if broken := [n for n, t in state.items() if not t.isfinite().all()]:
-            raise UserError(f"{path}: {', '.join(broken[:5])}: not finite")
+        check_finite(state, str(path))
         # timm loads what it finds where it adapts a classifier; where it has none to adapt it is
         # strict, and the weights of another model do not pass for this one's.
         weights = {"state_dict": state, "num_classes": 0, "classifier": None}
@@ -171,7 +178,3 @@ class Backbone(Architecture):
             ) from None
         cast(dict[str, Any], backbone.pretrained_cfg).pop("state_dict")  # frees it
         return backbone
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -38,7 +38,9 @@ class NeuronPermutation(Augmentation):
             draw = torch.rand(len(vectors), neurons, generator=random)
             order = draw.argsort(1).to(vectors.device)
             for name, axis in tied:
-                tensors[name] = _reordered(tensors[name], order, axis + 1)
+                view = [1] * tensors[name].ndim
+                view[0], view[axis + 1] = order.shape
+                tensors[name] = tensors[name].take_along_dim(order.view(view), axis + 1)
         return layout.flatten(tensors), conditions, mask
 
 
@@ -77,10 +79,3 @@ def hidden_layers(layout: Layout) -> list[tuple[int, list[tuple[str, int]]]]:
             f"{names}); leave it out of augmentations, or generate all layers"
         )
     return found
-
-
-def _reordered(tensor: Tensor, order: Tensor, axis: int) -> Tensor:
-    """`(B, ..., n, ...)` with n on `axis`, its entries in the order `(B, n)` of each pair."""
-    moved = tensor.movedim(axis, 1)
-    index = order.view(*order.shape, *(1 for _ in moved.shape[2:])).expand_as(moved)
-    return moved.gather(1, index).movedim(1, axis)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from tina_conditioners.clip_weights import load_weights
 from tina_conditioners.options import MINI, OpenClipOptions
-from tina_kit.api import UserError
+from tina_kit.api import UserError, first_line
 
 MINI_FILE = Path(__file__).with_name("mini_clip.json")
 
@@ -115,7 +115,7 @@ def random_model(options: OpenClipOptions, config: Config, seed: int) -> nn.Modu
             model: nn.Module = kind(**settings)
     except Exception as error:  # whatever a strange configuration leads to
         raise UserError(
-            f"{options.component}: the model cannot be built: {_line(error)}"
+            f"{options.component}: the model cannot be built: {first_line(error)}"
         ) from error
     return model.eval()
 
@@ -144,7 +144,7 @@ def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> Path:
     except Exception as error:  # of the hub, of urllib or of open_clip itself
         raise UserError(
             f"{options.component}: the weights '{options.pretrained}' of {options.model} cannot be "
-            f"downloaded ({_line(error)}). {WITHOUT_WEIGHTS}"
+            f"downloaded ({first_line(error)}). {WITHOUT_WEIGHTS}"
         ) from error
 
 
@@ -165,13 +165,9 @@ def tokenizer(options: OpenClipOptions, config: Config) -> Callable[[list[str]],
     except Exception as error:  # of the hub or of the tokenizer's own library
         raise UserError(
             f"{options.component}: the tokenizer of {options.config or options.model} cannot be "
-            f"loaded ({_line(error)})"
+            f"loaded ({first_line(error)})"
         ) from error
     return made  # type: ignore[no-any-return]
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tina_kit.api import ByClass
+
 SMALLEST_CROP = 0.5  # of the side
 CONTRAST, BRIGHTNESS, COLOUR = 0.4, 0.4, 0.12  # the largest change, of images of deviation 1
 
@@ -29,13 +31,10 @@ def contrastive_loss(images: Tensor, texts: Tensor, target: Tensor, scale: Tenso
 def balanced(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """int64 `(count,)` indices into `labels`: a class at random, then one of its images, so that
     rare classes are seen as often as others."""
-    order = labels.argsort(stable=True)
-    present, counts = labels.unique(return_counts=True)
-    start = counts.cumsum(0) - counts
+    present = labels.unique()
     drawn = torch.randint(len(present), (count,), generator=generator)
-    # In float64 a product with a count never rounds up to the count itself.
-    share = torch.rand(count, generator=generator, dtype=torch.float64)
-    return order[start[drawn] + (share * counts[drawn]).long()]
+    uniform = torch.rand(count, generator=generator, dtype=torch.float64)
+    return ByClass(labels).pick(present[drawn], uniform)
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from tina_kit.api import UserError, read_state_dict
+from tina_kit.api import UserError, check_finite, read_state_dict
 
 _log = logging.getLogger(f"tina_kit.{__name__}")
 _BESIDE = {"input_resolution", "context_length", "vocab_size"}  # numbers in OpenAI's own files
@@ -29,8 +29,7 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
         for key, tensor in found.tensors.items()
         if key not in _BESIDE
     }
-    if broken := [key for key, tensor in state.items() if not tensor.isfinite().all()]:
-        raise UserError(f"{path}: not finite: {', '.join(broken[:5])}")
+    check_finite(state, str(path))
     found = replace(found, tensors=state)
     if misfit := found.misfit(shapes, exact=True):
         resampled = replace(found, tensors=_resampled(model, state))

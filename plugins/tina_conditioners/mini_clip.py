@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tina_conditioners.clip import OpenClip
 from tina_conditioners.clip_models import random_model
 from tina_conditioners.clip_training import augmented, balanced, contrastive_loss
 from tina_conditioners.options import MiniClipOptions
-from tina_kit.api import Images, Step, TinaKitError, Train, Training
+from tina_kit.api import Images, Step, TinaKitError, Train, Training, save_tensors
 
 WEIGHTS, DESCRIPTION = "open_clip_model.safetensors", "open_clip_config.json"
 LARGEST_SCALE = 100.0  # CLIP's bound on the inverse temperature
@@ -73,8 +73,7 @@ class MiniClip(OpenClip):
     def save(self, folder: Path) -> None:
         """Two files as open_clip itself lays them out: it reads the folder as `local-dir:`."""
         model, _ = self._model()
-        tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-        save_file(tensors, folder / WEIGHTS)
+        save_tensors(folder / WEIGHTS, model.state_dict())
         images = {"mean": self._preprocess.mean, "std": self._preprocess.std}
         description = {"model_cfg": self._config, "preprocess_cfg": images}
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2), encoding="utf-8")

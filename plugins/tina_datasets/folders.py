@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from tina_datasets import advice
@@ -12,9 +13,8 @@ from tina_datasets.files import (
     ImageFile,
     contents,
     exclude_them,
-    split_class,
+    split_classes,
     tell,
-    too_few_to_split,
 )
 from tina_kit.api import ImageListing, Split, UserError, abridged, list_images, printable
 
@@ -102,23 +102,19 @@ class FolderLayout:
         for place, listing in zip(self._places, listings):
             self._check_copies(place, listing)
             self._tell_nested(place, listing)
-        files: dict[Split, list[ImageFile]] = {"train": [], "test": []}
-        lone = []
-        for label, name in enumerate(self.classes):
-            found = [
-                self._regular(place / name, listing[label], label)
-                for place, listing in zip(self._places, listings)
-            ]
-            if len(found) == 1:
-                if len(found[0]) < 2:
-                    lone.append(name)
-                    continue
-                found = list(split_class(found[0], self.test_fraction, self.split_seed, name))
-            files["train"] += found[0]
-            files["test"] += found[1]
-        if lone:
-            raise too_few_to_split(self.root, lone, len(self.irregular))
-        return files
+        images = [
+            {
+                name: self._regular(place / name, found, label)
+                for label, (name, found) in enumerate(zip(self.classes, listing))
+            }
+            for place, listing in zip(self._places, listings)
+        ]
+        if len(images) == 2:
+            train, test = (list(chain(*each.values())) for each in images)
+            return {"train": train, "test": test}
+        return split_classes(
+            self.root, images[0], self.test_fraction, self.split_seed, len(self.irregular)
+        )
 
     def _listed(self, place: Path, name: str) -> ImageListing:
         below = [each[len(name) + 1 :] for each in self.exclude if each.startswith(f"{name}/")]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from tina_datasets.files import ImageFile, split_class, tell, too_few_to_split
+from tina_datasets.files import ImageFile, split_classes, tell
 from tina_datasets.options import ImageFilesOptions
 from tina_kit.api import (
     Dataset,
@@ -209,20 +209,17 @@ class TableLayout:
     def files(self) -> dict[Split, list[ImageFile]]:
         folder = os.path.join(self.root, "images", "")
         self.irregular = self._irregular(folder)
-        files: dict[Split, list[ImageFile]] = {"train": [], "test": []}
-        lone = []
-        for label, wnid in enumerate(self.classes):
-            paths = [folder + name for name in self._names[wnid]]
-            images = [ImageFile(path, label) for path in paths if path not in self.irregular]
-            if len(images) < 2:
-                lone.append(wnid)
-                continue
-            train, test = split_class(images, self.test_fraction, self.split_seed, wnid)
-            files["train"] += train
-            files["test"] += test
-        if lone:
-            raise too_few_to_split(self.root, lone, len(self.irregular))
-        return files
+        images = {
+            wnid: [
+                ImageFile(folder + name, label)
+                for name in self._names[wnid]
+                if folder + name not in self.irregular
+            ]
+            for label, wnid in enumerate(self.classes)
+        }
+        return split_classes(
+            self.root, images, self.test_fraction, self.split_seed, len(self.irregular)
+        )
 
     def _irregular(self, folder: str) -> dict[str, str]:
         """What the tables list and is no regular file, and why. Names may lead into folders below

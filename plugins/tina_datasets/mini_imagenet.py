@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tina_datasets.advice import misplaced
-from tina_datasets.files import data_root
+from tina_datasets.files import data_root, missing
 from tina_datasets.folders import FolderLayout, split_folders
 from tina_datasets.layouts import TABLES, ImageFilesDataset, Layout, TableLayout, names_of
 from tina_datasets.options import MiniImageNetOptions
@@ -42,10 +42,7 @@ class MiniImageNet(ImageFilesDataset):
             root = given if _tabled(given) or split_folders(given) else root
         if os.path.isdir(root):
             return root
-        remedy = misplaced(given, FOLDER) or (
-            f"Set TINA_KIT_DATA (or `root`) to the folder that holds {HOLDS}"
-        )
-        raise UserError(f"mini-ImageNet is missing ({root}). {remedy}")
+        raise missing("mini-ImageNet", root, HOLDS, misplaced(given, FOLDER))
 
     @property
     def wnids(self) -> Sequence[str]:

@@ -60,7 +60,7 @@ def tina_kit_components() -> Iterable[Component]:
         Component(
             kind="generator",
             name="tina-dit",
-            target="tina_generators.tina:TinaDiT",
+            target="tina_generators.tina_dit:TinaDiT",
             options="tina_generators.options:TinaDiTOptions",
             summary="Tina: a diffusion transformer over parameter tokens (Section 4).",
             version=3,

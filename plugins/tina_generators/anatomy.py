@@ -34,6 +34,12 @@ class Anatomy:
         """Whose position each row of the positions is."""
         return ("time", *self.conditions[: self.texts], *self.placed)
 
+    @property
+    def sections(self) -> tuple[int, int, int]:
+        """How many of the positions belong to the time token, to text tokens and to parameter
+        tokens."""
+        return 1, self.texts, len(self.placed)
+
     def parts(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A network's state with every part under a name of its own: `encoders[GROUP].weight`,
         `positions[time]`, `blocks.0.attention.query.weight`."""

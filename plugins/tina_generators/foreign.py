@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tina_generators.inheritance import Ancestor
-from tina_kit.api import UserError, read_state_dict
+from tina_kit.api import UserError, check_finite, read_state_dict
 
 # Ours: theirs, beneath `blocks.N.` (G.pt, minGPT) or `h.N.` (GPT-2).
 _SEPARATE = {
@@ -65,8 +65,7 @@ def read_foreign(path: Path, heads: int) -> Ancestor:
     if problems := _problems(parts, len(blocks), heads):
         raise UserError(f"inherit_file: {path}: {'; '.join(problems)}; {_EXPECTED}")
     ours = {name: tensor.float() for name, tensor in parts.items()}
-    if broken := [name for name, tensor in ours.items() if not tensor.isfinite().all()]:
-        raise UserError(f"inherit_file: {path}: not finite: {', '.join(broken)}, in Tina's words")
+    check_finite(ours, f"inherit_file: {path}")
     return Ancestor(path.name, ours, heads)
 
 

@@ -5,22 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tina_generators.base import Noise, Predict, Tina
 from tina_generators.options import HypernetworkOptions
-from tina_kit.api import Augmentation, Tokenizer
+from tina_generators.tina import Noise, Predict, Tina
 
 
 class Hypernetwork(Tina):
     """From prompts to a p-Model in one step: the tokens that it is given are all 0, as if they were
     nothing but noise, so that its squared error leads to the mean p-Model of the prompts."""
 
-    def __init__(
-        self,
-        options: HypernetworkOptions,
-        tokenizer: Tokenizer,
-        augmentations: tuple[Augmentation, ...] = (),
-    ) -> None:
-        super().__init__(options, tokenizer, augmentations)
+    options: HypernetworkOptions
 
     def corrupt(
         self, clean: Tensor, prompts: Tensor, noise: Tensor, random: torch.Generator

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from tina_generators.anatomy import Anatomy
 from tina_generators.normalisation import Normalisation
+from tina_generators.prefixes import by_prefix
 from tina_generators.transformer import TinaTransformer
 from tina_kit.api import UserError
 
@@ -72,18 +73,9 @@ def read_tina(folder: Path, name: str) -> Ancestor:
     anatomy = Anatomy(
         tuple(named["groups"]), tuple(named["placed"]), named["texts"], named["heads"]
     )
-    rooms = rooms_of(load_file(folder / "tina.safetensors"))
-    normalisation = Normalisation.from_tensors(facts["normalisation"], rooms["normalisation"])
-    return Ancestor(name, anatomy.parts(rooms["network"]), anatomy.heads, normalisation)
-
-
-def rooms_of(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Tensors by the first word of their name, and by the rest of it."""
-    rooms: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        room, _, rest = name.partition(".")
-        rooms.setdefault(room, {})[rest] = tensor
-    return rooms
+    saved = by_prefix(load_file(folder / "tina.safetensors"))
+    normalisation = Normalisation.from_tensors(facts["normalisation"], saved["normalisation"])
+    return Ancestor(name, anatomy.parts(saved["network"]), anatomy.heads, normalisation)
 
 
 def inherit(

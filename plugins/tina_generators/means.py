@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tina_generators.options_compared import ClassMeansOptions
 from tina_generators.rows import NO_ROW, take_rows, tasks_of
-from tina_kit.api import Generator, Layout, Request, Zoo
+from tina_kit.api import Generator, Layout, Request, Zoo, save_tensors
 
 _FILE = "means.safetensors"
 
@@ -43,7 +43,7 @@ class ClassMeans(Generator):
         return take_rows(self.context.architecture, count, self.means.expand(len(rows), -1), rows)
 
     def save(self, folder: Path) -> None:
-        save_file({"means": self.means, "counts": self.counts}, folder / _FILE)
+        save_tensors(folder / _FILE, {"means": self.means, "counts": self.counts})
 
     def load(self, folder: Path) -> None:
         tensors = load_file(folder / _FILE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tina_generators.prefixes import by_prefix, with_prefix
 from tina_kit.api import Layout, Parameter
 
 
@@ -50,17 +51,11 @@ class Normalisation:
 
     def tensors(self) -> dict[str, Tensor]:
         """For `save`, and back with `from_tensors`."""
-        means = {f"mean.{name}": tensor for name, tensor in self.mean.items()}
-        return means | {f"scale.{name}": tensor for name, tensor in self.scale.items()}
+        return with_prefix("mean", self.mean) | with_prefix("scale", self.scale)
 
     @classmethod
     def from_tensors(cls, kind: str, tensors: dict[str, Tensor]) -> Normalisation:
-        parts: dict[str, dict[str, Tensor]] = {"mean": {}, "scale": {}}
-        for name, tensor in tensors.items():
-            room, _, rest = name.partition(".")
-            if room in parts:
-                parts[room][rest] = tensor
-        return cls(kind, parts["mean"], parts["scale"])
+        return cls(kind, **by_prefix(tensors))
 
     def suits(self, kind: str, layout: Layout) -> bool:
         """Whether it is of this kind and of p-Models with these parameters."""
@@ -99,11 +94,9 @@ class ConditionScale:
 
 def _held(parameter: Parameter, present: Tensor) -> Tensor:
     """bool `(T, ...)` that expands to `(T, *shape)`: all but the rows of absent classes."""
-    shape = [1] * len(parameter.shape)
     if parameter.class_axis is None:
-        return present.new_ones(len(present), *shape)
-    shape[parameter.class_axis] = present.shape[1]
-    return present.view(len(present), *shape)
+        return present.new_ones(len(present), *[1] * len(parameter.shape))
+    return parameter.along_classes(present)
 
 
 def _mean(tensor: Tensor, held: Tensor, parameter: Parameter) -> Tensor:

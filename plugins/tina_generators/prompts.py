@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tina_kit.api import UserError, Zoo
+from tina_kit.api import ByClass, UserError, Zoo
 
 
 class Prompts(Protocol):
@@ -43,28 +43,21 @@ class ImageDraws:
                 "prompts: image: the conditioner takes no image prompts; use one that does, like "
                 "open-clip, or prompts: text"
             )
-        self._tasks = zoo.tasks.clamp(min=0)
+        self._tasks, self._rows = zoo.tasks, zoo.images.rows
         used = zoo.tasks[zoo.tasks >= 0].unique()
         labels = zoo.images.labels
         kept = torch.isin(labels, used).nonzero().squeeze(1)
-        kept = kept[labels[kept].argsort(stable=True)]  # images of a class lie side by side
-        self.rows = zoo.images.rows[kept]
-        self._count = torch.bincount(labels[kept], minlength=int(self._tasks.max()) + 1)
-        self._start = self._count.cumsum(0) - self._count
-        if missing := used[self._count[used] == 0].tolist():
+        self._images = ByClass(labels, int(used.max()) + 1, kept)
+        if missing := used[self._images.counts[used] == 0].tolist():
             raise UserError(f"prompts: image: there is no training image of the classes {missing}")
+        self.rows = self._rows[self._images.items]
 
     def draw(self, pick: Tensor, random: torch.Generator) -> Tensor:
         classes = self._tasks[pick]  # (B, C)
-        # In float64 a product with a count never rounds up to the count itself.
-        share = torch.rand(classes.shape, generator=random, dtype=torch.float64)
-        place = self._start[classes] + (share * self._count[classes]).long()
-        return self.rows[place.clamp(max=len(self.rows) - 1)]
+        uniform = torch.rand(classes.shape, generator=random, dtype=torch.float64)
+        return self._rows[self._images.pick(classes, uniform)]
 
 
 def mean_prompt(conditions: Tensor, present: Tensor) -> Tensor:
-    """`(B, C, D)`: each task's mean over its classes, in every place (Table 3's ablation)."""
-    held = present[..., None].float()
-    return ((conditions * held).sum(1, keepdim=True) / held.sum(1, keepdim=True)).expand_as(
-        conditions
-    )
+    """`(B, C, D)`, bool `(B, C)` → `(B, D)`: the mean over the classes that each task has."""
+    return (conditions * present[..., None]).sum(1) / present.sum(1, keepdim=True).clamp(min=1)

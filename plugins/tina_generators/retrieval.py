@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
 from tina_generators.options_compared import RetrievalOptions
 from tina_generators.rows import ABSENT, take_rows
-from tina_kit.api import Generator, Request, UserError, Zoo
+from tina_kit.api import Generator, Request, UserError, Zoo, save_tensors
 
 PART = 16  # tasks compared with all ID tasks at once
 NEVER = -2.0  # below every cosine
@@ -85,9 +84,8 @@ class Retrieval(Generator):
             "centre": self.centre,
             "present": self.present,
         }
-        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "zoo.safetensors")
         facts = {"p_models": len(self.vectors), "entries": self.vectors.shape[1]}
-        (folder / "zoo.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        save_tensors(folder / "zoo.safetensors", tensors, facts)
 
     def load(self, folder: Path) -> None:
         tensors = load_file(folder / "zoo.safetensors")

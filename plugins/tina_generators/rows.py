@@ -44,9 +44,7 @@ def take_rows(architecture: Architecture, count: int, vectors: Tensor, rows: Ten
     for parameter in layout.parameters:
         if parameter.class_axis is None:
             continue
-        view = [len(rows), *(1 for _ in parameter.shape)]
-        view[parameter.class_axis + 1] = rows.shape[1]
-        kind = rows.view(view)
+        kind = parameter.along_classes(rows)
         tensor = tensors[parameter.name].masked_fill(kind < 0, 0)
         if len(parameter.shape) == 1:
             tensor = tensor.masked_fill(kind == NO_ROW, -torch.inf)

@@ -7,17 +7,21 @@ from it on shards of the classes; mixing weights, learned for each ID task on it
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tina_generators.experts import MixtureLoss, mixed, train_experts
+from tina_generators.normalisation import ConditionScale
 from tina_generators.options_compared import TaperMixerOptions, TaperOptions
+from tina_generators.prefixes import by_prefix, with_prefix
+from tina_generators.prompts import mean_prompt
 from tina_generators.rows import tasks_of
-from tina_kit.api import Generator, Request, Step, Training, UserError, Zoo
+from tina_kit.api import Generator, Request, Step, Training, UserError, Zoo, save_tensors
+
+_FILE = "taper.safetensors"
 
 
 class Mixer(nn.Module):
@@ -39,9 +43,9 @@ class Mixer(nn.Module):
 
     def standardise(self, embeddings: Tensor) -> None:
         """Take mean and scale from the ID tasks' embeddings `(T, D)`."""
-        self.mean.copy_(embeddings.mean(0))
-        scale = (embeddings - self.mean).square().mean().sqrt()
-        self.scale.copy_(scale if scale > 1e-12 else torch.ones(()))
+        fitted = ConditionScale.fit(embeddings)
+        self.mean.copy_(fitted.mean)
+        self.scale.copy_(fitted.scale)
 
     def forward(self, embeddings: Tensor) -> Tensor:
         logits: Tensor = self.layers((embeddings - self.mean) / self.scale)
@@ -62,7 +66,7 @@ class TaperMixer(Generator):
     def fit(self, zoo: Zoo) -> None:
         context, options = self.context, self.options
         self.mixer = self._mixer()
-        embeddings = _mean_embedding(zoo.conditions, zoo.tasks)
+        embeddings = mean_prompt(zoo.conditions, zoo.tasks >= 0)
         self.mixer.standardise(embeddings)
         # All epochs one after another, each ID task once in each.
         order = torch.cat([torch.randperm(len(zoo.tasks)) for _ in range(options.epochs)])
@@ -84,19 +88,22 @@ class TaperMixer(Generator):
     def generate(self, request: Request) -> Tensor:
         tasks = tasks_of(request)
         with torch.inference_mode():
-            weights = self.mixer(_mean_embedding(request.conditions, tasks))
+            weights = self.mixer(mean_prompt(request.conditions, tasks >= 0))
             return mixed(self.context, weights, self.experts, tasks)
 
     def save(self, folder: Path) -> None:
-        tensors = {f"mixer.{name}": tensor for name, tensor in self.mixer.state_dict().items()}
-        facts = {"parameters": sum(p.numel() for p in self.mixer.parameters())}
-        _save(folder, tensors | {"experts": self.experts}, facts)
+        tensors = with_prefix("mixer", self.mixer.state_dict()) | {"experts": self.experts}
+        facts = {
+            "experts": len(self.experts),
+            "parameters": sum(p.numel() for p in self.mixer.parameters()),
+        }
+        save_tensors(folder / _FILE, tensors, facts)
 
     def load(self, folder: Path) -> None:
-        tensors = load_file(folder / "taper.safetensors")
+        tensors = load_file(folder / _FILE)
         self.experts = tensors.pop("experts")
         self.mixer = self._mixer().eval()
-        self.mixer.load_state_dict({name.partition(".")[2]: t for name, t in tensors.items()})
+        self.mixer.load_state_dict(by_prefix(tensors)["mixer"])
 
 
 class _MixingWeights(nn.Module):
@@ -157,25 +164,14 @@ class Taper(Generator):
 
     def save(self, folder: Path) -> None:
         tensors = {"experts": self.experts, "tasks": self.tasks, "weights": self.weights}
-        _save(folder, tensors, {"tasks": len(self.tasks)})
+        facts = {"experts": len(self.experts), "tasks": len(self.tasks)}
+        save_tensors(folder / _FILE, tensors, facts)
 
     def load(self, folder: Path) -> None:
-        tensors = load_file(folder / "taper.safetensors")
+        tensors = load_file(folder / _FILE)
         self.experts, self.tasks = tensors["experts"], tensors["tasks"]
         self.weights = tensors["weights"]
 
 
-def _mean_embedding(conditions: Tensor, tasks: Tensor) -> Tensor:
-    """`(T, C, D)` → `(T, D)`, the mean over the classes that a task has."""
-    present = (tasks >= 0)[..., None]
-    return (conditions * present).sum(1) / present.sum(1).clamp(min=1)
-
-
 def _classes(task: list[int]) -> tuple[int, ...]:
     return tuple(index for index in task if index >= 0)
-
-
-def _save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, int]) -> None:
-    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "taper.safetensors")
-    facts = {"experts": len(tensors["experts"]), **facts}
-    (folder / "taper.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

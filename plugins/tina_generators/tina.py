@@ -1,50 +1,279 @@
-"""Tina-DiT: from a task's conditions to its p-Model by diffusion (Section 4)."""
+"""What Tina-DiT and its relatives share: a transformer from conditions to p-Models (Section 4)."""
 
 from __future__ import annotations
 
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from tina_generators.base import Noise, Predict, Tina
-from tina_generators.diffusion import Diffusion
-from tina_generators.options import TinaDiTOptions
-from tina_kit.api import Augmentation, Tokenizer
+from tina_generators.foreign import read_foreign
+from tina_generators.frame import Frame
+from tina_generators.inheritance import inherit, read_tina
+from tina_generators.normalisation import ConditionScale, Normalisation
+from tina_generators.options import TransformerOptions
+from tina_generators.prefixes import by_prefix, with_prefix
+from tina_generators.prompts import ImageDraws, Prompts, TextPrompts, mean_prompt
+from tina_generators.transformer import Groups, TinaTransformer
+from tina_kit.api import (
+    Augmentation,
+    Generator,
+    Layout,
+    Request,
+    Step,
+    Tokenizer,
+    Training,
+    UserError,
+    Zoo,
+    save_tensors,
+)
+
+Noise = Callable[[], Tensor]
+Predict = Callable[[Tensor, float, bool], Tensor]
 
 
-class TinaDiT(Tina):
-    """The paper's: a diffusion process that the network predicts the clean signal of."""
+class Tina(Generator):
+    """Signal prediction on normalised parameter vectors with a transformer.
 
-    options: TinaDiTOptions
+    What the network sees in place of the clean tokens (`corrupt`), and how a trained network makes
+    a p-Model (`sample`), is for the subclasses to say.
+
+    The loss is the mean over tokens of each token's squared error, so that a class's few
+    classifier entries count as much as a chunk of hundreds; those weigh `row_weight`. Entries of
+    absent classes have no part in it (Section 4.2): they are 0 in training, and stay 0 while a
+    p-Model is made.
+    """
+
+    network: TinaTransformer
+    normalisation: Normalisation
+    condition_scale: ConditionScale
+    inheritance: dict[str, Any] | None = None
 
     def __init__(
         self,
-        options: TinaDiTOptions,
+        options: TransformerOptions,
         tokenizer: Tokenizer,
         augmentations: tuple[Augmentation, ...] = (),
     ) -> None:
-        super().__init__(options, tokenizer, augmentations)
-        self.diffusion = Diffusion(options.diffusion_steps)
+        self.options = options
+        self.prompts = options.prompts
+        self.tokenizer = tokenizer
+        self.augmentations = augmentations
 
+    @abstractmethod
     def corrupt(
         self, clean: Tensor, prompts: Tensor, noise: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        level = torch.randint(1, self.diffusion.steps + 1, (len(clean),), generator=random)
-        noisy = self.diffusion.add_noise(clean, level, noise)
-        if self.options.drop_condition:
-            dropped = torch.rand(len(clean), generator=random) < self.options.drop_condition
-            padding = self.condition_scale(self.context.padding)
-            prompts = torch.where(dropped[:, None, None], padding, prompts)
-        return noisy, level / self.diffusion.steps, prompts
+        """What the network is given in training, drawn from `random`.
 
+        clean, noise: `(B, P)`; prompts: `(B, C, D)`, scaled. Returns noisy vectors `(B, P)`, the
+        level of their noise `(B,)` in [0, 1], and the prompts to go with them.
+        """
+
+    @abstractmethod
     def sample(self, predict: Predict, noise: Noise) -> Tensor:
-        options, guidance = self.options, self.options.guidance
+        """Clean tokens, `(B, S, W)`.
 
-        def clean(x: Tensor, level: int) -> Tensor:
-            prompted = predict(x, level / self.diffusion.steps, True)
-            if guidance == 1:
-                return prompted
-            plain = predict(x, level / self.diffusion.steps, False)
-            return plain + guidance * (prompted - plain)
+        predict: (noisy tokens `(B, S, W)`, level of their noise in [0, 1], whether with the
+        prompts or with padding prompts for all classes) → clean tokens; noise: draws fresh tokens.
+        """
 
-        eta = 1.0 if options.sampler == "ddpm" else 0.0
-        return self.diffusion.sample(clean, noise, options.sampling_steps, eta)
+    def network_for(self, layout: Layout, classes: int, width: int) -> TinaTransformer:
+        """A fresh network for p-Models of `layout`, `classes` of them, conditions of `width`."""
+        options = self.options
+        groups = Groups(self.tokenizer.tokens(layout))
+        return TinaTransformer(
+            groups, classes, width, options.hidden_size, options.depth, options.heads
+        )
+
+    def fit(self, zoo: Zoo) -> None:
+        zoo = self._first_tasks(zoo)
+        frame = self._frame(self.context.classes)
+        present = zoo.tasks >= 0
+        zoo = replace(zoo, conditions=self._told(zoo.conditions, present))
+        source: Prompts = ImageDraws(zoo) if self.prompts == "image" else TextPrompts(zoo)
+        self.condition_scale = ConditionScale.fit(source.rows)
+        self.normalisation = Normalisation.fit(
+            self.options.normalisation, zoo.vectors, frame.layout, present
+        )
+        self.network = self.network_for(frame.layout, self.context.classes, self.context.width)
+        self._inherit(frame.layout)
+
+        def loss(step: Step, network: nn.Module) -> Tensor:
+            random = step.random
+            pick = torch.randint(len(zoo.tasks), (self.options.batch_size,), generator=random)
+            vectors, mask = zoo.vectors[pick], present[pick]
+            prompts = self.condition_scale(self._told(source.draw(pick, random), mask))
+            # Before the normalisation, whose mean says which neuron an entry belongs to.
+            for augment in self.augmentations:
+                vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
+            clean = self.normalisation.normalise(vectors, frame.layout) * frame.held(mask)
+            return self._loss(network, frame, clean, prompts, mask, random)
+
+        training = Training.from_options(self.options, self.options.steps)
+        self.context.train(self.network, loss, training)
+
+    def _loss(
+        self,
+        network: nn.Module,
+        frame: Frame,
+        clean: Tensor,
+        prompts: Tensor,
+        mask: Tensor,
+        random: torch.Generator,
+    ) -> Tensor:
+        """Of `(B, P)` normalised vectors, `(B, C, D)` scaled prompts and bool `(B, C)` classes."""
+        device = self.context.device
+        noise = frame.decode(frame.noise(len(clean), random))
+        noisy, level, prompts = self.corrupt(clean, prompts, noise, random)
+        predicted = network(
+            frame.encode(noisy).to(device),
+            level.to(device),
+            prompts.to(device),
+            frame.groups,
+            _where_some_are_absent(mask, device),
+        )
+        weights = frame.held(mask) * frame.weights(self.options.row_weight)
+        weights = frame.encode(weights).to(device)
+        entries = (weights > 0).sum(-1).clamp(min=1)  # (B, S)
+        square = (predicted - frame.encode(clean).to(device)).square() * weights
+        error, weight = square.sum(-1) / entries, weights.sum(-1) / entries
+        mean: Tensor = error.sum() / weight.sum()
+        return mean
+
+    def generate(self, request: Request) -> Tensor:
+        conditions, present = self._places(request)
+        frame = self._frame(present.shape[1])
+        self.network.to(self.context.device).eval()
+        prompts = self.condition_scale(self._told(conditions, present))
+        with torch.inference_mode():
+            made = self._make(frame, prompts, present, request.seed)
+        vectors = self.normalisation.restore(made, frame.layout)
+        asked = request.conditions.shape[1]
+        if asked == present.shape[1]:
+            return vectors
+        return frame.layout.take_classes(vectors, torch.arange(asked).expand(len(vectors), -1))
+
+    def _make(self, frame: Frame, prompts: Tensor, mask: Tensor, seed: int) -> Tensor:
+        """Scaled prompts `(B, C, D)`, bool `(B, C)` → normalised vectors `(B, P)`."""
+        device, count = self.context.device, len(prompts)
+        random = torch.Generator().manual_seed(seed)
+        held = frame.encode(frame.held(mask)).to(device)
+        visible = _where_some_are_absent(mask, device)
+        padding = self.condition_scale(self.context.padding).expand_as(prompts)
+        told = {True: prompts.to(device), False: padding.to(device)}
+
+        def predict(x: Tensor, level: float, with_prompts: bool) -> Tensor:
+            levels = torch.full((count,), level).to(device)
+            clean: Tensor = self.network(x, levels, told[with_prompts], frame.groups, visible)
+            return clean * held
+
+        def noise() -> Tensor:
+            # Tasks share it, so that a p-Model depends on its prompts and the seed alone.
+            return frame.noise(1, random).expand(count, -1, -1).to(device)
+
+        return frame.decode(self.sample(predict, noise).float().cpu())
+
+    def _frame(self, classes: int) -> Frame:
+        return Frame(self.context.architecture.layout(classes), self.tokenizer)
+
+    def _places(self, request: Request) -> tuple[Tensor, Tensor]:
+        """Conditions `(T, C', D)` and bool `(T, C')`, with absent classes at the end where the
+        tokenizer allows only the number of classes that was trained on (Section 4.2)."""
+        conditions, places = request.conditions, self.context.classes
+        tasks, classes = conditions.shape[:2]
+        present = torch.ones(tasks, classes, dtype=torch.bool)
+        if request.tasks is not None:
+            present = request.tasks >= 0
+        if not self.network.anatomy.texts:
+            return conditions, present
+        if classes > places:
+            raise UserError(
+                f"this Tina was trained on tasks of at most {places} classes and its tokenizer "
+                f"allows no more, {classes} were asked for. The tokenizer class-rows allows any"
+            )
+        shape = (tasks, places - classes)
+        absent = self.context.padding.expand(*shape, -1)
+        return (
+            torch.cat([conditions, absent], dim=1),
+            torch.cat([present, present.new_zeros(shape)], dim=1),
+        )
+
+    def _told(self, conditions: Tensor, present: Tensor) -> Tensor:
+        """`(B, C, D)`, bool `(B, C)` → what the network is told: merged where the options say so
+        (Table 3's ablation), the padding prompt for absent classes."""
+        if self.options.merge == "mean":
+            conditions = mean_prompt(conditions, present)[:, None].expand_as(conditions)
+        return torch.where(present[..., None], conditions, self.context.padding)
+
+    def _first_tasks(self, zoo: Zoo) -> Zoo:
+        count = self.options.tasks
+        if count is None:
+            return zoo
+        if count > len(zoo.tasks):
+            raise UserError(f"tasks ({count}): the zoo has {len(zoo.tasks)} ID tasks")
+        some = slice(count)
+        return Zoo(zoo.tasks[some], zoo.conditions[some], zoo.vectors[some], zoo.images)
+
+    def _inherit(self, layout: Layout) -> None:
+        """Section 4.4: start from another network, and where its p-Models have the same parameters
+        also from their statistics: those of a few tasks would give its answers another meaning."""
+        options = self.options
+        if options.inherit is not None:
+            ancestor = read_tina(self.context.inherited["inherit"], options.inherit)
+        elif options.inherit_file is not None:
+            ancestor = read_foreign(options.inherit_file, options.inherit_heads)
+        else:
+            return
+        # The run seeds torch's own generator for `fit`; the network's initial weights use it too.
+        random = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        self.inheritance = inherit(self.network, ancestor, random)
+        theirs = ancestor.normalisation
+        if theirs is not None and theirs.suits(options.normalisation, layout):
+            self.normalisation = theirs
+        self.inheritance["normalisation"] = self.normalisation is theirs
+
+    def files(self) -> Mapping[str, str | Path]:
+        path = self.options.inherit_file
+        return {} if path is None else {"inherit_file": path}
+
+    def save(self, folder: Path) -> None:
+        scale = self.condition_scale
+        tensors = {
+            **with_prefix("network", self.network.state_dict()),
+            **with_prefix("normalisation", self.normalisation.tensors()),
+            **with_prefix("conditions", {"mean": scale.mean, "scale": scale.scale}),
+        }
+        facts = {
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "normalisation": self.options.normalisation,
+            "classes": self.context.classes,
+            "condition_width": self.context.width,
+            "anatomy": asdict(self.network.anatomy),
+        }
+        save_tensors(folder / "tina.safetensors", tensors, facts)
+        if self.inheritance is not None:
+            report = json.dumps(self.inheritance, indent=2) + "\n"
+            (folder / "inheritance.json").write_text(report, encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        saved = by_prefix(load_file(folder / "tina.safetensors"))
+        self.normalisation = Normalisation.from_tensors(
+            self.options.normalisation, saved["normalisation"]
+        )
+        self.condition_scale = ConditionScale(**saved["conditions"])
+        layout = self.context.architecture.layout(self.context.classes)
+        with torch.device("meta"):
+            self.network = self.network_for(layout, self.context.classes, self.context.width)
+        self.network.load_state_dict(saved["network"], assign=True)
+
+
+def _where_some_are_absent(mask: Tensor, device: torch.device) -> Tensor | None:
+    """A mask of full tasks is None: attention without one is faster."""
+    return None if mask.all() else mask.to(device)

@@ -151,25 +151,38 @@ class TinaTransformer(nn.Module):
 
     def _encode(self, tokens: Tensor, level: Tensor, conditions: Tensor, groups: Groups) -> Tensor:
         """Time, text and parameter tokens: `(B, 1 + (C or 0) + S, hidden)`."""
-        position = iter(self.positions)
-        head = [self.time(_frequencies(level)) + next(position)]
-        if not groups.joined:
-            head += [
-                encode(conditions[:, place]) + next(position)
-                for place, encode in enumerate(self.condition)
-            ]
+        time, text, parameters = self.positions.split(self.anatomy.sections)
+        sections = [
+            [self.time(_frequencies(level)) + time[0]],
+            self._text_tokens(conditions, text),
+            self._parameter_tokens(tokens, conditions, groups, parameters),
+        ]
+        return torch.stack([token for section in sections for token in section], dim=1)
+
+    def _text_tokens(self, conditions: Tensor, positions: Tensor) -> list[Tensor]:
+        """`(B, hidden)` for each of `positions` `(C or 0, hidden)`."""
+        return [
+            encode(conditions[:, place]) + position
+            for place, (encode, position) in enumerate(zip(self.condition, positions))
+        ]
+
+    def _parameter_tokens(
+        self, tokens: Tensor, conditions: Tensor, groups: Groups, positions: Tensor
+    ) -> list[Tensor]:
+        """`(B, hidden)` for each of S tokens. positions: `(placed groups, hidden)`."""
+        position_of = dict(zip(self.anatomy.placed, positions))
         # Without the class tokens' own width a batch's dtype (autocast's) is not known before.
         body: list[Tensor] = [torch.empty(0)] * tokens.shape[1]
         for encoder, (name, index) in zip(self.encoders, groups.index.items()):
             encoded = encoder(tokens[:, index, : groups.size[name]])  # (B, tokens of it, hidden)
-            if name in self.anatomy.placed:
-                encoded = encoded + next(position)
+            if name in position_of:
+                encoded = encoded + position_of[name]
             rows = groups.classes[name]
             if rows is not None:
                 encoded = encoded + self.condition[0](conditions[:, rows])
             for place, token in zip(index, encoded.unbind(1)):
                 body[place] = token
-        return torch.stack([*head, *body], dim=1)
+        return body
 
     def _visible(self, x: Tensor, present: Tensor, groups: Groups) -> Tensor | None:
         """bool `(B, tokens of x)`: all but those of absent classes, so that a padded task gives

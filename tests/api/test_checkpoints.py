@@ -18,7 +18,7 @@ from tina_conditioners.clip import OpenClip
 from tina_conditioners.options import OpenClipOptions
 from tina_generators.foreign import read_foreign
 
-from tina_kit.api import UserError, read_checkpoint, read_state_dict
+from tina_kit.api import UserError, check_finite, read_checkpoint, read_state_dict
 from tina_kit.api.checkpoints import state_dicts
 from tina_kit.zoo.checkpoints import gather
 
@@ -184,3 +184,11 @@ def test_mappings_that_hold_each_other_are_gone_through_once() -> None:
     shared["self"] = shared
     assert state_dicts(shared) == {}  # it lies deeper than anybody saves a network
     assert len(state_dicts({"a": {"b": shared, "c": state()}})) == 1
+
+
+def test_tensors_that_are_not_finite_are_named() -> None:
+    fine = {"w": torch.ones(2), "count": torch.tensor(3), "none": torch.zeros(0)}
+    check_finite(fine, "a.pt")
+    odd = {"nan": torch.tensor([0.0, torch.nan]), "far": torch.tensor(-torch.inf).bfloat16()}
+    with pytest.raises(UserError, match=r"^a\.pt: not finite: nan, far$"):
+        check_finite(fine | odd, "a.pt")

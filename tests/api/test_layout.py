@@ -54,6 +54,17 @@ def test_take_classes_picks_columns_and_leaves_shared_entries() -> None:
     assert torch.equal(taken[1, 16:], vector[0, 22:][[1, 1]])
 
 
+def test_a_value_for_each_class_broadcasts_along_the_class_axis() -> None:
+    conv, weight, bias = LAYOUT.parameters
+    values = torch.arange(10.0).view(2, 5)
+    tensors = LAYOUT.unflatten(torch.ones(2, LAYOUT.size))
+    scaled = tensors["weight"] * weight.along_classes(values)
+    assert torch.equal(scaled, values[:, None].expand(2, 2, 5))
+    assert torch.equal(tensors["bias"] * bias.along_classes(values), values)
+    with pytest.raises(ValueError, match="conv is not indexed by class"):
+        conv.along_classes(values)
+
+
 def test_every_entry_knows_its_class() -> None:
     owner = LAYOUT.class_of_entries()
     assert owner[:12].eq(-1).all()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from tina_kit.api import UserError, environment_path, user_path
+from tina_kit.api import UserError, cache_folder, environment_path, user_path
+from tina_kit.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +70,18 @@ def test_an_environment_variable_is_named_in_the_message(
     monkeypatch.setenv("TINA_KIT_DATA", "$HOME/data")
     with pytest.raises(UserError, match=r"^TINA_KIT_DATA: \$HOME/data: variables"):
         environment_path("TINA_KIT_DATA")
+
+
+def test_all_that_is_kept_has_one_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "disk").mkdir()
+    (home / "link").symlink_to("disk")
+    monkeypatch.setenv("TINA_KIT_STORE", "~/link/mine")
+    assert cache_folder() == home / "disk" / "mine" == Store.default().root
+    assert cache_folder("descriptions") == home / "disk" / "mine-descriptions"
+    monkeypatch.delenv("TINA_KIT_STORE")
+    cache = platformdirs.user_cache_path("tina-kit")
+    assert cache_folder() == cache / "store" == Store.default().root
+    assert cache_folder("descriptions") == cache / "store-descriptions"
+    monkeypatch.setenv("TINA_KIT_STORE", "$HOME/store")
+    with pytest.raises(UserError, match=r"^TINA_KIT_STORE: "):
+        cache_folder("descriptions")

@@ -185,7 +185,7 @@ def test_the_run_and_its_folder_tell_what_belongs_to_the_weights(
     assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs")]) == 0
     assert "conditioner: activation GELU, image mean [0.48" in capsys.readouterr().err
     record = json.loads(next((tmp_path / "runs").rglob("run.json")).read_text())
-    assert record["parts"]["conditioner"]["image std"] == list(OPENAI_DATASET_STD)
+    assert record["components"]["conditioner"]["image std"] == list(OPENAI_DATASET_STD)
 
 
 # Weights of others.

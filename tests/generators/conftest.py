@@ -10,10 +10,10 @@ from tina_architectures.cnn import CNN
 from tina_architectures.options import CNNOptions
 from tina_augmentations.options import ClassifierPermutationOptions
 from tina_augmentations.permutation import ClassifierPermutation
-from tina_generators.base import Tina
 from tina_generators.hypernetwork import Hypernetwork
 from tina_generators.options import HypernetworkOptions, TinaDiTOptions
-from tina_generators.tina import TinaDiT
+from tina_generators.tina import Tina
+from tina_generators.tina_dit import TinaDiT
 from tina_tokenizers.options import ClassRowsOptions, LayerChunksOptions
 from tina_tokenizers.tokenizers import ClassRows, LayerChunks
 

@@ -24,6 +24,9 @@ def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
     assert set(index[0].tolist()) == {0, 2, 3, 4, 5, 7}
     counts = torch.bincount(index[1], minlength=8) / 4000
     torch.testing.assert_close(counts, torch.full((8,), 1 / 8), atol=0.03, rtol=0)
+    few, of = images.sample(tasks, 6, torch.Generator().manual_seed(0))
+    assert few.tolist() == [[5, 0, 2, 2, 3, 7], [3, 4, 3, 7, 2, 3]]  # stored results depend on it
+    assert of.tolist() == [[0, 1, 0, 0, 0, 0], [1, 2, 1, 1, 1, 1]]
 
 
 def test_validation_images_are_a_fifth_of_each_class_and_no_test_image() -> None:

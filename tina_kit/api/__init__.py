@@ -16,10 +16,11 @@ from tina_kit.api.component import API_VERSION, Component, hookimpl
 if TYPE_CHECKING:
     from tina_kit.api.architecture import Architecture
     from tina_kit.api.augmentation import Augmentation
-    from tina_kit.api.checkpoints import StateDict, read_checkpoint, read_state_dict
+    from tina_kit.api.by_class import ByClass
+    from tina_kit.api.checkpoints import StateDict, check_finite, read_checkpoint, read_state_dict
     from tina_kit.api.conditioner import Conditioner
     from tina_kit.api.dataset import Dataset, Images, Split
-    from tina_kit.api.errors import TinaKitError, UserError
+    from tina_kit.api.errors import TinaKitError, UserError, first_line
     from tina_kit.api.files import content_kind, file_problem
     from tina_kit.api.generator import Context, Generator, ImagePrompts, Learning, Request, Zoo
     from tina_kit.api.image_files import ImageListing, is_service_folder, list_images
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
         parts,
         row,
     )
-    from tina_kit.api.paths import environment_path, user_path
+    from tina_kit.api.paths import cache_folder, environment_path, user_path
+    from tina_kit.api.saving import save_tensors
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.task_sampler import Classes, TaskSampler
     from tina_kit.api.text import read_text
@@ -48,12 +50,13 @@ if TYPE_CHECKING:
     from tina_kit.api.training import Step, Train, Training
 
 _HOME = {
-    "checkpoints": "StateDict read_checkpoint read_state_dict",
+    "checkpoints": "StateDict check_finite read_checkpoint read_state_dict",
     "architecture": "Architecture",
     "augmentation": "Augmentation",
+    "by_class": "ByClass",
     "conditioner": "Conditioner",
     "dataset": "Dataset Images Split",
-    "errors": "TinaKitError UserError",
+    "errors": "TinaKitError UserError first_line",
     "files": "content_kind file_problem",
     "image_files": "ImageListing is_service_folder list_images",
     "generator": "Context Generator ImagePrompts Learning Request Zoo",
@@ -63,7 +66,8 @@ _HOME = {
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
     "observer": "Observer RunInfo StageInfo StepInfo",
-    "paths": "environment_path user_path",
+    "paths": "cache_folder environment_path user_path",
+    "saving": "save_tensors",
     "study": "Study Trial",
     "text": "read_text",
     "task_sampler": "Classes TaskSampler",
@@ -77,6 +81,7 @@ __all__ = [
     "API_VERSION",
     "Architecture",
     "Augmentation",
+    "ByClass",
     "Classes",
     "Component",
     "Conditioner",
@@ -116,9 +121,12 @@ __all__ = [
     "as_words",
     "aside",
     "at_generation",
+    "cache_folder",
+    "check_finite",
     "content_kind",
     "environment_path",
     "file_problem",
+    "first_line",
     "hookimpl",
     "is_service_folder",
     "list_images",
@@ -132,6 +140,7 @@ __all__ = [
     "read_state_dict",
     "read_text",
     "row",
+    "save_tensors",
     "unreadable_images",
     "user_path",
 ]

@@ -122,6 +122,13 @@ def read_state_dict(path: Path, wanted: Wanted) -> StateDict:
         raise UserError(f"{path}: {problem}") from None
 
 
+def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
+    """Raise UserError, `SOURCE: not finite: NAMES`, where tensors of any dtype and shape, `(...)`,
+    hold NaN or infinity."""
+    if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise UserError(f"{source}: not finite: {abridged(broken)}")
+
+
 def state_dicts(content: Any) -> dict[str, dict[str, Tensor]]:
     """Every mapping in a checkpoint that holds tensors under names, by the keys that lead to it."""
     found: dict[str, dict[str, Tensor]] = {}

@@ -30,6 +30,15 @@ class Parameter:
         """Entries of the tensor."""
         return math.prod(self.shape)
 
+    def along_classes(self, values: Tensor) -> Tensor:
+        """One value of any dtype for each class, `(T, C)` → a view `(T, ...)` of them that
+        broadcasts with tensors `(T, *shape)`. Raises ValueError without a class axis."""
+        if self.class_axis is None:
+            raise ValueError(f"{self.name} is not indexed by class")
+        view = [1] * len(self.shape)
+        view[self.class_axis] = values.shape[1]
+        return values.view(len(values), *view)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -110,12 +119,10 @@ class Layout:
                 pieces.append(tensor.flatten(1))
                 continue
             axis = parameter.class_axis + 1
-            tensor = tensor.movedim(axis, 1)  # (T, K, ...)
             if and_mean:
-                tensor = torch.cat([tensor, tensor.mean(1, keepdim=True)], dim=1)
-            shape = (*index.shape, *([1] * (tensor.ndim - 2)))
-            rows = index.reshape(shape).expand(*index.shape, *tensor.shape[2:])
-            pieces.append(tensor.gather(1, rows).movedim(1, axis).flatten(1))
+                tensor = torch.cat([tensor, tensor.mean(axis, keepdim=True)], dim=axis)
+            taken = tensor.take_along_dim(parameter.along_classes(index), axis)
+            pieces.append(taken.flatten(1))
         return torch.cat(pieces, dim=-1)
 
     def class_of_entries(self) -> Tensor:
@@ -125,14 +132,8 @@ class Layout:
         # On the CPU even where a network is built on another device.
         owner = torch.full((self.size,), -1, device="cpu")
         for parameter in self.parameters:
-            axis = parameter.class_axis
-            if axis is not None:
-                view = [1] * len(parameter.shape)
-                view[axis] = parameter.shape[axis]
-                classes = (
-                    torch.arange(parameter.shape[axis], device="cpu")
-                    .view(view)
-                    .expand(parameter.shape)
-                )
-                owner[self.slices[parameter.name]] = classes.reshape(-1)
+            if parameter.class_axis is not None:
+                classes = torch.arange(parameter.shape[parameter.class_axis], device="cpu")[None]
+                own = parameter.along_classes(classes)[0].expand(parameter.shape)
+                owner[self.slices[parameter.name]] = own.reshape(-1)
         return owner

@@ -42,3 +42,17 @@ def environment_path(variable: str) -> Path | None:
         return user_path(text)
     except UserError as error:
         raise UserError(f"{variable}: {error}") from None
+
+
+def cache_folder(name: str = "") -> Path:
+    """Where tina-kit keeps what it has computed or fetched: the folder that TINA_KIT_STORE names,
+    else `store` in the user's cache folder.
+
+    name: of what a plugin keeps, in a folder of its own beside that one. Raises UserError as
+    `environment_path` does.
+    """
+    from platformdirs import user_cache_path
+
+    named = environment_path("TINA_KIT_STORE")
+    store = Path(os.path.realpath(named)) if named else user_cache_path("tina-kit") / "store"
+    return store.parent / f"{store.name}-{name}" if name else store

@@ -12,9 +12,9 @@ import typer
 import tina_kit
 from tina_kit.api.errors import TinaKitError
 from tina_kit.cli.commands import Commands
-from tina_kit.cli.common import log
 from tina_kit.cli.interrupt import INTERRUPTED, interrupted, is_interrupt
 from tina_kit.cli.terminal import printing
+from tina_kit.pipeline.console import log
 
 app = typer.Typer(
     name="tina-kit",

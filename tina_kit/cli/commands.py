@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from tina_kit.cli.common import discovered, log, warn
+from tina_kit.cli.common import discovered, warn
+from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registry

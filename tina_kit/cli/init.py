@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import Sets, Strict, log, registry
+from tina_kit.cli.common import Sets, Strict, registry
+from tina_kit.pipeline.console import log
 
 
 def init(

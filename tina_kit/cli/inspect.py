@@ -12,16 +12,8 @@ import typer
 from tina_kit.api.component import KINDS, OWN
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import (
-    PluginFiles,
-    Profile,
-    RecipeFile,
-    Sets,
-    Strict,
-    is_strict,
-    log,
-    registry,
-)
+from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, is_strict, registry
+from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure, Registered

@@ -17,12 +17,12 @@ from tina_kit.cli.common import (
     RecipeFile,
     Sets,
     Strict,
-    log,
     registry,
     show_warnings,
     user_paths,
 )
 from tina_kit.cli.terminal import raw
+from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan

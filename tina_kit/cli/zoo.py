@@ -11,8 +11,9 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import abridged
-from tina_kit.cli.common import RunFolder, log, registry, user_paths
+from tina_kit.cli.common import RunFolder, registry, user_paths
 from tina_kit.cli.finished import open_run
+from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.recipe import ResolvedPart

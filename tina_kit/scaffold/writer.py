@@ -60,6 +60,7 @@ def contents(name: str, kinds: Sequence[str]) -> dict[str, str]:
     made["README.md"] = _template("README.md.txt").replace("<kinds>", ", ".join(kinds))
     made[f"{package}/__init__.py"] = _declarations(kinds)
     made[f"{package}/options.py"] = _options(kinds)
+    made[f"{package}/py.typed"] = ""
     for kind in kinds:
         made[f"{package}/{_module(kind)}.py"] = _template(f"{_module(kind)}.py.txt")
         made[f"tests/test_{_module(kind)}.py"] = _test(kind)

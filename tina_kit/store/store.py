@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from tina_kit.api import TinaKitError, environment_path
+from tina_kit.api import TinaKitError, cache_folder, save_tensors
 from tina_kit.store.checkpoint import Checkpoint
 from tina_kit.store.files import (
     FULL,
@@ -46,9 +46,7 @@ class Draft:
         return Checkpoint(self.work / f"{name}.safetensors")
 
     def save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
-        from safetensors.torch import save_file
-
-        save_file({k: v.contiguous() for k, v in tensors.items()}, self.folder / name)
+        save_tensors(self.folder / name, tensors)
 
     def save_json(self, name: str, value: Any) -> None:
         write_json(self.folder / name, value)
@@ -79,13 +77,8 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The folder that TINA_KIT_STORE names, or the user's cache folder."""
-        named = environment_path("TINA_KIT_STORE")
-        if named is not None:
-            return cls(Path(os.path.realpath(named)))
-        from platformdirs import user_cache_path
-
-        return cls(user_cache_path("tina-kit") / "store")
+        """The store in `cache_folder`."""
+        return cls(cache_folder())
 
     def folder(self, stage: str, key: str) -> Path:
         return self.root / stage / key

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from tina_kit.api import ByClass
+
 
 def epoch_batches(pool: Tensor, steps: int, size: int, random: torch.Generator) -> Tensor:
     """int64 `(steps, size)`: entries of `pool` in random order, each once an epoch."""
@@ -15,21 +17,13 @@ def epoch_batches(pool: Tensor, steps: int, size: int, random: torch.Generator) 
     return pool[order[: steps * size]].view(steps, size)
 
 
-def images_of_classes(labels: Tensor, classes: int) -> list[Tensor]:
-    """For each class the indices of its images."""
-    order = labels.argsort(stable=True)
-    counts = torch.bincount(labels, minlength=classes).tolist()
-    return list(order.split(counts))
-
-
 def place_in_class(labels: Tensor) -> Tensor:
     """int64 `(N,)`: the number of each image within its class, in an order that is drawn once and
     for all."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    order = order[labels[order].argsort(stable=True)]
-    counts = torch.bincount(labels)
+    images = ByClass(labels, selected=order)
     place = torch.empty_like(labels)
-    place[order] = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+    place[images.items] = torch.arange(len(labels)) - images.starts[labels[images.items]]
     return place
 
 

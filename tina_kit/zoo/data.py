@@ -9,8 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from tina_kit.api import Architecture
-from tina_kit.zoo.batches import images_of_classes
+from tina_kit.api import Architecture, ByClass
 
 KEPT = 1 << 29
 """Bytes of normalised images that are kept, rather than normalised again in every batch."""
@@ -55,9 +54,9 @@ class TaskData:
     device: torch.device
 
     @cached_property
-    def pools(self) -> list[Tensor]:
-        """For each class the indices of its images."""
-        return images_of_classes(self.labels, self.class_count)
+    def by_class(self) -> ByClass:
+        """The images of each class."""
+        return ByClass(self.labels, self.class_count)
 
     @cached_property
     def frozen_here(self) -> dict[str, Tensor]:
@@ -66,7 +65,7 @@ class TaskData:
 
     def images_of(self, task: Tensor) -> Tensor:
         """The indices of all images of a task `(C,)`, -1 where it has fewer classes."""
-        return torch.cat([self.pools[index] for index in task.tolist() if index >= 0])
+        return torch.cat([self.by_class.pools[index] for index in task.tolist() if index >= 0])
 
     def forward_many(self, vectors: Tensor, index: Tensor, classes: int) -> Tensor:
         """float32 `(M, P)` on `device`, int64 `(M, B)` → logits `(M, B, classes)`."""

@@ -69,8 +69,8 @@ def evaluate(
         for right in each(data, len(tasks), MODELS, count):
             counts.append(right)
             advance(len(right))
-    sizes = torch.tensor([len(pool) for pool in data.pools])
-    return Correct(torch.cat(counts), torch.where(tasks < 0, 0, sizes[tasks]))
+    total = torch.where(tasks < 0, 0, data.by_class.counts[tasks])
+    return Correct(torch.cat(counts), total)
 
 
 def _padded(pools: list[Tensor]) -> Tensor:

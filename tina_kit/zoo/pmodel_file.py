@@ -20,7 +20,14 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 import tina_kit
-from tina_kit.api import Architecture, TinaKitError, UserError, abridged, name_index
+from tina_kit.api import (
+    Architecture,
+    TinaKitError,
+    UserError,
+    abridged,
+    first_line,
+    name_index,
+)
 
 NAME, VERSION = "tina-kit p-Model", 1
 FORMAT = f"{NAME} {VERSION}"
@@ -78,7 +85,7 @@ def read(path: Path) -> tuple[Metadata, dict[str, Tensor]]:
     except (UserError, MemoryError):
         raise
     except Exception as error:  # a damaged file fails in any way
-        raise UserError(f"{path}: no p-Model can be read here: {_line(error)}") from None
+        raise UserError(f"{path}: no p-Model can be read here: {first_line(error)[:300]}") from None
     unfit = [repr(name) for name, tensor in state.items() if not _usable(name, tensor)]
     if unfit:
         raise UserError(
@@ -111,7 +118,7 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
     except _TooLarge as error:
         raise UserError(str(error)) from None
     except Exception as error:  # whatever strange options lead to
-        raise UserError(f"its architecture cannot be built: {_line(error)}") from None
+        raise UserError(f"its architecture cannot be built: {first_line(error)[:300]}") from None
     _check_fit(state, module.state_dict())
     module.load_state_dict(dict(state))
     return module
@@ -196,7 +203,3 @@ def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tina_kit.api import Conditioner, Images, UserError
+from tina_kit.api import ByClass, Conditioner, Images, UserError
 from tina_kit.pipeline.pictures import Pictures, kept_as_prompts
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
@@ -251,12 +251,10 @@ class Conditions:
         """int64 `(S,)` → float32 `(S, D)`: the first training image of each class, from which
         nothing learns (see `kept_as_prompts`). Embeds them unless a stage has embedded all."""
         pictures = self.encoder.pictures
-        labels = pictures.labels
-        order = labels.argsort(stable=True)
-        places = order[torch.searchsorted(labels[order], classes)]
+        first = ByClass(pictures.labels).take(classes, torch.zeros_like(classes))
         if self.images.cached:
-            return self.image_rows[places]
-        return self.encoder.ready.embed_images(pictures.read(places))
+            return self.image_rows[first]
+        return self.encoder.ready.embed_images(pictures.read(first))
 
     def of_tasks(self, tasks: Tensor) -> Tensor:
         """int64 `(T, C)` → float32 `(T, C, D)`, the padding prompt for absent classes."""
@@ -272,19 +270,17 @@ class Conditions:
         random = generator_for(seed, "image prompts")
         kept = kept_as_prompts(labels).nonzero().squeeze(1)
         order = kept[torch.randperm(len(kept), generator=random)]
-        order = order[labels[order].argsort(stable=True)]  # by class, at random within
-        counts = torch.bincount(labels[order], minlength=len(self.rows))
+        images = ByClass(labels, len(self.rows), order)
         named = tasks[tasks >= 0].unique()
-        if missing := [self.source.class_names[c] for c in named if not counts[c]]:
+        if missing := [self.source.class_names[c] for c in named if not images.counts[c]]:
             raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
-        first = counts.cumsum(0) - counts
-        pick = (torch.rand(tasks.shape, generator=random) * counts[tasks]).long()
-        several = counts[tasks].clamp(min=1)[..., None]  # an absent class may have none
-        place = first[tasks][..., None] + (pick[..., None] + torch.arange(count)) % several
-        rows = self.image_rows[order[place.clamp(max=len(order) - 1)]]  # (T, C, count, D)
+        first = images.places(tasks, torch.rand(tasks.shape, generator=random))
+        index = images.take(tasks[..., None], first[..., None] + torch.arange(count))
+        rows = self.image_rows[index]  # (T, C, count, D)
         if count == 1:
             rows = rows.squeeze(2)
         else:
+            several = images.counts[tasks].clamp(min=1)[..., None]
             there = (torch.arange(count) < several)[..., None].float()  # later ones are repeated
             share = there / there.sum(2, keepdim=True)
             length = (rows.norm(dim=-1, keepdim=True) * share).sum(2)
