@@ -89,7 +89,7 @@ def test_list_tells_the_owner_where_it_is_another_and_what_is_missing(run, guest
 def test_show_tells_all_there_is(run) -> None:
     told = json.loads(run("show", "generator", "tina-dit", "--json").stdout)
     options = {option["name"]: option for option in told["options"]}
-    assert told["file"].rpartition("/")[2].startswith("tina.py:")
+    assert told["file"].rpartition("/")[2].startswith("tina_dit.py:")
     assert told["paper"] == ["Section 4"]
     assert options["sampler"]["choices"] == ["ddpm", "ddim"] and options["sampler"]["at_generation"]
     assert options["hidden_size"]["bounds"] == ["≥ 1", "≤ 65536"]

@@ -78,11 +78,13 @@ def test_a_file_name_that_is_not_utf8_is_told(tmp_path: Path) -> None:
 
 
 def test_a_progress_bar_shows_a_label_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    from tina_kit.cli.progress import progress
+    from tina_kit.api import StepInfo
+    from tina_kit.pipeline.console import console
 
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with progress()(f"fit/[/red]{RAW}", 2, 0) as advance:
-        advance(1)
+    bar = console()
+    bar.step(StepInfo(f"fit/[/red]{RAW}", 1, 2))
+    bar.run_ended("done")
     told = capsys.readouterr().err
     assert "fit/[/red]" in told and "\x1b[2J" not in told and "\x9b" not in told

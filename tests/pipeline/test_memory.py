@@ -102,7 +102,7 @@ def test_a_run_that_needs_too_much_is_one_message(recipe: Path, tmp_path: Path, 
     sets = ["generators.tina-dit.hidden_size=65536", "generators.tina-dit.depth=1000"]
     words = [word for text in sets for word in ("--set", text)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tina_generators.base.TinaTransformer", lambda *_: torch_fails())
+        patch.setattr("tina_generators.tina.TinaTransformer", lambda *_: torch_fails())
         assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs"), *words]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert "fit/tina-dit: not enough memory (4.0 PiB requested)" in told

@@ -71,7 +71,7 @@ def test_the_quickstart_runs_with_a_package_that_is_installed_by_itself(tmp_path
     call("pip", "install", kit)
     printed, told = call(*run, code=2)
     assert not printed and told == (
-        f"error: {QUICKSTART}:19:17: generators.tina-dit.tokenizer.use: no tokenizer is called "
+        f"error: {QUICKSTART}:21:17: generators.tina-dit.tokenizer.use: no tokenizer is called "
         "'class-rows'; there is none: install the plugin that has it\n"
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import Sets, Strict, registry
+from tina_kit.cli.common import Sets, Strict, registry, user_paths
 from tina_kit.pipeline.console import log
 
 
@@ -17,13 +17,17 @@ def init(
         Path | None,
         typer.Argument(
             help="A folder that holds a folder of images for each class (or train/CLASS/ and "
-            "test/CLASS/). Without it, images are drawn."
+            "test/CLASS/). Without it, images are drawn.",
+            callback=user_paths,
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The new recipe (default: named after the folder of images)."
+            "--output",
+            "-o",
+            help="The new recipe (default: named after the folder of images).",
+            callback=user_paths,
         ),
     ] = None,
     set_: Sets = None,

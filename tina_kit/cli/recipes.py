@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
+from tina_kit.cli.common import user_paths
 
 app = typer.Typer(
     help="List the recipes that come with tina-kit, and copy them to edit.", rich_markup_mode=None
@@ -47,7 +48,9 @@ def copy(
     name: Annotated[
         str, typer.Argument(help="The name of a recipe.", autocompletion=complete.shipped)
     ],
-    folder: Annotated[Path, typer.Argument(help="Folder to copy it to.")] = Path("."),
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to copy it to.", callback=user_paths)
+    ] = Path("."),
 ) -> None:
     """Copy a recipe to edit it.
 

@@ -33,7 +33,10 @@ def shipped() -> Sequence[Shipped]:
 def recipe_file(path: Path) -> Path:
     """`path`, or where there is no such file the shipped recipe that it names: `quickstart`,
     `paper/table1`, `table1`, with or without `.yaml` and `recipes/` before it."""
-    if path.exists() and not path.is_dir():
+    try:
+        if path.exists() and not path.is_dir():
+            return path
+    except OSError:  # as of a name that is too long
         return path
     found = _named(path)
     return path if found is None else found.path
@@ -48,7 +51,10 @@ def shipped_recipe(name: str) -> Shipped:
 
 
 def suggestion(path: Path) -> str:
-    """Which shipped recipe may have been meant, to follow "there is no PATH"."""
+    """Which shipped recipe may have been meant, to follow "there is no PATH"; "" for a path that
+    cannot name one."""
+    if path.is_absolute() or path.suffix not in ("", ".yaml"):
+        return ""
     known = {each.name.rpartition("/")[2]: each.name for each in shipped()}
     close = get_close_matches(path.stem, known, n=1)
     if close:

@@ -60,7 +60,7 @@ def _content(path: Path, limit: int, named_at: Where | None) -> bytes:
     except (OSError, FileProblem) as error:
         problem = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
     if problem and named_at is None:
-        raise UserError(problem + ("" if path.exists() else suggestion(path)))
+        raise UserError(problem + (suggestion(path) if problem.startswith("there is no") else ""))
     where = named_at or Where(str(path), 1, 1, path.parent)
     if len(data) > limit:
         problem = f"a recipe and all that it extends must not exceed {LARGEST // 1024} KiB"
