@@ -10,17 +10,16 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from tina_kit.api import Options
+from tina_kit.api import Options, Unit
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class CNNOptions(Options):
-    widths: tuple[Width, Width] = Field(
+    widths: Annotated[tuple[Width, Width], Unit("channels")] = Field(
         (16, 32),
         description="channels of the two convolutions. The paper's CNN-5K: 16 and 32; for its "
         "CNN-14K it gives none, 32 and 44 make 13,986 parameters for ten classes",
-        json_schema_extra={"unit": "channels"},
     )
 
 
@@ -98,12 +97,11 @@ class TimmOptions(Options):
     train_backbone: bool = Field(
         True, description="false: the generic model trains its classifier alone"
     )
-    image_size: int | None = Field(
+    image_size: Annotated[int | None, Unit("pixels")] = Field(
         None,
         ge=1,
         le=4096,
         description="side that images are resized to; by default the model's own",
-        json_schema_extra={"unit": "pixels"},
     )
 
     def without_effect(self) -> Mapping[str, str]:

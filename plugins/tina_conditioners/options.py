@@ -5,31 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from tina_kit.api import Options, Part, aside, part
+from tina_kit.api import Aside, ComponentSpec, Nested, Options, Unit
 
 MINI = "mini-clip"
 """The configuration of an open_clip model that comes with the kit."""
 
 
 class HashedNgramsOptions(Options):
-    width: int = Field(
-        256,
-        ge=8,
-        le=65_536,
-        description="of the embeddings",
-        json_schema_extra={"unit": "dimensions"},
+    width: Annotated[int, Unit("dimensions")] = Field(
+        256, ge=8, le=65_536, description="of the embeddings"
     )
-    letters: int = Field(
-        3,
-        ge=1,
-        le=100,
-        description="length of the letter n-grams beside whole words",
-        json_schema_extra={"unit": "letters"},
+    letters: Annotated[int, Unit("letters")] = Field(
+        3, ge=1, le=100, description="length of the letter n-grams beside whole words"
     )
 
 
@@ -40,7 +32,9 @@ class SentenceTransformerOptions(Options):
         "recipe); the default is a Python package",
     )
     template: str = Field("{}", pattern=r"\{\}", description="{} stands for the prompt")
-    offline: bool = aside(True, description="use only models that are on this machine")
+    offline: Annotated[bool, Aside()] = Field(
+        True, description="use only models that are on this machine"
+    )
 
 
 class EmbeddingTableOptions(Options):
@@ -123,19 +117,11 @@ class MiniClipOptions(OpenClipOptions):
         description="train: on the data set's training images and class names; pretrained (give "
         "checkpoint), or random",
     )
-    steps: int = Field(
-        1500,
-        gt=0,
-        le=1_000_000_000,
-        description="of training; defaults suit Caltech-101",
-        json_schema_extra={"unit": "steps"},
+    steps: Annotated[int, Unit("steps")] = Field(
+        1500, gt=0, le=1_000_000_000, description="of training; defaults suit Caltech-101"
     )
-    batch_size: int = Field(
-        256,
-        gt=1,
-        le=65_536,
-        description="images in a step of training",
-        json_schema_extra={"unit": "images"},
+    batch_size: Annotated[int, Unit("images")] = Field(
+        256, gt=1, le=65_536, description="images in a step of training"
     )
     learning_rate: float = Field(2e-3, gt=0, description="of AdamW, at its peak")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
@@ -147,7 +133,7 @@ class MiniClipOptions(OpenClipOptions):
 
 
 class DescriptionsOptions(Options):
-    model_config = ConfigDict(json_schema_extra={"beside": {"dataset": "caltech101"}})
+    beside: ClassVar[Mapping[str, str]] = {"dataset": "caltech101"}
 
     file: Path | None = Field(None, description=".yaml of `class name: sentence`")
     set: str | None = Field(
@@ -155,7 +141,9 @@ class DescriptionsOptions(Options):
         description="descriptions that come with the kit, in place of `file`",
         examples=["caltech101"],
     )
-    text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")
+    text: Annotated[ComponentSpec, Nested("conditioner")] = Field(
+        ComponentSpec(use="sentence-transformer"), description="embeds the sentences"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> DescriptionsOptions:
@@ -171,7 +159,7 @@ class LlmDescriptionsOptions(Options):
         pattern=r"^https?://[!-~]+$",
         description="base URL of an OpenAI-compatible API, which has /chat/completions",
     )
-    key_variable: str | None = aside(
+    key_variable: Annotated[str | None, Aside()] = Field(
         "OPENAI_API_KEY",
         pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$",
         description="environment variable that holds the API key, named *_API_KEY; null where no "
@@ -183,38 +171,30 @@ class LlmDescriptionsOptions(Options):
         pattern=r"\{\}",
         description="{} stands for the class name",
     )
-    words: int = Field(
-        40,
-        ge=1,
-        le=1000,
-        description="longer answers are refused",
-        json_schema_extra={"unit": "words"},
+    words: Annotated[int, Unit("words")] = Field(
+        40, ge=1, le=1000, description="longer answers are refused"
     )
     temperature: float | None = Field(
         0.0, ge=0, description="of the language model; null leaves it to the endpoint"
     )
-    timeout: float = aside(
+    timeout: Annotated[float, Unit("seconds"), Aside()] = Field(
         60.0,
         gt=0,
         le=3600,
         description="longest time from sending a request to the end of its answer",
-        json_schema_extra={"unit": "seconds"},
     )
-    retries: int = aside(
-        5,
-        ge=0,
-        le=100,
-        description="further attempts after a failed or refused answer",
-        json_schema_extra={"unit": "attempts"},
+    retries: Annotated[int, Unit("attempts"), Aside()] = Field(
+        5, ge=0, le=100, description="further attempts after a failed or refused answer"
     )
-    backoff: float = aside(
+    backoff: Annotated[float, Unit("seconds"), Aside()] = Field(
         1.0,
         ge=0,
         le=600,
         description="pause before the first retry; doubled for every further one, up to 600",
-        json_schema_extra={"unit": "seconds"},
     )
-    text: Part = part("conditioner", "sentence-transformer", "embeds the sentences")
+    text: Annotated[ComponentSpec, Nested("conditioner")] = Field(
+        ComponentSpec(use="sentence-transformer"), description="embeds the sentences"
+    )
 
     @field_validator("endpoint")
     @classmethod

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from tina_kit.api import Options, Part, TaskOptions, aside, part
+from tina_kit.api import Aside, ComponentSpec, Nested, Options, TaskOptions, Unit
 
 
 class ShapesOptions(Options):
-    train: int = Field(
-        100,
-        ge=1,
-        le=100_000,
-        description="training images of a class",
-        json_schema_extra={"unit": "images per class"},
+    train: Annotated[int, Unit("images per class")] = Field(
+        100, ge=1, le=100_000, description="training images of a class"
     )
-    test: int = Field(
-        50,
-        ge=1,
-        le=100_000,
-        description="test images of a class",
-        json_schema_extra={"unit": "images per class"},
+    test: Annotated[int, Unit("images per class")] = Field(
+        50, ge=1, le=100_000, description="test images of a class"
     )
-    noise: float = Field(
-        0.03,
-        ge=0,
-        description="standard deviation of the pixel noise, of 1",
-        json_schema_extra={"unit": "share of the pixel range"},
+    noise: Annotated[float, Unit("share of the pixel range")] = Field(
+        0.03, ge=0, description="standard deviation of the pixel noise, of 1"
     )
     seed: int = Field(0, ge=0, lt=2**30, description="of the drawing")
 
@@ -38,28 +27,23 @@ class ShapesOptions(Options):
 class ImageFilesOptions(Options):
     """What every data set of image files can be asked."""
 
-    size: int = Field(
-        32,
-        ge=8,
-        le=4096,
-        description="images are resized and cropped to size × size",
-        json_schema_extra={"unit": "pixels"},
+    size: Annotated[int, Unit("pixels")] = Field(
+        32, ge=8, le=4096, description="images are resized and cropped to size × size"
     )
-    test_fraction: float = Field(
+    test_fraction: Annotated[float, Unit("share of the images")] = Field(
         0.2,
         gt=0,
         lt=1,
         description="of each class, where the files are not split (Section 5.1: 8:2)",
-        json_schema_extra={"unit": "share of the images"},
     )
     split_seed: int = Field(
         0, ge=0, lt=2**30, description="of the split, where the files are not split"
     )
     # In no key by themselves: the fingerprint says which images are read.
-    exclude: tuple[str, ...] = aside(
+    exclude: Annotated[tuple[str, ...], Aside()] = Field(
         (), description="folders to leave out: CLASS, or CLASS/FOLDER for a folder below a class's"
     )
-    skip_damaged: bool = aside(
+    skip_damaged: Annotated[bool, Aside()] = Field(
         False,
         description="leave out images that cannot be read, and count them in the run folder, "
         "instead of refusing them",
@@ -97,16 +81,14 @@ class CifarOptions(Options):
     root: Path | None = Field(
         None, description="folder that holds the archive's folder; by default $TINA_KIT_DATA"
     )
-    download: bool = aside(False, description="fetch what is missing, as torchvision does")
-    verify: bool = aside(
+    download: Annotated[bool, Aside()] = Field(
+        False, description="fetch what is missing, as torchvision does"
+    )
+    verify: Annotated[bool, Aside()] = Field(
         False, description="refuse files whose md5 is not that of the published archive"
     )
-    size: int = Field(
-        32,
-        ge=8,
-        le=4096,
-        description="images are resized to size × size",
-        json_schema_extra={"unit": "pixels"},
+    size: Annotated[int, Unit("pixels")] = Field(
+        32, ge=8, le=4096, description="images are resized to size × size"
     )
 
 
@@ -130,28 +112,20 @@ class SuperclassMixOptions(TaskOptions):
 
 
 class UnseenClassesOptions(TaskOptions):
-    model_config = ConfigDict(json_schema_extra={"beside": {"generators": "tina-dit"}})
+    beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
 
-    seen: float = Field(
-        0.5,
-        gt=0,
-        description="classes of the first shard: a share below 1, or how many",
-        json_schema_extra={"unit": "classes, or their share"},
+    seen: Annotated[float, Unit("classes, or their share")] = Field(
+        0.5, gt=0, description="classes of the first shard: a share below 1, or how many"
     )
-    shares: tuple[int, ...] = Field(
-        (0, 20, 40, 60, 100),
-        description="percent of unseen classes in the tasks of a test split",
-        json_schema_extra={"unit": "percent of the classes"},
+    shares: Annotated[tuple[int, ...], Unit("percent of the classes")] = Field(
+        (0, 20, 40, 60, 100), description="percent of unseen classes in the tasks of a test split"
     )
-    tests: int = Field(
-        150,
-        ge=1,
-        le=100_000,
-        description="tasks of each test split",
-        json_schema_extra={"unit": "tasks"},
+    tests: Annotated[int, Unit("tasks")] = Field(
+        150, ge=1, le=100_000, description="tasks of each test split"
     )
-    similarity: Part = part(
-        "conditioner", "hashed-ngrams", "embeds the names: similar classes go to different shards"
+    similarity: Annotated[ComponentSpec, Nested("conditioner")] = Field(
+        ComponentSpec(use="hashed-ngrams"),
+        description="embeds the names: similar classes go to different shards",
     )
     protocol: Literal["paper", "generic-saw-all"] = Field(
         "paper",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tina_kit.api import Options, Part, at_generation, part, parts, row
+from tina_kit.api import AtGeneration, ComponentSpec, Nested, Options, Row, Unit
 
 
 class GenericOptions(Options):
@@ -31,33 +31,21 @@ class TransformerOptions(Options):
     """What Tina and its relatives share. The defaults are the paper's (Section 5.1 and its
     appendix), the `examples` those of a small one, which learns in minutes."""
 
-    hidden_size: int = Field(
-        2048,
-        ge=1,
-        le=65_536,
-        examples=[128],
-        description="width of the transformer",
-        json_schema_extra={"unit": "dimensions"},
+    hidden_size: Annotated[int, Unit("dimensions")] = Field(
+        2048, ge=1, le=65_536, examples=[128], description="width of the transformer"
     )
-    depth: int = Field(
-        12,
-        ge=1,
-        le=1000,
-        examples=[3],
-        description="transformer blocks",
-        json_schema_extra={"unit": "blocks"},
+    depth: Annotated[int, Unit("blocks")] = Field(
+        12, ge=1, le=1000, examples=[3], description="transformer blocks"
     )
-    heads: int = Field(
-        16,
-        ge=1,
-        le=65_536,
-        examples=[4],
-        description="attention heads; must divide hidden_size",
-        json_schema_extra={"unit": "heads"},
+    heads: Annotated[int, Unit("heads")] = Field(
+        16, ge=1, le=65_536, examples=[4], description="attention heads; must divide hidden_size"
     )
-    tokenizer: Part = part("tokenizer", "layer-chunks", "cuts parameter vectors into tokens")
-    augmentations: tuple[Part, ...] = parts(
-        "augmentation", "classifier-permutation", description="of each pair, afresh in each step"
+    tokenizer: Annotated[ComponentSpec, Nested("tokenizer")] = Field(
+        ComponentSpec(use="layer-chunks"), description="cuts parameter vectors into tokens"
+    )
+    augmentations: Annotated[tuple[ComponentSpec, ...], Nested("augmentation")] = Field(
+        (ComponentSpec(use="classifier-permutation"),),
+        description="of each pair, afresh in each step",
     )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",
@@ -77,46 +65,35 @@ class TransformerOptions(Options):
     merge: Literal["none", "mean"] = Field(
         "none", description="mean: every class is told the mean of the task's prompts (Table 3)"
     )
-    tasks: int | None = Field(
+    tasks: Annotated[int | None, Unit("tasks")] = Field(
         None,
         ge=1,
         le=1_000_000,
         description="only the zoo's first so many ID tasks; all of them by default",
-        json_schema_extra={"unit": "tasks"},
     )
-    inherit: str | None = row(
-        "generator", "another Tina of the recipe to start from, of any size (Section 4.4)"
+    inherit: Annotated[str | None, Row("generator")] = Field(
+        None, description="another Tina of the recipe to start from, of any size (Section 4.4)"
     )
     inherit_file: Path | None = Field(
         None, description="a checkpoint of G.pt or GPT-2 to start from (Section 4.4)"
     )
-    inherit_heads: int = Field(
+    inherit_heads: Annotated[int, Unit("heads")] = Field(
         16,
         ge=1,
         le=65_536,
         description="attention heads of inherit_file, which does not tell; G.pt's are 16",
-        json_schema_extra={"unit": "heads"},
     )
 
-    steps: int = Field(
-        100_000,
-        ge=1,
-        le=1_000_000_000,
-        examples=[600],
-        description="training steps",
-        json_schema_extra={"unit": "steps"},
+    steps: Annotated[int, Unit("steps")] = Field(
+        100_000, ge=1, le=1_000_000_000, examples=[600], description="training steps"
     )
-    batch_size: int = Field(
-        64, ge=1, le=1_000_000, description="pairs in a step", json_schema_extra={"unit": "pairs"}
+    batch_size: Annotated[int, Unit("pairs")] = Field(
+        64, ge=1, le=1_000_000, description="pairs in a step"
     )
     learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="at its peak")
     weight_decay: float = Field(0.0, ge=0, description="decoupled")
-    warmup: float = Field(
-        0.01,
-        ge=0,
-        lt=1,
-        description="part of the steps with a rising rate",
-        json_schema_extra={"unit": "share of the steps"},
+    warmup: Annotated[float, Unit("share of the steps")] = Field(
+        0.01, ge=0, lt=1, description="part of the steps with a rising rate"
     )
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
     clip: float = Field(0.1, gt=0, examples=[1.0], description="largest norm of the gradient")
@@ -137,34 +114,24 @@ class TransformerOptions(Options):
 class TinaDiTOptions(TransformerOptions):
     """The paper's diffusion process; the sampler and guidance can change without training again."""
 
-    diffusion_steps: int = Field(
-        1000,
-        ge=1,
-        le=1_000_000,
-        description="J, noise levels in training",
-        json_schema_extra={"unit": "noise levels"},
+    diffusion_steps: Annotated[int, Unit("noise levels")] = Field(
+        1000, ge=1, le=1_000_000, description="J, noise levels in training"
     )
-    drop_condition: float = Field(
+    drop_condition: Annotated[float, Unit("share of the pairs")] = Field(
         0.0,
         ge=0,
         lt=1,
         description="part of the pairs that are trained on without their prompts, for guidance",
-        json_schema_extra={"unit": "share of the pairs"},
     )
-    sampler: Literal["ddpm", "ddim"] = at_generation(
+    sampler: Annotated[Literal["ddpm", "ddim"], AtGeneration()] = Field(
         "ddpm",
         examples=["ddim"],
         description="with or without fresh noise; in one step both are the same",
     )
-    sampling_steps: int = at_generation(
-        1000,
-        ge=1,
-        le=1_000_000,
-        examples=[1],
-        description="at most diffusion_steps",
-        json_schema_extra={"unit": "steps"},
+    sampling_steps: Annotated[int, Unit("steps"), AtGeneration()] = Field(
+        1000, ge=1, le=1_000_000, examples=[1], description="at most diffusion_steps"
     )
-    guidance: float = at_generation(
+    guidance: Annotated[float, AtGeneration()] = Field(
         1.0,
         ge=0,
         description="strength of the prompts (Ho and Salimans 2022): 1 is off, above 1 follows "

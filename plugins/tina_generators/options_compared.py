@@ -2,85 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from tina_kit.api import Options
+from tina_kit.api import Options, Unit
 
 
 class _ExpertOptions(Options):
-    experts: int = Field(
+    experts: Annotated[int, Unit("experts")] = Field(
         2,
         ge=2,
         le=10_000,
         description="fine-tuned from the generic model, each on its shard of the classes; a shard "
         "is a run of them in the data set's order",
-        json_schema_extra={"unit": "experts"},
     )
-    expert_epochs: float = Field(
-        5,
-        gt=0,
-        le=1_000_000,
-        description="passes over a shard's images",
-        json_schema_extra={"unit": "epochs"},
+    expert_epochs: Annotated[float, Unit("epochs")] = Field(
+        5, gt=0, le=1_000_000, description="passes over a shard's images"
     )
 
 
 class TaperMixerOptions(_ExpertOptions):
     """The defaults are the paper's where it gives them: experts and both numbers of epochs."""
 
-    hidden_size: int = Field(
-        256,
-        ge=1,
-        le=65_536,
-        description="width of the mixer's one hidden layer",
-        json_schema_extra={"unit": "dimensions"},
+    hidden_size: Annotated[int, Unit("dimensions")] = Field(
+        256, ge=1, le=65_536, description="width of the mixer's one hidden layer"
     )
-    epochs: int = Field(
-        5,
-        ge=1,
-        le=1_000_000,
-        description="passes over the ID tasks",
-        json_schema_extra={"unit": "epochs"},
+    epochs: Annotated[int, Unit("epochs")] = Field(
+        5, ge=1, le=1_000_000, description="passes over the ID tasks"
     )
-    tasks_per_step: int = Field(
-        10,
-        ge=1,
-        le=1_000_000,
-        description="ID tasks in a step",
-        json_schema_extra={"unit": "tasks"},
+    tasks_per_step: Annotated[int, Unit("tasks")] = Field(
+        10, ge=1, le=1_000_000, description="ID tasks in a step"
     )
-    batch_size: int = Field(
-        64,
-        ge=1,
-        le=1_000_000,
-        description="training images of each of them",
-        json_schema_extra={"unit": "images per task"},
+    batch_size: Annotated[int, Unit("images per task")] = Field(
+        64, ge=1, le=1_000_000, description="training images of each of them"
     )
     learning_rate: float = Field(1e-3, gt=0, description="at its peak")
 
 
 class TaperOptions(_ExpertOptions):
-    steps: int = Field(
-        50,
-        ge=1,
-        le=1_000_000_000,
-        description="training steps of each task's mixing weights",
-        json_schema_extra={"unit": "steps"},
+    steps: Annotated[int, Unit("steps")] = Field(
+        50, ge=1, le=1_000_000_000, description="training steps of each task's mixing weights"
     )
-    batch_size: int = Field(
-        32,
-        ge=1,
-        le=1_000_000,
-        description="training images of a task in a step",
-        json_schema_extra={"unit": "images per task"},
+    batch_size: Annotated[int, Unit("images per task")] = Field(
+        32, ge=1, le=1_000_000, description="training images of a task in a step"
     )
     learning_rate: float = Field(0.1, gt=0, description="at its peak")
-    shard: int = Field(
-        100,
-        ge=1,
-        le=1_000_000,
-        description="ID tasks that learn side by side",
-        json_schema_extra={"unit": "tasks"},
+    shard: Annotated[int, Unit("tasks")] = Field(
+        100, ge=1, le=1_000_000, description="ID tasks that learn side by side"
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from tina_kit.api import Options, Part, part
+from tina_kit.api import ComponentSpec, Nested, Options, Unit
 from tina_studies.checks import Dotted, Finite, Once, Overrides, Scalars, Some, Variants, within
 
 Names = Annotated[tuple[str, ...], Once]
@@ -28,10 +28,8 @@ class StudyOptions(Options):
     versus: str | None = Field(
         None, description="a row of the table, or a curve, that all others are compared with"
     )
-    published: dict[str, dict[str, float]] = Field(
-        {},
-        description="row → column → the paper's p-Acc in percent, printed beside ours",
-        json_schema_extra={"unit": "percent"},
+    published: Annotated[dict[str, dict[str, float]], Unit("percent")] = Field(
+        {}, description="row → column → the paper's p-Acc in percent, printed beside ours"
     )
 
 
@@ -103,39 +101,32 @@ class ClassCountsOptions(StudyOptions):
         "p-Acc by number of classes (Figure 6b)", description="of the table and the plot"
     )
     x_label: str = Field("classes of a task", description="of the x axis")
-    counts: Annotated[tuple[int, ...], Some, Once, within(2)] = Field(
-        description="how many classes the tasks have",
-        examples=[[2, 5, 10]],
-        json_schema_extra={"unit": "classes"},
+    counts: Annotated[Annotated[tuple[int, ...], Some, Once, within(2)], Unit("classes")] = Field(
+        description="how many classes the tasks have", examples=[[2, 5, 10]]
     )
 
 
 class UnseenClassesOptions(StudyOptions):
-    model_config = ConfigDict(
-        json_schema_extra={"beside": {"tasks": "unseen-classes", "generators": "tina-dit"}}
-    )
+    beside: ClassVar[Mapping[str, str]] = {"tasks": "unseen-classes", "generators": "tina-dit"}
 
     title: str = Field(
         "p-Acc by share of unseen classes (Table 2)", description="of the table and the plot"
     )
     x_label: str = Field("unseen classes of a task (%)", description="of the x axis")
-    shares: Annotated[tuple[int, ...], Some, Once, within(0, 100)] = Field(
+    shares: Annotated[
+        Annotated[tuple[int, ...], Some, Once, within(0, 100)], Unit("percent of the classes")
+    ] = Field(
         (0, 20, 40, 60, 100),
         description="in percent; the task sampler must have a split 'unseen N%' for each",
-        json_schema_extra={"unit": "percent of the classes"},
     )
 
 
 class SentencePromptsOptions(StudyOptions):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "beside": {
-                "dataset": "caltech101",
-                "conditioner": "sentence-transformer",
-                "generators": "tina-dit",
-            }
-        }
-    )
+    beside: ClassVar[Mapping[str, str]] = {
+        "dataset": "caltech101",
+        "conditioner": "sentence-transformer",
+        "generators": "tina-dit",
+    }
 
     title: str = Field(
         "Class names and sentences as prompts (Figure 6c)", description="of the table and the plot"
@@ -144,13 +135,13 @@ class SentencePromptsOptions(StudyOptions):
     versus: str | None = Field(
         "class names", description="class names or sentences, that the other is compared with"
     )
-    sentences: Part = part("conditioner", "descriptions", "embeds a sentence for each class name")
+    sentences: Annotated[ComponentSpec, Nested("conditioner")] = Field(
+        ComponentSpec(use="descriptions"), description="embeds a sentence for each class name"
+    )
 
 
 class ImagePromptsOptions(StudyOptions):
-    model_config = ConfigDict(
-        json_schema_extra={"beside": {"conditioner": "mini-clip", "generators": "tina-dit"}}
-    )
+    beside: ClassVar[Mapping[str, str]] = {"conditioner": "mini-clip", "generators": "tina-dit"}
 
     title: str = Field("Images as prompts (Figure 6a)", description="of the table and the plot")
     x_label: str = Field(
@@ -164,11 +155,12 @@ class ImagePromptsOptions(StudyOptions):
         description="text prompts, image prompts or image prompts, mean of N, as the rows are "
         "called",
     )
-    images: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Some, Once] = Field(
+    images: Annotated[
+        Annotated[tuple[Annotated[int, Field(ge=1)], ...], Some, Once], Unit("images per class")
+    ] = Field(
         (1,),
         description="images of a class, of whose embeddings the mean is its prompt; a row for each "
         "number",
-        json_schema_extra={"unit": "images per class"},
     )
     few_shot: dict[str, str] = Field(
         {},
@@ -197,7 +189,7 @@ class ImagePromptsOptions(StudyOptions):
 
 
 class TrainingCurvesOptions(StudyOptions):
-    model_config = ConfigDict(json_schema_extra={"beside": {"generators": "tina-dit"}})
+    beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
 
     title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
     x_label: str = Field("step", description="of the x axis")

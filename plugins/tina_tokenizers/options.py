@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from tina_kit.api import Options
+from tina_kit.api import Options, Unit
 
 
 class LayerChunksOptions(Options):
-    size: int = Field(
-        576,
-        ge=1,
-        le=1_000_000_000,
-        description="the most entries of a token (Section 5.1: 576)",
-        json_schema_extra={"unit": "entries"},
+    size: Annotated[int, Unit("entries")] = Field(
+        576, ge=1, le=1_000_000_000, description="the most entries of a token (Section 5.1: 576)"
     )
 
 
 class ClassRowsOptions(Options):
-    size: int = Field(
+    size: Annotated[int, Unit("entries")] = Field(
         576,
         ge=1,
         le=1_000_000_000,
         description="the most entries of a token of the other layers, where there are any",
-        json_schema_extra={"unit": "entries"},
     )

@@ -122,11 +122,16 @@ def test_show_tells_units_paper_and_what_must_be_given(run, tmp_path: Path) -> N
     file.write_text(
         PART.replace(
             "    pass\n\nclass Dots",
-            "    seconds: float = Field(json_schema_extra={'unit': 's'}, description='to wait')\n"
+            "    seconds: Annotated[float, Unit('s')] = Field(description='to wait')\n"
             "    root: Path = Field(description='a folder')\n\nclass Dots",
         )
         .replace('"Dots."', '"Dots (Section 4.2, Figures 4a and 5)."')
-        .replace("\n\n", "\nfrom pathlib import Path\nfrom pydantic import Field\n\n", 1)
+        .replace(
+            "\n\n",
+            "\nfrom pathlib import Path\nfrom typing import Annotated\nfrom pydantic import Field\n"
+            "from tina_kit.api import Unit\n\n",
+            1,
+        )
     )
     text = run("show", "dataset", "dots", "--plugin", file).stdout
     assert "seconds: float (s), required\n      to wait\n" in text

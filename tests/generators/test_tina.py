@@ -16,7 +16,7 @@ from tina_generators.tina_dit import TinaDiT
 from tina_tokenizers.options import LayerChunksOptions
 from tina_tokenizers.tokenizers import LayerChunks
 
-from tina_kit.api import Request, Step, UserError
+from tina_kit.api import FieldFacts, Request, Step, UserError
 
 BOTH = ("class-rows", "layer-chunks")
 
@@ -290,7 +290,7 @@ def test_what_fit_does_not_look_at_is_marked() -> None:
     marked = {
         name
         for name, field in TinaDiTOptions.model_fields.items()
-        if (field.json_schema_extra or {}).get("generation")
+        if FieldFacts.of(field).at_generation
     }
     assert marked == {"sampler", "sampling_steps", "guidance"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tina_kit.api import Part, UserError
+from tina_kit.api import ComponentSpec, UserError
 from tina_kit.plugins import discover
 from tina_kit.recipe import Recipe, load_recipe
 
@@ -72,7 +72,7 @@ def test_a_resolved_recipe_says_the_same_again(load) -> None:
 def test_a_parts_options_hold_what_the_recipe_nests_in_it(load) -> None:
     text = GOOD.replace("size: 100}", "size: 100}\n    augmentations: [neuron-permutation]")
     options = load(text).generators[1].part.build().options
-    assert options.tokenizer == Part(use="tina-kit/class-rows", size=100)
+    assert options.tokenizer == ComponentSpec(use="tina-kit/class-rows", size=100)
     assert [part.use for part in options.augmentations] == ["tina-kit/neuron-permutation"]
     defaults = load(GOOD.replace("    tokenizer: {use: class-rows, size: 100}\n", ""))
     assert defaults.generators[1].part.options.tokenizer.settings == {"size": 576}

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel, Field
 
-from tina_kit.api import Options, TrainingOptions, aside, at_generation
+from tina_kit.api import (
+    Aside,
+    AtGeneration,
+    ComponentSpec,
+    FieldFacts,
+    Nested,
+    Options,
+    Row,
+    TrainingOptions,
+    Unit,
+)
 from tina_kit.api.component import import_attribute
 from tina_kit.plugins import discover
 from tina_kit.recipe.explain import explained
@@ -42,15 +52,18 @@ def unitless(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from unitless(field.annotation, f"{prefix}{name}.")
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        if numeric(field.annotation) and name not in DIMENSIONLESS and not extra.get("unit"):
+        if (
+            numeric(field.annotation)
+            and name not in DIMENSIONLESS
+            and not FieldFacts.of(field).unit
+        ):
             yield f"{prefix}{name}"
 
 
 @pytest.mark.parametrize("entry", OWN, ids=lambda e: f"{e.component.kind}-{e.component.name}")
 def test_a_number_has_a_unit(entry) -> None:
     assert not list(unitless(import_attribute(entry.component.options))), (
-        'say it, Field(..., json_schema_extra={"unit": "pixels"}), or add the name to DIMENSIONLESS'
+        'say it, Annotated[int, Unit("pixels")], or add the name to DIMENSIONLESS'
     )
 
 
@@ -60,7 +73,7 @@ def test_the_recipes_own_numbers_have_units() -> None:
 
 def test_a_number_without_a_unit_is_found() -> None:
     class Inner(Options):
-        wait: float = Field(1.0, json_schema_extra={"unit": "seconds"})
+        wait: Annotated[float, Unit("seconds")] = Field(1.0)
         length: int | None = None
 
     class Outer(Options):
@@ -79,12 +92,22 @@ def test_no_name_is_listed_in_vain() -> None:
     assert {name for model in models for name in model.model_fields} >= DIMENSIONLESS
 
 
-def test_every_way_to_declare_an_option_takes_a_unit() -> None:
-    extra = {"unit": "seconds"}
-    for way, mark in ((at_generation, "generation"), (aside, "aside")):
-        field = way(1.0, gt=0, json_schema_extra=extra)
-        assert field.json_schema_extra == {"unit": "seconds", mark: True}
-    assert extra == {"unit": "seconds"}
+def test_a_field_says_everything_beside_its_type() -> None:
+    class Told(Options):
+        steps: Annotated[int, Unit("steps"), AtGeneration()] = Field(3, ge=1)
+        retries: Annotated[int, Aside()] = 2
+        text: Annotated[ComponentSpec, Nested("conditioner")] = ComponentSpec(use="open-clip")
+        start: Annotated[str | None, Row("generator")] = None
+        plain: int = 0
+
+    facts = {name: FieldFacts.of(field) for name, field in Told.model_fields.items()}
+    assert facts["steps"] == FieldFacts(unit="steps", at_generation=True)
+    assert facts["retries"] == FieldFacts(aside=True)
+    assert facts["text"] == FieldFacts(nested="conditioner")
+    assert facts["start"] == FieldFacts(row="generator")
+    assert facts["plain"] == FieldFacts()
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        Told(steps=0)
 
 
 def test_show_and_schema_tell_the_unit() -> None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 UNCHECKED = {"effects": "unchecked"}
 """The context of a validation that lets options stand which have no effect."""
@@ -15,11 +24,11 @@ UNCHECKED = {"effects": "unchecked"}
 class Options(BaseModel):
     """Base of every component's options: frozen, unknown keys refused.
 
-    A field's unit is said in one way, `Field(..., json_schema_extra={"unit": "pixels"})`, and so it
-    is with `at_generation` and `aside`; `tina-kit show` and `tina-kit schema` tell it.
-    What else an example needs in the recipe, as images for prompts need a conditioner that takes
-    them, `model_config = ConfigDict(json_schema_extra={"beside": {"conditioner": "mini-clip"}})`
-    says: key → component.
+    What a field says beyond its type stands beside it: `Annotated[int, Unit("pixels")]`; see
+    `Unit`, `Nested`, `Row`, `AtGeneration` and `Aside`. `tina-kit show` and `tina-kit schema` tell
+    it.
+    `beside` says what else an example needs in the recipe, as images for prompts need a conditioner
+    that takes them: key of the recipe → component.
     Fields of type `pathlib.Path` are left out of cache keys (a path is not a result); a part that
     reads files names them in its `files()`. In a recipe they are relative to the recipe's folder,
     `~` is expanded, and what they name must exist; the part gets them absolute. So it is with lists
@@ -29,6 +38,7 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    beside: ClassVar[Mapping[str, str]] = {}
 
     def without_effect(self) -> Mapping[str, str]:
         """Options that no result depends on as long as another one has its value → that other
@@ -57,8 +67,8 @@ def no_effect(options: Options, reason: str) -> str:
     return f"{told}; leave it out"
 
 
-class Part(BaseModel):
-    """A nested component in a recipe: `{use: NAME, option: value, ...}`."""
+class ComponentSpec(BaseModel):
+    """A component as a recipe names it: `{use: NAME, option: value, ...}`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     use: str
@@ -69,99 +79,116 @@ class Part(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-def part(kind: str, use: str, description: str = "") -> Any:
-    """An options field that holds one nested component of `kind`.
+# What a field says of itself beyond its type: `steps: Annotated[int, Unit("steps")] = Field(100)`.
 
-    The built component arrives as the keyword argument of the field's name.
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a number, or of the numbers in a list or mapping. name: in the plural."""
+
+    name: str
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> Any:
+        return {**handler(core), "unit": self.name}
+
+
+@dataclass(frozen=True)
+class Nested:
+    """The field holds a component (`ComponentSpec`) or several (`tuple[ComponentSpec, ...]`), which
+    arrive built, as the keyword argument of the field's name. kind: of the component."""
+
+    kind: str
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> Any:
+        return {**handler(core), "kind": self.kind}
+
+
+@dataclass(frozen=True)
+class Row:
+    """The field (`str | None`) names another row of the recipe's list of components of a kind. The
+    folder that the other one was saved to arrives as `Context.inherited[field]`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class AtGeneration:
+    """`fit` does not look at the field: another value needs no new training."""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The field changes no result, only how it is obtained: it is left out of cache keys."""
+
+
+@dataclass(frozen=True)
+class FieldFacts:
+    """What a field says of itself; see `Unit`, `Nested`, `Row`, `AtGeneration` and `Aside`.
+
+    unit, nested, row: the name or kind, None where it says nothing; at_generation, aside: whether
+    it says so.
     """
-    return Field(Part(use=use), description=description, json_schema_extra={"kind": kind})
 
+    unit: str | None = None
+    nested: str | None = None
+    row: str | None = None
+    at_generation: bool = False
+    aside: bool = False
 
-def parts(kind: str, *uses: str, description: str = "") -> Any:
-    """An options field (`tuple[Part, ...]`) that holds any number of components of `kind`."""
-    default = tuple(Part(use=use) for use in uses)
-    return Field(default, description=description, json_schema_extra={"kind": kind})
-
-
-def row(kind: str, description: str = "") -> Any:
-    """An options field (`str | None`) that names another row of the recipe's list of `kind`s.
-
-    The folder that the other was saved to arrives as `Context.inherited[field]`.
-    """
-    return Field(None, description=description, json_schema_extra={"row": kind})
-
-
-def at_generation(default: Any, **constraints: Any) -> Any:
-    """An options field that `fit` does not look at: another value needs no other training."""
-    return _marked("generation", default, constraints)
-
-
-def aside(default: Any, **constraints: Any) -> Any:
-    """An options field that changes no result, only how it is come by: left out of cache keys."""
-    return _marked("aside", default, constraints)
-
-
-def _marked(mark: str, default: Any, constraints: dict[str, Any]) -> Any:
-    extra = {**constraints.pop("json_schema_extra", {}), mark: True}
-    return Field(default, json_schema_extra=extra, **constraints)
+    @classmethod
+    def of(cls, field: FieldInfo) -> FieldFacts:
+        """The one reader of a field's metadata."""
+        found: dict[str, Any] = {}
+        for mark in field.metadata:
+            if isinstance(mark, Unit):
+                found["unit"] = mark.name
+            elif isinstance(mark, Nested):
+                found["nested"] = mark.kind
+            elif isinstance(mark, Row):
+                found["row"] = mark.kind
+            elif isinstance(mark, AtGeneration):
+                found["at_generation"] = True
+            elif isinstance(mark, Aside):
+                found["aside"] = True
+        return cls(**found)
 
 
 class TaskOptions(Options):
     """What every task sampler can be asked."""
 
-    classes: int = Field(
-        10,
-        ge=2,
-        le=10_000,
-        description="classes in a task (Section 5.1: ten)",
-        json_schema_extra={"unit": "classes"},
+    classes: Annotated[int, Unit("classes")] = Field(
+        10, ge=2, le=10_000, description="classes in a task (Section 5.1: ten)"
     )
-    smallest: int | None = Field(
+    smallest: Annotated[int | None, Unit("classes")] = Field(
         None,
         ge=2,
         le=10_000,
         description="tasks have from so many classes up to `classes`, padded (Section 4.2); by "
         "default all have `classes`",
-        json_schema_extra={"unit": "classes"},
     )
-    id: int = Field(
-        1000,
-        ge=1,
-        le=100_000,
-        description="ID tasks: generators train on their p-Models",
-        json_schema_extra={"unit": "tasks"},
+    id: Annotated[int, Unit("tasks")] = Field(
+        1000, ge=1, le=100_000, description="ID tasks: generators train on their p-Models"
     )
-    ood: int = Field(
-        150,
-        ge=1,
-        le=100_000,
-        description="OOD tasks: never seen by a generator",
-        json_schema_extra={"unit": "tasks"},
+    ood: Annotated[int, Unit("tasks")] = Field(
+        150, ge=1, le=100_000, description="OOD tasks: never seen by a generator"
     )
 
 
 class TrainingOptions(Options):
     """How a classifier is trained."""
 
-    epochs: int = Field(
-        gt=0,
-        le=1_000_000,
-        description="passes over the images",
-        json_schema_extra={"unit": "epochs"},
+    epochs: Annotated[int, Unit("epochs")] = Field(
+        gt=0, le=1_000_000, description="passes over the images"
     )
-    batch_size: int = Field(
-        64, gt=0, le=1_000_000, description="images in a step", json_schema_extra={"unit": "images"}
+    batch_size: Annotated[int, Unit("images")] = Field(
+        64, gt=0, le=1_000_000, description="images in a step"
     )
     learning_rate: float = Field(1e-3, gt=0, description="at its peak")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
     weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
-    warmup: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="part of the steps with a rising rate",
-        json_schema_extra={"unit": "share of the steps"},
+    warmup: Annotated[float, Unit("share of the steps")] = Field(
+        0.05, ge=0, lt=1, description="part of the steps with a rising rate"
     )
     schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
 

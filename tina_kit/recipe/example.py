@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from tina_kit.api.component import OWN, import_attribute
-from tina_kit.api.options import Options, Part
+from tina_kit.api.options import ComponentSpec, FieldFacts, Options
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.registry import UnknownComponent
 from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS
@@ -42,9 +42,7 @@ def example(entry: Registered, registry: Registry) -> str:
 def _beside(entry: Registered) -> dict[str, str]:
     """What must stand in other places of the recipe: key → component."""
     model: type[Options] = import_attribute(entry.component.options)
-    extra = model.model_config.get("json_schema_extra")
-    found = extra.get("beside") if isinstance(extra, dict) else None
-    return {str(key): str(use) for key, use in found.items()} if isinstance(found, dict) else {}
+    return dict(model.beside)
 
 
 def _completed(
@@ -132,8 +130,7 @@ def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool] | None:
             continue
         model = _model(entry, registry)
         for name, field in model.model_fields.items() if model else ():
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("kind") == kind:
+            if FieldFacts.of(field).nested == kind:
                 return entry, name, get_origin(field.annotation) is tuple
     return None
 
@@ -160,13 +157,13 @@ def _settings(
     return {**chosen, **_nested(fields, registry, comments)}
 
 
-def _nests(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, str, tuple[Part, ...]]]:
+def _nests(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, str, tuple[ComponentSpec, ...]]]:
     """The options that hold parts: name, kind, the parts that are the default."""
     for name, field in fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and "kind" in extra and not field.is_required():
+        kind = FieldFacts.of(field).nested
+        if kind is not None and not field.is_required():
             default = field.default
-            yield name, str(extra["kind"]), default if isinstance(default, tuple) else (default,)
+            yield name, kind, default if isinstance(default, tuple) else (default,)
 
 
 def _nested(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from tina_kit.api.component import import_attribute
+from tina_kit.api.options import FieldFacts
 from tina_kit.plugins import Registered
 
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
@@ -22,28 +23,27 @@ def explained(entry: Registered) -> list[dict[str, Any]]:
     """One mapping an option, in the order in which they are declared.
 
     name; type, in words; required; default, as JSON; bounds, like "≥ 1"; choices, the allowed
-    values where they are few; description; unit, where the field's `json_schema_extra` has a
-    "unit"; kind, of the component that it nests; row, the kind of the other row that it names;
-    at_generation.
+    values where they are few; description; unit; kind, of the component that it nests; row, the
+    kind of the other row that it names; at_generation.
     """
     model = import_attribute(entry.component.options)
     return [_option(name, field) for name, field in model.model_fields.items()]
 
 
 def _option(name: str, field: FieldInfo) -> dict[str, Any]:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    facts = FieldFacts.of(field)
     return {
         "name": name,
-        "type": _in_words(field, extra),
+        "type": _in_words(field, facts),
         "required": field.is_required(),
         "default": None if field.is_required() else plain(field),
         "bounds": list(_bounds(field.metadata)),
         "choices": _choices(field.annotation),
         "description": field.description or "",
-        "unit": extra.get("unit"),
-        "kind": extra.get("kind"),
-        "row": extra.get("row"),
-        "at_generation": bool(extra.get("generation")),
+        "unit": facts.unit,
+        "kind": facts.nested,
+        "row": facts.row,
+        "at_generation": facts.at_generation,
     }
 
 
@@ -56,12 +56,12 @@ def plain(field: FieldInfo) -> Any:
     return json.loads(dumped)
 
 
-def _in_words(field: FieldInfo, extra: Any) -> str:
-    if "kind" in extra:
+def _in_words(field: FieldInfo, facts: FieldFacts) -> str:
+    if facts.nested is not None:
         several = get_origin(field.annotation) is tuple
-        return f"list of {extra['kind']}s" if several else str(extra["kind"])
-    if "row" in extra:
-        return f"the name of a {extra['row']}'s row"
+        return f"list of {facts.nested}s" if several else facts.nested
+    if facts.row is not None:
+        return f"the name of a {facts.row}'s row"
     return _words(field.annotation)
 
 

@@ -26,7 +26,6 @@ _ONE_LIST = {
     "requires": 'what must be installed, like ["tina-kit>=0.1"]',
     "plugins": "Python files with components of your own, relative to the recipe",
 }
-_INNER = ("kind", "row", "generation", "aside")  # tina-kit's own words about a field
 
 
 def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
@@ -82,7 +81,6 @@ class _Builder:
     def options(self, model: type[Options], prefix: str) -> Schema:
         """pydantic's schema of an options class, with its own definitions moved to the top."""
         schema = model.model_json_schema(ref_template=f"#/$defs/{prefix}:{{model}}")
-        schema.pop("beside", None)  # which only examples read
         for name, definition in schema.pop("$defs", {}).items():
             self.definitions[f"{prefix}:{name}"] = _with_properties(definition)
         return _with_properties(schema)
@@ -153,7 +151,7 @@ def _with_properties(schema: Schema) -> Schema:
 def _property(given: Schema) -> Schema:
     """One option: a nested component is one of its kind. Its unit stands in the description too,
     which is all that an editor shows."""
-    plain = {key: value for key, value in given.items() if key not in _INNER}
+    plain = {key: value for key, value in given.items() if key != "kind"}
     if "unit" in given:
         plain["description"] = f"{given.get('description', '')} ({given['unit']})".strip()
     kind = given.get("kind")

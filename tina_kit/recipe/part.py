@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic.fields import FieldInfo
-
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.api.component import import_attribute
-from tina_kit.api.options import Options
+from tina_kit.api.options import FieldFacts, Options
 from tina_kit.plugins import Registered
 from tina_kit.plugins.contract import broken_promises
 from tina_kit.recipe.effects import said
@@ -70,7 +68,7 @@ class ResolvedPart:
 
     def rows(self) -> dict[str, str]:
         """The options that name another row of the recipe, where they are given."""
-        named = {name for name, field in _fields(self.options) if "row" in extra(field)}
+        named = {name for name, facts in _facts(self.options) if facts.row is not None}
         values = {name: getattr(self.options, name) for name in sorted(named)}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -79,8 +77,8 @@ class ResolvedPart:
         other rows, whose own keys go in. fitting: without the options that fitting ignores."""
         left_out = {
             name
-            for name, field in _fields(self.options)
-            if {"row", "aside"} & set(extra(field)) or (fitting and "generation" in extra(field))
+            for name, facts in _facts(self.options)
+            if facts.row is not None or facts.aside or (fitting and facts.at_generation)
         }
         exclude = paths_in(self.options) | dict.fromkeys(left_out | set(self.children), True)
         return {
@@ -112,11 +110,5 @@ def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
     return [what(part) for part in child] if isinstance(child, tuple) else what(child)
 
 
-def extra(field: FieldInfo) -> Mapping[str, Any]:
-    """What an option's declaration says of it beyond its type."""
-    said = field.json_schema_extra
-    return said if isinstance(said, dict) else {}
-
-
-def _fields(options: Options) -> Iterable[tuple[str, FieldInfo]]:
-    return type(options).model_fields.items()
+def _facts(options: Options) -> Iterable[tuple[str, FieldFacts]]:
+    return ((name, FieldFacts.of(field)) for name, field in type(options).model_fields.items())

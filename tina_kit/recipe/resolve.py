@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from tina_kit.api import UserError
 from tina_kit.api.component import import_attribute
-from tina_kit.api.options import UNCHECKED, Options, Part
+from tina_kit.api.options import UNCHECKED, ComponentSpec, FieldFacts, Options
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.blame import blame
 from tina_kit.plugins.registry import UnknownComponent, nearest
@@ -20,13 +19,13 @@ from tina_kit.recipe.effects import given_in_vain
 from tina_kit.recipe.missing import absent
 from tina_kit.recipe.node import MOST, Node, Problem, RecipeError, Where
 from tina_kit.recipe.numbers import beyond
-from tina_kit.recipe.part import ResolvedPart, extra
+from tina_kit.recipe.part import ResolvedPart
 from tina_kit.recipe.paths import located, resolved, told_apart
 
 
-def _said(resolved: ResolvedPart) -> Part:
+def _said(resolved: ResolvedPart) -> ComponentSpec:
     """A nested part as its owner's options hold it."""
-    return Part(**resolved.plain())
+    return ComponentSpec(**resolved.plain())
 
 
 class Resolver:
@@ -125,7 +124,7 @@ class Resolver:
     ) -> tuple[dict[str, ResolvedPart | tuple[ResolvedPart, ...]], bool]:
         children: dict[str, Any] = {}
         for name, field in model.model_fields.items():
-            kind = _nested_kind(field)
+            kind = FieldFacts.of(field).nested
             if kind is None:
                 continue
             node = given.get(name) or plain_node(field.get_default(), where)
@@ -214,11 +213,6 @@ def plain_node(value: Any, where: Where) -> Node:
     if isinstance(value, (list, tuple)):
         return Node([plain_node(child, where) for child in value], where)
     return Node(value, where)
-
-
-def _nested_kind(field: FieldInfo) -> str | None:
-    kind = extra(field).get("kind")
-    return None if kind is None else str(kind)
 
 
 def resolve_plain(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tina_kit.api.options import Options, TrainingOptions
+from tina_kit.api.options import Options, TrainingOptions, Unit
 
 Precision = Literal["auto", "fp32", "bf16"]
 SLOTS = {
@@ -44,12 +44,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**30)]
 class GenericOptions(TrainingOptions):
     """Stage 1: the classifier over all classes."""
 
-    epochs: int = Field(
-        50,
-        gt=0,
-        le=1_000_000,
-        description="passes over the training images",
-        json_schema_extra={"unit": "epochs"},
+    epochs: Annotated[int, Unit("epochs")] = Field(
+        50, gt=0, le=1_000_000, description="passes over the training images"
     )
     augment: Literal["none", "crop-flip"] = Field(
         "none", description="crop-flip: random shifts and mirroring, as usual for CIFAR"
@@ -60,19 +56,11 @@ class FinetuneOptions(TrainingOptions):
     """Stage 2: the p-Models. All tasks take the same number of steps, those of an average task,
     so that p-Models train side by side."""
 
-    epochs: int = Field(
-        10,
-        gt=0,
-        le=1_000_000,
-        description="passes over an average task's training images",
-        json_schema_extra={"unit": "epochs"},
+    epochs: Annotated[int, Unit("epochs")] = Field(
+        10, gt=0, le=1_000_000, description="passes over an average task's training images"
     )
-    shard: int = Field(
-        50,
-        gt=0,
-        le=1_000_000,
-        description="p-Models fine-tuned and stored together",
-        json_schema_extra={"unit": "p-Models"},
+    shard: Annotated[int, Unit("p-Models")] = Field(
+        50, gt=0, le=1_000_000, description="p-Models fine-tuned and stored together"
     )
 
 
@@ -94,19 +82,11 @@ class EvaluationOptions(Options):
         description="of a task's p-Acc: the share of its images that are recognised, or the mean "
         "of its classes' shares, which does not gain from a guess at the largest class",
     )
-    id_tasks: int = Field(
-        150,
-        ge=0,
-        le=1_000_000,
-        description="the first so many ID tasks are evaluated",
-        json_schema_extra={"unit": "tasks"},
+    id_tasks: Annotated[int, Unit("tasks")] = Field(
+        150, ge=0, le=1_000_000, description="the first so many ID tasks are evaluated"
     )
-    batch_size: int = Field(
-        64,
-        gt=0,
-        le=1_000_000,
-        description="images of a p-Model in a batch",
-        json_schema_extra={"unit": "images"},
+    batch_size: Annotated[int, Unit("images")] = Field(
+        64, gt=0, le=1_000_000, description="images of a p-Model in a batch"
     )
 
 

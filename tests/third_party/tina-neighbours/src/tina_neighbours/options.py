@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator
-from tina_kit.api import Options, at_generation
+from tina_kit.api import AtGeneration, Options, Unit
 
 
 class NearestAverageOptions(Options):
     """Of the generator. Fitting keeps the whole zoo, so neither asks for another fit."""
 
-    k: int = at_generation(5, ge=1, description="ID tasks whose p-Models are averaged")
-    temperature: float | None = at_generation(
-        0.1,
-        gt=0,
-        description="weights are a softmax of cosines over this; null weighs all k alike",
+    k: Annotated[int, AtGeneration()] = Field(
+        5, ge=1, description="ID tasks whose p-Models are averaged"
+    )
+    temperature: Annotated[float | None, AtGeneration()] = Field(
+        0.1, gt=0, description="weights are a softmax of cosines over this; null weighs all k alike"
     )
 
 
@@ -46,11 +47,8 @@ class ParquetOptions(Options):
     )
     train: str = Field("train", description="what that column says of training images")
     test: str = Field("test", description="what it says of test images")
-    size: int = Field(
-        32,
-        ge=8,
-        description="images are resized and cropped to size × size",
-        json_schema_extra={"unit": "pixels"},
+    size: Annotated[int, Unit("pixels")] = Field(
+        32, ge=8, description="images are resized and cropped to size × size"
     )
 
     @field_validator("names")
