@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,10 +40,13 @@ generators:
 
 
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test touches the user's store."""
-    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))
-    yield
+def _own_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test touches the user's store; that of the finished run is for those that read it."""
+    read = "finished" in request.fixturenames
+    store = request.getfixturevalue("finished")[1] if read else tmp_path / "store"
+    monkeypatch.setenv("TINA_KIT_STORE", str(store))
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def refusal(capsys, *words: object) -> str:
         (("run",), "Missing argument"),
         (("fly",), "No such command 'fly'"),
         (("run", "x.yaml", "--speed", "3"), "No such option"),
-        (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "this is no run folder"),
+        (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "not a run folder"),
         (("generate", ".", "--classes", "a", "-o", "p.safetensors"), "at least two classes"),
         (("generate", ".", "--classes", "a, a", "-o", "p.safetensors"), "a stands there twice"),
         (("generate", ".", "--classes", "a, b", "-o", "p.pt"), "must end in .safetensors"),

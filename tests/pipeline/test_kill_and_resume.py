@@ -66,7 +66,7 @@ def test_ctrl_c_ends_with_one_line_and_130(recipe, tmp_path: Path) -> None:
     run.send_signal(signal.SIGINT)
     out, err = run.communicate()
     assert run.returncode == 130
-    assert err.splitlines()[-1].startswith("interrupted; what is finished is kept")
+    assert err.splitlines()[-1].startswith("Interrupted. Finished stages are kept")
     assert "Traceback" not in err and not out
     record = next((tmp_path / "runs").rglob("run.json"))
     assert json.loads(record.read_text())["status"] == "interrupted"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 import tina_kit
 from tina_kit.api.errors import TinaKitError
-from tina_kit.cli.interrupt import INTERRUPTED, interrupted, is_interrupt
+from tina_kit.api.interruption import interruption
+from tina_kit.cli.interrupt import interrupted, is_interrupted
 
 app = typer.Typer(
     name="tina-kit",
@@ -62,21 +63,20 @@ def invoke(arguments: list[str]) -> int:
     try:
         result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
         sys.stdout.flush()
-        if result == INTERRUPTED:  # what typer makes of Ctrl-C, in some versions
+        if is_interrupted(result):
             return interrupted()
         return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return interrupted()
-    except (BrokenPipeError, SystemExit) as error:
-        # Some versions of typer make an exit of a broken pipe.
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            return error.code if isinstance(error.code, int) else 1
-        # The reader of a pipe (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if is_interrupt(error):
+    except BaseException as error:
+        if interruption(error) is not None:
             return interrupted()
+        if isinstance(error, SystemExit):
+            return error.code if isinstance(error.code, int) else 1
+        if not isinstance(error, Exception):
+            raise
+        with suppress(Exception):  # before what follows on stderr, and in vain where it is at fault
+            sys.stdout.flush()
         if debug:
             traceback.print_exc()
         return _report(error, debug)
@@ -94,6 +94,10 @@ def _report(error: Exception, debug: bool) -> int:
     if isinstance(error, TinaKitError):
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    if isinstance(error, OSError) and error.strerror:  # as a rule a disk's or a pipe's
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"error: {place}{error.strerror}", file=sys.stderr)
+        return 1
     if not debug:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         print(f"error: {what} (this is not expected; --debug shows where)", file=sys.stderr)

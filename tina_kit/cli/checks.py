@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tina_kit
+from tina_kit.api.errors import UserError
 from tina_kit.cli.inspect import OWN
 
 if TYPE_CHECKING:
@@ -115,7 +116,11 @@ def _store() -> Iterator[Finding]:
 
     from tina_kit.store import Store
 
-    root = Store.default().root
+    try:
+        root = Store.default().root
+    except UserError as error:
+        yield Finding("store", "broken", str(error))
+        return
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     remedy = "TINA_KIT_STORE names another folder"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

@@ -28,7 +28,7 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
     seeds = recipe.core.seeds
     if seed is not None and seed not in seeds:
         raise UserError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}")
-    store = Store(Path(record["store"]))
+    store = Store.of_run(record["store"])
     chosen = seeds[0] if seed is None else seed
     place = resolve_device(device)
     return Experiment(recipe, chosen, store, place, progress(), record["precision"])

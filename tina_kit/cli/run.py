@@ -16,6 +16,7 @@ from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
+    from tina_kit.pipeline.run import Results
 
 
 def run(
@@ -55,13 +56,22 @@ def run(
         return
     plugins = sorted({f"{entry.origin}" for entry in found.registered})
     command = ["tina-kit", *sys.argv[1:]]
-    current = Run.start(plan, output, command, log, plugins)
     log(f"{resolved.core.name}: {_summary(plan)}")
-    results = current.execute()
+    current = Run.start(plan, output, command, log, plugins)
+    try:
+        current.execute()
+    finally:  # also of a run that could not be written in the end
+        try:
+            if current.results is not None:
+                _print_results(current.results)
+        finally:
+            log(f"run folder: {current.folder}")
+
+
+def _print_results(results: Results) -> None:
     _print_table(results.rows, results.about)
     for report in results.studies.values():
         print(f"\n{report.text()}")
-    log(f"run folder: {current.folder}")
 
 
 def _seeds(text: str | None) -> list[int] | None:

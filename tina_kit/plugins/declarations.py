@@ -22,9 +22,9 @@ import hashlib
 import json
 import os
 import platform
+import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,6 +39,7 @@ from tina_kit.plugins.loading import Plugin
 
 LIMIT = 60.0
 """Seconds after which an import is given up."""
+_DRAFT = ".new-"
 _START = 1.0  # seconds that a process may take before it imports anything
 _STARTED: list[subprocess.Popen[bytes]] = []  # kept, so that each is waited for
 
@@ -97,10 +98,9 @@ class Installed:
     def write(self, told: dict[str, Any]) -> None:
         """Keep a declaration; whole or not at all."""
         told = {"stamp": self.stamp(), "environment": environment(), **told}
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".new-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(told, file)
-        os.replace(name, self.file)
+        draft = self.folder / f"{_DRAFT}{secrets.token_hex(8)}"
+        draft.write_text(json.dumps(told), encoding="utf-8")
+        os.replace(draft, self.file)
 
 
 class Examination:
@@ -113,6 +113,10 @@ class Examination:
     def __init__(self, plugins: Sequence[Installed], deep: bool = False) -> None:
         place = plugins[0].folder
         place.mkdir(parents=True, exist_ok=True)
+        for draft in place.glob(f"{_DRAFT}*"):
+            with suppress(OSError):
+                if time.time() - draft.stat().st_mtime > 2 * LIMIT:  # its writer was killed
+                    draft.unlink()
         if not sys.executable or not hasattr(os, "fork"):
             raise OSError("this platform cannot fork")
         for plugin in plugins:
@@ -150,6 +154,8 @@ def folder() -> Path:
         return Path(named).expanduser().resolve() / ".plugins"
     from platformdirs import user_cache_path
 
+    if os.path.expanduser("~") == "~":
+        return Path(os.devnull) / "plugins"  # where nothing can be kept
     return user_cache_path("tina-kit") / "plugins"
 
 

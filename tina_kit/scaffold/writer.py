@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
@@ -40,11 +40,11 @@ def write_plugin(name: str, kinds: Sequence[str], parent: Path) -> Path:
     work = None
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}-"))
+        work = parent / f".{name}-{secrets.token_hex(4)}"
+        work.mkdir()
         for path, text in contents(name, kinds).items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_text(text, encoding="utf-8")
-        work.chmod(0o755)  # what mkdtemp makes is private
         os.rename(work, folder)
     except OSError as error:
         if work is not None:

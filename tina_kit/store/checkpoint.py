@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tina_kit.store.files import STORE_REMEDY, explaining_full_disk, replacing
+from tina_kit.store.disk import STORE_REMEDY, explaining
+from tina_kit.store.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,7 @@ class Checkpoint:
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         from safetensors.torch import save_file
 
-        with explaining_full_disk(self.path.parent, STORE_REMEDY), replacing(self.path) as draft:
+        with explaining(self.path.parent, STORE_REMEDY), replacing(self.path) as draft:
             whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
             save_file(whole, draft, metadata={"state": json.dumps(state)})
 

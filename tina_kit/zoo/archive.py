@@ -16,7 +16,8 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from tina_kit.api import Layout, Options, Parameter, UserError
-from tina_kit.store.files import explaining_full_disk, read_json, replacing, share, write_json
+from tina_kit.store.disk import OUTPUT_REMEDY, explaining
+from tina_kit.store.files import read_json, replacing, write_json
 
 FORMAT, VERSION = "tina-kit zoo", 1
 TENSORS, MANIFEST = "zoo.safetensors", "zoo.json"
@@ -92,14 +93,13 @@ def write(archive: ZooArchive, folder: Path) -> None:
         "origin": dict(archive.origin),
     }
     tensors = {"vectors": archive.vectors.contiguous(), "tasks": archive.tasks.contiguous()}
-    try:
-        with explaining_full_disk(folder, "choose another place with --output"):
+    with explaining(folder, OUTPUT_REMEDY):
+        try:
             with replacing(folder / TENSORS) as draft:
                 save_file(tensors, draft)
-                share(draft)
             write_json(folder / MANIFEST, manifest)
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
-        raise UserError(f"{folder}: no zoo can be written here: {error.strerror}") from None
+        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+            raise UserError(f"{folder}: no zoo can be written here: {error.strerror}") from None
 
 
 def read(folder: Path, finite: bool = True) -> ZooArchive:

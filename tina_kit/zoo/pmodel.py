@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Architecture, TinaKitError, UserError
-from tina_kit.store.files import explaining_full_disk, replacing, share
+from tina_kit.store.disk import OUTPUT_REMEDY, explaining
+from tina_kit.store.files import replacing
 
 FORMAT = "tina-kit p-Model 1"
 
@@ -65,10 +66,8 @@ class PModel:
             **{key: json.dumps(value, ensure_ascii=False) for key, value in self.metadata.items()},
         }
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        remedy = "choose another place with --output"
-        with explaining_full_disk(path.parent, remedy), replacing(path) as draft:
+        with explaining(path.parent, OUTPUT_REMEDY), replacing(path) as draft:
             save_file(state, draft, metadata=metadata)
-            share(draft)
 
 
 def assemble(
