@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tina_kit.api.interruption import interruption
 from tina_kit.cli.interrupt import finish, interrupted, listen
-from tina_kit.cli.streams import open_streams
+from tina_kit.cli.streams import lost, open_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         code = invoke(list(sys.argv[1:] if arguments is None else arguments))
         finish()
+        if code == 0 and (reason := lost()):
+            print(f"error: stdout cannot be written to: {reason}", file=sys.stderr)
+            code = 1
     except BaseException as error:  # as a rule while the rest is imported
         if interruption(error) is None:
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +61,6 @@ def invoke(arguments: list[str]) -> int:
     arguments = [word for word in arguments if word != "--debug"]
     try:
         result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
-        sys.stdout.flush()
         if is_interrupted(result):
             return interrupted()
         return result if isinstance(result, int) else 0
@@ -75,8 +73,6 @@ def invoke(arguments: list[str]) -> int:
             return error.code if isinstance(error.code, int) else 1
         if not isinstance(error, Exception):
             raise
-        with suppress(Exception):  # before what follows on stderr, and in vain where it is at fault
-            sys.stdout.flush()
         if debug:
             traceback.print_exc()
         return _report(error, debug)

@@ -8,10 +8,7 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
-
-from tina_kit.api.errors import TinaKitError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -31,41 +28,38 @@ def open_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     codecs.register_error("spelled", _spelled)
-    sys.stdout = _renewed(sys.stdout, sys.__stdout__, _Results)
-    sys.stderr = _renewed(sys.stderr, sys.__stderr__, _Log)
+    sys.stdout = _renewed(sys.stdout, sys.__stdout__)
+    sys.stderr = _renewed(sys.stderr, sys.__stderr__)
 
 
-class _Log(io.FileIO):
-    """Loses what cannot be written: that nobody can read the log any more ends no run."""
+def lost() -> str | None:
+    """Why a result could not be printed. A reader who has seen enough, like `head`, is no reason,
+    and that nobody can read the log is none either."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    error = getattr(getattr(buffer, "raw", buffer), "error", None)
+    return error.strerror if error is not None and error.errno != errno.EPIPE else None
 
-    def write(self, data: ReadableBuffer) -> int:
-        with suppress(OSError):
-            super().write(data)
-        return memoryview(data).nbytes
 
+class _Lenient(io.FileIO):
+    """Loses what cannot be written and remembers why."""
 
-class _Results(io.FileIO):
-    """Tells once what it cannot write. A reader who has seen enough, like `head`, is no error."""
-
-    _lost = False
+    error: OSError | None = None
 
     def write(self, data: ReadableBuffer) -> int:
         try:
-            if not self._lost:
-                return super().write(data)
+            return super().write(data)
         except OSError as error:
-            self._lost = True
-            if error.errno != errno.EPIPE:
-                raise TinaKitError(f"stdout cannot be written to: {error.strerror}") from error
-        return memoryview(data).nbytes
+            self.error = self.error or error
+            return memoryview(data).nbytes
 
 
-def _renewed(now: TextIO | None, first: TextIO | None, kind: type[io.FileIO]) -> TextIO:
+def _renewed(now: TextIO | None, first: TextIO | None) -> TextIO:
     if now is None:
         return open(os.devnull, "w", encoding="utf-8")
     if now is not first or not isinstance(now, io.TextIOWrapper):  # somebody else's, like a test's
         return now
-    raw = kind(now.fileno(), "w", closefd=False)
+    raw = _Lenient(now.fileno(), "w", closefd=False)
     return io.TextIOWrapper(
         raw if now.write_through else io.BufferedWriter(raw),
         encoding=now.encoding,
