@@ -160,6 +160,7 @@ class Store:
             for other in work.glob(".*") if alone else ():  # of runs that were killed
                 remove(other)
             out = draft_of(work / "out")
+            shutil.rmtree(out, ignore_errors=True)  # of an earlier process of this number
             out.mkdir()
             try:
                 begun_by = _begun_by(work, made_by)
