@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tina_kit.api import TinaKitError
+from tina_kit.api import TinaKitError, UserError
 from tina_kit.store import Checkpoint, Draft, Store, content_key
+from tina_kit.store import store as store_module
+from tina_kit.store.locks import locked
 
 
 def write_answer(draft: Draft) -> None:
@@ -162,3 +164,93 @@ def test_an_unreadable_checkpoint_counts_as_none(tmp_path: Path) -> None:
     checkpoint.save({"w": torch.ones(2)}, {"step": 1})
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-4])
     assert checkpoint.load() is None
+
+
+def write_with_checkpoint(draft: Draft) -> None:
+    draft.checkpoint("train").save({"w": torch.ones(2)}, {"step": 3})
+    draft.save_json("answer.json", {"answer": 42})
+
+
+@pytest.mark.parametrize("moment", ["_publish", "_clear", "flush", "mode_of_new_files"])
+def test_a_kill_at_any_moment_leaves_nothing_for_good(store: Store, moment: str) -> None:
+    """Between publishing and cleaning too: the next run that finds the entry cleans up."""
+
+    def run() -> None:
+        place = Store if moment == "_publish" else store_module
+        done = getattr(place, moment)
+
+        def dying(*words: object, **named: object) -> None:
+            done(*words, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(place, moment, dying)
+        Store(store.root).ensure("stage", "k", write_with_checkpoint, {})
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    published = store.has("stage", "k")
+    assert published == (moment in ("_publish", "_clear"))
+    left = store.root / ".partial" / "stage" / "k"
+    assert left.exists() == (moment != "_clear") and left.with_suffix(".lock").exists()
+    assert (store.ensure("stage", "k", write_with_checkpoint, {}) is None) == published
+    assert store.open("stage", "k").json("answer.json") == {"answer": 42}
+    assert not (store.root / ".partial").exists()
+
+
+def test_what_another_run_is_cleaning_is_left_to_it(store: Store) -> None:
+    store.ensure("stage", "k", write_answer, {})
+    work = store.root / ".partial" / "stage" / "k"
+    work.mkdir(parents=True)
+    with locked(work.with_suffix(".lock")):
+        assert store.ensure("stage", "k", write_answer, {}) is None
+        assert work.exists()
+    assert store.ensure("stage", "k", write_answer, {}) is None
+    assert not (store.root / ".partial").exists()
+
+
+def test_a_stage_says_who_began_it(store: Store) -> None:
+    def fail(draft: Draft) -> None:
+        draft.checkpoint("train").save({"w": torch.ones(2)}, {"step": 3})
+        raise RuntimeError("boom")
+
+    begun: list[object] = []
+    with pytest.raises(RuntimeError):
+        store.ensure("stage", "k", fail, {}, made_by={"threads": 4}, resumes=begun.append)
+    assert begun == []
+    store.ensure(
+        "stage", "k", write_with_checkpoint, {}, made_by={"threads": 2}, resumes=begun.append
+    )
+    assert begun == [{"threads": 4}]
+    entry = store.open("stage", "k").json("entry.json")
+    assert (entry["made_by"], entry["begun_by"]) == ({"threads": 2}, {"threads": 4})
+    store.ensure("stage", "other", write_with_checkpoint, {}, made_by={"threads": 2})
+    assert "begun_by" not in store.open("stage", "other").json("entry.json")
+
+
+def test_what_a_stage_began_without_a_checkpoint_is_begun_anew(store: Store) -> None:
+    work = store.root / ".partial" / "stage" / "k"
+    work.mkdir(parents=True)
+    (work / "begun_by.json").write_text('{"threads": 4}')
+    (work / "out").mkdir()  # as an older version called it
+    store.ensure("stage", "k", write_answer, {}, resumes=lambda _: pytest.fail("nothing to resume"))
+    assert not (store.root / ".partial").exists()
+
+
+def test_a_run_is_read_from_the_store_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a store that has moved, or that two machines see under two names, could not be used."""
+    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "named"))
+    assert Store.of_run("/recorded").root == tmp_path / "named"
+    monkeypatch.delenv("TINA_KIT_STORE")
+    assert Store.of_run("/recorded").root == Path("/recorded")
+
+
+def test_without_a_home_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TINA_KIT_STORE")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
+    with pytest.raises(UserError, match=r"no home folder.*set TINA_KIT_STORE"):
+        Store.default()
