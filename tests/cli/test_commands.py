@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -106,6 +107,31 @@ def test_generate_writes_a_file_that_loads(run, finished, tmp_path: Path) -> Non
     assert result.exit_code == 0
     assert f'tina_kit.load("{out}")' in result.stderr
     assert tina_kit.load(out).classes == ("red circle", "blue star")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "no space left on this disk"),
+        (errno.EIO, "the disk failed"),
+        (errno.EROFS, "this file system is read-only"),
+        (errno.EFBIG, "the file would be larger than allowed"),
+    ],
+)
+def test_a_table_is_printed_where_it_cannot_be_written(
+    capsys, finished, tmp_path, monkeypatch, number: int, told: str
+) -> None:
+    def fail(run: Run, results: object) -> None:
+        raise OSError(number, os.strerror(number), str(run.folder / "results.json"))
+
+    monkeypatch.setattr(Run, "_publish", fail)
+    assert invoke(["run", str(finished[0]), "--output", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "shuffled prompts" in printed.out and "chance" in printed.out
+    [folder] = (tmp_path / "tiny").iterdir()
+    assert printed.err.splitlines()[-2] == f"run folder: {folder}"
+    assert printed.err.splitlines()[-1].startswith(f"error: {folder / 'results.json'}: {told}")
+    assert "Traceback" not in printed.err
 
 
 def refusal(capsys, *words: object) -> str:

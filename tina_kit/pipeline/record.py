@@ -66,14 +66,14 @@ def read_record(folder: Path) -> dict[str, Any]:
     if status == "done":
         return record
     where = f"process {record.get('pid', '?')} on {record.get('host', 'an unknown host')}"
-    raise UserError(
-        {
-            "running": f"{folder}: this run has not finished ({where}); wait for it, or if that "
-            "process is gone, run its recipe again, which resumes it",
-            "killed": f"{folder}: this run was killed ({where} is gone); run its recipe again, "
-            "which resumes it",
-        }.get(status, f"{folder}: this run was {status}; run its recipe again")
-    )
+    again = "run its recipe again, which resumes it"
+    ended = {
+        "running": f"has not finished ({where}); wait for it, or if that process is gone, {again}",
+        "killed": f"was killed ({where} is gone); {again}",
+        "failed": f"failed; {again}",
+        "interrupted": f"was interrupted; {again}",
+    }
+    raise UserError(f"{folder}: this run {ended.get(status, f'ended as {status!r}')}")
 
 
 def status_of(record: Mapping[str, Any]) -> str:
