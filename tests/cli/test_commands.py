@@ -109,6 +109,24 @@ def test_generate_writes_a_file_that_loads(run, finished, tmp_path: Path) -> Non
     assert tina_kit.load(out).classes == ("red circle", "blue star")
 
 
+def test_a_run_is_read_from_the_store_that_the_environment_names(
+    capsys, finished, tmp_path, monkeypatch
+) -> None:
+    """Where it was moved, or where another machine sees it under another name."""
+    moved, run = tmp_path / "moved", tmp_path / "run"
+    shutil.copytree(finished[1], moved)
+    shutil.copytree(finished[2], run)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "store": "/gone"}))
+    words = ["generate", str(run), "--classes", "a, b", "-o", str(tmp_path / "p.safetensors")]
+    monkeypatch.setenv("TINA_KIT_STORE", str(moved))
+    assert invoke(words) == 0
+    assert f"the store {moved} (TINA_KIT_STORE), not from /gone" in capsys.readouterr().err
+    monkeypatch.delenv("TINA_KIT_STORE")
+    assert invoke(words) == 1
+    assert "/gone/" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("number", "told"),
     [
