@@ -109,6 +109,21 @@ def test_generate_writes_a_file_that_loads(run, finished, tmp_path: Path) -> Non
     assert tina_kit.load(out).classes == ("red circle", "blue star")
 
 
+def test_a_run_on_a_disk_without_locks_is_one_line_more(
+    capsys, recipe, tmp_path, monkeypatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs")]) == 0
+    log = capsys.readouterr().err.splitlines()
+    [line] = [line for line in log if "has no file locks (No locks available)" in line]
+    assert line.startswith(
+        f"images: goes without a lock: the store {tmp_path / 'store'} has no file locks"
+    )
+
+
 def test_a_run_is_read_from_the_store_that_the_environment_names(
     capsys, finished, tmp_path, monkeypatch
 ) -> None:

@@ -114,6 +114,44 @@ def test_a_changed_mind_is_told_where_the_component_is_used(site: Path, tmp_path
         registry.get("dataset", "dots")
 
 
+def test_what_is_kept_is_for_all_whom_the_umask_lets_read_it(site: Path, tmp_path: Path) -> None:
+    """A group shares a store, and what lies beside it."""
+    install(site, unique(tmp_path, "shared"), PART)
+    before = os.umask(0o002)
+    try:
+        discover()
+    finally:
+        os.umask(before)
+    [file] = kept(tmp_path)
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o664, 0o775)
+
+
+def test_what_a_killed_process_was_writing_is_removed(site: Path, tmp_path: Path) -> None:
+    install(site, unique(tmp_path, "left"), PART)
+    folder = tmp_path / "store" / ".plugins"
+    folder.mkdir(parents=True)
+    for name, age in ((".new-old", 3600), (".new-now", 0)):
+        (folder / name).write_text("")
+        os.utime(folder / name, (time.time() - age, time.time() - age))
+    discover()
+    assert [path.name for path in folder.glob(".new-*")] == [".new-now"]
+
+
+def test_without_a_home_plugins_are_imported_here(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user of a container, say, who has no entry among its users; nothing is made in a folder
+    that is called ~."""
+    name = unique(tmp_path, "homeless")
+    install(site, name, PART)
+    monkeypatch.delenv("TINA_KIT_STORE")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
+    monkeypatch.chdir(tmp_path)
+    assert f"{owner(name)}/dots" in [e.full_name for e in discover().of_kind("dataset")]
+    assert name in sys.modules and not (tmp_path / "~").exists()
+
+
 def test_where_nothing_can_be_kept_plugins_are_imported_here(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +22,25 @@ from tina_kit.store import Draft, Store
 from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 
 NOBODY = 12345  # a user without a name and without a home
+
+
+def forked(work: Callable[[], object]) -> str:
+    """What `work` gives in a process of its own, or the message of its failure. It is a fork: the
+    interpreter may lie in root's home, where another user could not start it."""
+    with TemporaryFile("w+") as told:
+        child = os.fork()
+        if child == 0:
+            try:
+                print(work(), file=told, flush=True)
+            except TinaKitError as error:
+                print(error, file=told, flush=True)
+            except BaseException:
+                traceback.print_exc(file=told)
+                told.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+        told.seek(0)
+        return told.read().strip()
 
 
 def failing(error: Exception, place: Path) -> str:
@@ -80,6 +102,56 @@ def test_a_stage_that_cannot_be_written_is_one_message(tmp_path: Path, name: str
     assert not list(store.root.rglob("*"))
 
 
+def test_a_limit_of_the_shell_is_met_by_every_writer(tmp_path: Path) -> None:
+    """`ulimit -f`, as a batch system may set it; safetensors and Python tell it differently."""
+    big = torch.ones(100_000)
+
+    def limited(write: Callable[[Draft], object]) -> str:
+        def work() -> object:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+            return Store(tmp_path / "store").ensure("stage", "k", write, {})
+
+        return forked(work)
+
+    told = "the file would be larger than allowed"
+    assert told in limited(lambda draft: draft.save_tensors("x.safetensors", {"x": big}))
+    assert told in limited(lambda draft: draft.save_json("x.json", "x" * 100_000))
+    assert told in limited(lambda draft: draft.checkpoint("x").save({"x": big}, {}))
+    assert not list((tmp_path / "store").rglob("*"))
+
+
+REAL = """
+import sys, torch
+from pathlib import Path
+from tina_kit.api import TinaKitError
+from tina_kit.store import Store
+try:
+    store = Store(Path(sys.argv[1]))
+    print(store.ensure("stage", "there", lambda draft: draft.save_json("x.json", 1), {}))
+    big = {"x": torch.ones(100_000)}
+    store.ensure("stage", "big", lambda draft: draft.save_tensors("x.safetensors", big), {})
+except TinaKitError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root's mounts")
+def test_a_real_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
+    disk, script = tmp_path / "disk", tmp_path / "real.py"
+    disk.mkdir()
+    script.write_text(REAL)
+    run = f"{sys.executable} {script} {disk}/store"
+    line = f"mount -t tmpfs -o size=100k tmpfs {disk} && {run} && ls -A {disk}/store && "
+    line += f"mount -o remount,ro {disk} && {run}"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", line], capture_output=True, text=True)
+    if "mount" in done.stderr or "unshare" in done.stderr:
+        pytest.skip(done.stderr)
+    seconds, full, left, cached, fixed = done.stdout.splitlines()
+    assert float(seconds) >= 0 and cached == "None" and left == "stage"
+    assert full.startswith(f"{disk}/store: no space left on this disk. Free some, or set TINA_KIT_")
+    assert fixed.startswith(f"{disk}/store/.partial: this file system is read-only. Make it writ")
+
+
 # Permissions, as another user: root has them all.
 
 
@@ -95,26 +167,16 @@ def public() -> Iterator[Path]:
 
 
 def as_user(work: Callable[[], object], user: int, groups: Sequence[int], mask: int) -> str:
-    """What `work` gives in a process of another user, or the message of its failure. It is a fork:
-    an interpreter in root's home could not be started."""
-    with TemporaryFile("w+") as told:
-        child = os.fork()
-        if child == 0:
-            try:
-                os.setgroups(groups)
-                os.setgid(user)
-                os.setuid(user)
-                os.umask(mask)
-                print(work(), file=told, flush=True)
-            except TinaKitError as error:
-                print(error, file=told, flush=True)
-            except BaseException:
-                traceback.print_exc(file=told)
-                told.flush()
-            os._exit(0)
-        os.waitpid(child, 0)
-        told.seek(0)
-        return told.read().strip()
+    """What `work` gives in a process of another user, or the message of its failure."""
+
+    def become() -> object:
+        os.setgroups(groups)
+        os.setgid(user)
+        os.setuid(user)
+        os.umask(mask)
+        return work()
+
+    return forked(become)
 
 
 def ensure(root: Path, key: str, user: int = NOBODY, *groups: int, mask: int = 0o022) -> str:

@@ -99,8 +99,11 @@ class Installed:
         """Keep a declaration; whole or not at all."""
         told = {"stamp": self.stamp(), "environment": environment(), **told}
         draft = self.folder / f"{_DRAFT}{secrets.token_hex(8)}"
-        draft.write_text(json.dumps(told), encoding="utf-8")
-        os.replace(draft, self.file)
+        try:
+            draft.write_text(json.dumps(told), encoding="utf-8")
+            os.replace(draft, self.file)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 class Examination:

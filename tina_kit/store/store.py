@@ -192,8 +192,8 @@ class Store:
                 if lacking and tell and not self._told:
                     self._told = True
                     tell(
-                        f"the store {self.root} has no file locks ({lacking}): runs that share it "
-                        "at the same time repeat each other's work"
+                        f"goes without a lock: the store {self.root} has no file locks "
+                        f"({lacking}). Runs that share it at the same time repeat each other's work"
                     )
                 yield not lacking
         finally:
