@@ -36,7 +36,11 @@ def run(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Run a recipe and print its results table."""
+    """Run a recipe and print its results table.
+
+    A run that was stopped resumes when the same command is run again. It ends with the same digits
+    if the number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
+    """
     from tina_kit.recipe import load_recipe
 
     found = registry(plugin or (), strict)
