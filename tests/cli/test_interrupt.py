@@ -19,6 +19,7 @@ ENDED = {
     signal.SIGINT: (130, PRESSED),
     signal.SIGTERM: (143, PRESSED.replace("ed.", "ed by SIGTERM.", 1)),
     signal.SIGHUP: (129, PRESSED.replace("ed.", "ed by SIGHUP.", 1)),
+    signal.SIGUSR1: (128 + signal.SIGUSR1, PRESSED.replace("ed.", "ed by SIGUSR1.", 1)),
 }
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tina_kit.cli.app import invoke
+
 FULL = "error: stdout cannot be written to: No space left on device\n"
 MINIMAL = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 PRINTING = """
@@ -123,6 +125,17 @@ def test_an_error_is_told_where_stdout_is_closed(shell) -> None:
     done = shell("$KIT run none.yaml >&-")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "none.yaml" in done.stderr
+
+
+def test_a_locale_without_the_letters_of_a_file_is_told(capsys, monkeypatch) -> None:
+    def open_it(*_: object) -> None:
+        "runs/größe".encode("ascii")
+
+    monkeypatch.setattr("tina_kit.cli.inspect.registry", open_it)
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    assert invoke(["list"]) == 1
+    told = capsys.readouterr().err
+    assert "runs/größe" in told and "Set PYTHONUTF8=1" in told and len(told.splitlines()) == 1
 
 
 def test_what_is_closed_is_not_taken_by_the_next_file(shell, tmp_path: Path) -> None:

@@ -94,6 +94,13 @@ def _report(error: Exception, debug: bool) -> int:
         place = "" if error.filename is None else f"{error.filename}: "
         print(f"error: {place}{error.strerror}", file=sys.stderr)
         return 1
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        print(
+            f"error: {error.object}: the locale has no such letters in the names of files "
+            f"({error.encoding}). Set PYTHONUTF8=1",
+            file=sys.stderr,
+        )
+        return 1
     if not debug:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         print(f"error: {what} (this is not expected; --debug shows where)", file=sys.stderr)

@@ -25,7 +25,7 @@ from tina_kit.report.studies import StudyReport, plot_study, study_report
 from tina_kit.report.table import about
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
-from tina_kit.store.files import draft_of, remove_left_over
+from tina_kit.store.files import draft_of, remove_left_over, write_text
 
 Log = Callable[[str], None]
 RESERVE = 1 << 16  # bytes that the record of a full disk may take
@@ -71,7 +71,7 @@ class Run:
                 run = cls(plan, draft, command, log, record, reserve=_reserve(draft))
                 shutil.copyfile(plan.recipe.path, draft / "recipe.yaml")
                 text = dump(plan.recipe.plain())
-                (draft / "resolved.yaml").write_text(text, encoding="utf-8")
+                write_text(draft / "resolved.yaml", text)
                 run._write("running")
                 run.folder = _fresh(folder, draft)
         except OSError as error:
@@ -163,7 +163,7 @@ class Run:
             plot_study(report, self.folder / "plots" / name)
         name = self.plan.recipe.core.name
         text = page(name, self.record, results.rows, results.studies, results.about)
-        (self.folder / "report.md").write_text(text, encoding="utf-8")
+        write_text(self.folder / "report.md", text)
 
     def _event(self, **facts: str) -> None:
         line = json.dumps({"time": now(), **facts})

@@ -22,9 +22,12 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` in one step, so that a reader never sees half of it."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for text. A path in it that is not UTF-8 is escaped, as JSON and YAML do it."""
     with replacing(path) as draft:
-        # A path that is not UTF-8 holds half characters, which JSON has escapes for.
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
