@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -91,3 +92,20 @@ def test_a_path_that_is_no_text_is_kept_in_json(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a.json") == {"path": "größe/\udcff"}
     assert "größe" in (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "a.json").read_bytes()) == {"path": "größe/\udcff"}
+
+
+def test_a_file_system_without_modes_or_flushing_will_do(tmp_path: Path, monkeypatch) -> None:
+    def refuse(number: int):
+        def refuse(*_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return refuse
+
+    monkeypatch.setattr(os, "fsync", refuse(errno.EINVAL))
+    monkeypatch.setattr(Path, "chmod", refuse(errno.EPERM))
+    with replacing(tmp_path / "x.safetensors") as draft:
+        save_file({"x": torch.ones(2)}, draft)
+    assert (tmp_path / "x.safetensors").exists()
+    monkeypatch.setattr(os, "fsync", refuse(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        write_json(tmp_path / "y.json", 1)

@@ -210,6 +210,27 @@ def test_what_another_run_is_cleaning_is_left_to_it(store: Store) -> None:
     assert not (store.root / ".partial").exists()
 
 
+def test_what_no_run_can_continue_from_is_removed(store: Store) -> None:
+    """Also what belongs to other stages than those that a run needs."""
+    store.ensure("stage", "done", write_answer, {})
+    partial = store.root / ".partial"
+    for key in ("done", "begun", "held", "kept"):
+        (partial / "stage" / key / ".out.0-0").mkdir(parents=True)
+        (partial / "stage" / f"{key}.lock").touch()
+    (partial / "other").mkdir()
+    (partial / "other" / "alone.lock").touch()
+    (partial / "stage" / "kept" / "train-0.safetensors").touch()  # worth going on with
+    with locked(partial / "stage" / "held.lock"):
+        store.clean()
+        assert {path.name for path in partial.glob("*/*")} == {
+            *("held", "held.lock", "kept", "kept.lock")
+        }
+    store.clean()
+    assert {path.name for path in partial.glob("*/*")} == {"kept", "kept.lock"}
+    Store(store.root / "none").clean()
+    assert not (store.root / "none").exists()
+
+
 def test_a_stage_says_who_began_it(store: Store) -> None:
     def fail(draft: Draft) -> None:
         draft.checkpoint("train").save({"w": torch.ones(2)}, {"step": 3})

@@ -25,7 +25,7 @@ from tina_kit.report.studies import StudyReport, plot_study, study_report
 from tina_kit.report.table import about
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
-from tina_kit.store.files import draft_of, remove_left_over, write_text
+from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
 
 Log = Callable[[str], None]
 RESERVE = 1 << 16  # bytes that the record of a full disk may take
@@ -98,6 +98,7 @@ class Run:
             raise
 
     def _work(self) -> None:
+        self.plan.store.clean()
         self._warn_of_differences()
         first = len(self.plan.first)
         for stage in self.plan.stages[:first]:
@@ -253,7 +254,7 @@ def _reserve(folder: Path) -> IO[bytes]:
     reserve: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115
     reserve.write(bytes(RESERVE))
     reserve.flush()
-    os.fsync(reserve.fileno())
+    sync(reserve.fileno())
     return reserve
 
 

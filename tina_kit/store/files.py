@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -42,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         mode = mode_of_new_files(folder)
         yield draft
-        draft.chmod(mode)  # safetensors writes for the owner alone
+        share(draft, mode)
         flush(draft)
         os.replace(draft, path)
     finally:
@@ -82,15 +83,31 @@ def mode_of_new_files(folder: Path) -> int:
         probe.unlink()
 
 
+def share(path: Path, mode: int) -> None:
+    """Give a file the mode of new files: safetensors writes for the owner alone."""
+    if path.stat().st_mode != mode:
+        with suppress(PermissionError):  # a file system that keeps no modes
+            path.chmod(mode)
+
+
 def flush(path: Path) -> None:
     """Bring a file or folder to the disk: a rename must not outlive what it renames."""
     if os.name == "nt":  # there a folder cannot be opened, nor a file flushed that is only read
         return
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
+
+
+def sync(handle: int) -> None:
+    """Bring what was written to the disk, where the file system knows how to."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
 
 
 def sha256(path: Path, stop: Event | None = None) -> str:

@@ -24,6 +24,7 @@ from tina_kit.store.files import (
     remove,
     remove_left_over,
     sha256,
+    share,
     write_json,
 )
 from tina_kit.store.locks import Busy, locked
@@ -201,8 +202,17 @@ class Store:
                 work.parent.rmdir()
                 work.parent.parent.rmdir()
 
+    def clean(self) -> None:
+        """Remove what killed runs have left and no run can continue from."""
+        for left in (self.root / _WORK).glob("*/*"):
+            work = left.with_suffix("")  # a lock may be all that is left
+            with suppress(TinaKitError):
+                if self.has(work.parent.name, work.name) or not _checkpoints(work):
+                    self._clean(work)
+
     def _clean(self, work: Path) -> None:
-        """Remove what a run leaves that is killed between publishing a result and cleaning up."""
+        """Remove a work folder that nobody needs: as a rule, of a run that was killed between
+        publishing a result and cleaning up."""
         with suppress(OSError, Busy, TinaKitError):  # as far as this user may
             if work.exists() or _lock_of(work).exists():
                 with self._alone(work, None) as alone:
@@ -248,7 +258,7 @@ def _clear(work: Path, alone: bool) -> None:
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
     files, mode = {}, mode_of_new_files(folder)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        path.chmod(mode)
+        share(path, mode)
         flush(path)
         name = path.relative_to(folder).as_posix()
         files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
