@@ -84,7 +84,15 @@ def test_the_file_of_somebody_else_has_no_such_remedy(tmp_path: Path) -> None:
     assert text == f"{tmp_path / 'data' / '1.png'}: {os.strerror(errno.EIO)}"
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError("x"), ValueError("x"), UserError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError("x"),
+        ValueError("x"),
+        UserError("x"),
+        PermissionError(errno.EACCES, "a firewall's"),
+    ],
+)
 def test_other_errors_pass(tmp_path: Path, error: Exception) -> None:
     with pytest.raises(type(error)) as caught, explaining(tmp_path, OUTPUT_REMEDY):
         raise error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,8 +48,7 @@ Strict = Annotated[
 
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
-    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
-        print(line, file=sys.stderr, flush=True)
+    print(line, file=sys.stderr, flush=True)
 
 
 def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:

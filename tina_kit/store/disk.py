@@ -40,7 +40,9 @@ def explaining(place: Path, remedy: str) -> Iterator[None]:
     except TinaKitError:
         raise
     except Exception as error:
-        if _number(error) in (*_FULL, *_BROKEN, *_REFUSED):
+        number = _number(error)
+        named = not isinstance(error, OSError) or error.filename is not None
+        if number in (*_FULL, *_BROKEN) or (number in _REFUSED and named):  # else a network's
             raise explained(error, place, remedy) from error
         raise
 

@@ -157,12 +157,11 @@ class Store:
                 _clear(work, alone)
                 return None
             start = time.monotonic()
-            work.mkdir(parents=True, exist_ok=True)
             for other in work.glob(".*") if alone else ():  # of runs that were killed
                 remove(other)
             out = draft_of(work / "out")
             shutil.rmtree(out, ignore_errors=True)  # of an earlier process of this number
-            out.mkdir()
+            out.mkdir(parents=True)
             try:
                 begun_by = _begun_by(work, made_by)
                 if begun_by is not None:
