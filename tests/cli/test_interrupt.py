@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -123,6 +124,21 @@ COMMAND = "import tina_kit.cli.app as app\napp.invoke = lambda _: {}\nmain(['ver
 def test_what_python_ignores_comes_again(number: signal.Signals) -> None:
     waiting = "[time.sleep(0.01) for _ in range(500)]"
     assert ended(COMMAND.format(f"lose({number:d}) or {waiting}")) == ENDED[number]
+
+
+@pytest.mark.parametrize("number", ENDED)
+def test_one_that_passes_through_text_that_is_run_keeps_its_exit_code(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """As of `dataclass` and much that imports; `python -m` would end itself with SIGINT later."""
+    script = SENDING + COMMAND.format(f'exec("send({number:d})")')
+    (tmp_path / "sending.py").write_text(script)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, "-m", "sending"]
+    run = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert (run.returncode, run.stderr) == ENDED[number]
 
 
 def test_what_a_library_swallows_comes_again() -> None:

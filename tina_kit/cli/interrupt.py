@@ -39,6 +39,8 @@ def finish() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is _interrupt:
             signal.signal(number, signal.SIG_IGN)
+    # Python remembers one that has passed through an `exec`, and would end by SIGINT in the end.
+    exec("")
 
 
 def interrupted() -> int:
