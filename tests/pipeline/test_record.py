@@ -279,4 +279,7 @@ def test_what_the_last_digits_depend_on_is_compared() -> None:
         "versions": {"torch": "2.12", "numpy": "2"},
     }
     assert differences(before, now) == ["device cuda, not cpu", "a, not b", "torch 2.11, not 2.12"]
+    one, two = ({"hardware": {"threads": number}} for number in (1, 2))
+    assert differences(one, two) == ["1 thread (OMP_NUM_THREADS=1), not 2"]
+    assert differences(two, one) == ["2 threads (OMP_NUM_THREADS=2), not 1"]
     assert differences(before, before) == differences({}, now) == differences(now, {}) == []

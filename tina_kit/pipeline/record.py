@@ -91,7 +91,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     found = []
     for text, *path in (
-        ("{0} threads (OMP_NUM_THREADS={0})", "hardware", "threads"),
+        ("{0} thread{1} (OMP_NUM_THREADS={0})", "hardware", "threads"),
         ("device {}", "device"),
         ("{}", "hardware", "gpu"),
         ("{}", "hardware", "cpu"),
@@ -99,7 +99,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ):
         old, new = (_at(facts, path) for facts in (before, now))
         if None not in (old, new) and old != new:
-            found.append(f"{text.format(old)}, not {new}")
+            found.append(f"{text.format(old, 's' * (old != 1))}, not {new}")
     return found
 
 
