@@ -26,7 +26,7 @@ from tina_kit.store import Store
 from tina_kit.testing import PartSuite
 
 GUIDE, FRONT = "CONTRIBUTING.md", "README.md"
-LANGUAGES = {"python", "yaml", "sh", "toml", ""}  # "": a tree of folders
+LANGUAGES = {"python", "yaml", "sh", "bash", "toml", ""}  # "": a tree of folders
 FILES = {block.name: block for block in blocks(GUIDE, "python", "yaml") if block.name}
 TESTS = [name for name in FILES if name.startswith("test_")]
 RECIPES = [name for name in FILES if name.endswith(".yaml")]
@@ -182,6 +182,31 @@ def test_a_command_of_the_front_page_is_right(
             assert invoke(rest) == 0, capsys.readouterr().err
         case _:
             pytest.fail(f"nothing here runs {command!r}")
+
+
+def test_the_script_for_a_cluster_is_right(tmp_path: Path) -> None:
+    """It passes SIGTERM on, waits for the run to end in order, and queues the job again."""
+    [block] = blocks(FRONT, "bash")
+    [command] = [line for line in block.text.splitlines() if line.startswith("tina-kit ")]
+    assert known(command.rstrip(" &"))
+    run = "import signal, time; signal.sigwait([signal.SIGTERM]); time.sleep(0.2); exit({})"
+    for code, queued in ((143, ["requeue", "7"]), (1, [])):
+        (tmp_path / "run.py").write_text(
+            "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+            f"print('begun', flush=True)\n{run.format(code)}"
+        )
+        job = f"scontrol() {{ echo $*; }}\n{block.text}".replace(
+            command, f"{sys.executable} {tmp_path / 'run.py'} &"
+        )
+        script = subprocess.Popen(
+            ["bash", "-c", job],
+            env={**os.environ, "SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert script.stdout is not None and script.stdout.readline() == "begun\n"
+        script.terminate()
+        assert script.communicate()[0].split() == queued
 
 
 def test_a_wrong_option_on_the_front_page_would_be_seen() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from tina_conditioners.chat import Chat, NoUsableAnswer
 from tina_conditioners.described import Described
 from tina_conditioners.options import LlmDescriptionsOptions
-from tina_kit.api import Conditioner, TinaKitError, environment_path
+from tina_kit.api import Conditioner, TinaKitError, store_folder
 
 SHORTEST_WORD = 3  # letters; shorter ones of a name, like "of", may be used
 
@@ -102,14 +102,9 @@ def _forms(word: str) -> set[str]:
 
 
 def answers_folder() -> Path:
-    """Beside the store: the folder that TINA_KIT_STORE names, or the user's cache folder."""
-    named = environment_path("TINA_KIT_STORE")
-    if named is not None:
-        store = Path(os.path.realpath(named))
-        return store.with_name(f"{store.name}-descriptions")
-    from platformdirs import user_cache_path
-
-    return user_cache_path("tina-kit") / "store-descriptions"
+    """Beside the store."""
+    store = store_folder()
+    return store.with_name(f"{store.name}-descriptions")
 
 
 def _read(path: Path) -> str | None:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
         parts,
         row,
     )
-    from tina_kit.api.paths import environment_path, user_path
+    from tina_kit.api.paths import environment_path, store_folder, user_path
     from tina_kit.api.study import Study, Trial
     from tina_kit.api.text import read_text
     from tina_kit.api.tokens import TokenMap
@@ -80,7 +80,7 @@ _HOME = {
     "messages": "abridged printable",
     "names": "as_words name_index name_key",
     "options": "Options Part TaskOptions TrainingOptions aside at_generation part parts row",
-    "paths": "environment_path user_path",
+    "paths": "environment_path store_folder user_path",
     "study": "Study Trial",
     "text": "read_text",
     "tokens": "TokenMap",
@@ -142,6 +142,7 @@ __all__ = [
     "read_state_dict",
     "read_text",
     "row",
+    "store_folder",
     "unreadable_images",
     "user_path",
 ]

@@ -30,6 +30,9 @@ def user_path(text: str | Path) -> Path:
     return path
 
 
+STORE = "TINA_KIT_STORE"
+
+
 def environment_path(variable: str) -> Path | None:
     """The path that an environment variable holds, None where it is unset or empty.
 
@@ -42,3 +45,21 @@ def environment_path(variable: str) -> Path | None:
         return user_path(text)
     except UserError as error:
         raise UserError(f"{variable}: {error}") from None
+
+
+def store_folder() -> Path:
+    """The folder that TINA_KIT_STORE names, links resolved, or the one in the user's cache folder.
+
+    Raises UserError as `environment_path` does, and where the user has no home folder.
+    """
+    named = environment_path(STORE)
+    if named is not None:
+        return Path(os.path.realpath(named))
+    from platformdirs import user_cache_path
+
+    if os.path.expanduser("~") == "~":
+        raise UserError(
+            f"there is no home folder (HOME is not set, and user {os.getuid()} has none): set "
+            f"{STORE} to a folder that you can write to"
+        )
+    return user_cache_path("tina-kit") / "store"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,8 +68,7 @@ Strict = Annotated[
 
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
-    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
-        print(printable(line, lines=True), file=sys.stderr, flush=True)
+    print(printable(line, lines=True), file=sys.stderr, flush=True)
 
 
 @cache
@@ -108,12 +106,12 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
 
 def discovered() -> Registry:
     """All installed plugins. Names the one that is being imported when Ctrl-C comes."""
-    from tina_kit.plugins import discover
+    from tina_kit.plugins.discovery import InterruptedImport, discover
 
     try:
         return discover()
-    except KeyboardInterrupt as interrupt:
-        log(str(interrupt))
+    except InterruptedImport as interrupt:
+        log(interrupt.text)
         raise
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import registry, show_warnings
+from tina_kit.cli.common import log, registry, show_warnings
 from tina_kit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def open_run(folder: Path, seed: int | None, device: str) -> Experiment:
     seeds = recipe.core.seeds
     if seed is not None and seed not in seeds:
         raise UserError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}")
-    store = Store(Path(record["store"]))
+    store = Store.of_run(record["store"])
+    if str(store.root) != record["store"]:
+        log(f"reading from the store {store.root} (TINA_KIT_STORE), not from {record['store']}")
     chosen = seeds[0] if seed is None else seed
     place = resolve_device(device)
     return Experiment(recipe, chosen, store, place, progress(), record["precision"])

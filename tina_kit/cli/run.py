@@ -28,6 +28,7 @@ from tina_kit.cli.terminal import raw
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
+    from tina_kit.pipeline.run import Results
 
 
 def run(
@@ -49,7 +50,11 @@ def run(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Run a recipe and print its results table."""
+    """Run a recipe and print its results table.
+
+    A run that was stopped resumes when the same command is run again. It ends with the same digits
+    if the number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
+    """
     from tina_kit.recipe import load_recipe
 
     show_warnings()
@@ -70,18 +75,27 @@ def run(
         return
     plugins = sorted({f"{entry.origin}" for entry in found.registered})
     command = ["tina-kit", *sys.argv[1:]]
-    current = Run.start(plan, output, command, log, plugins)
     if resolved.core.zoo is not None and resolved.says("tasks", "id"):
         told = f"{resolved.where('tasks', 'id')}: tasks.id has no effect"
         log(f"warning: {told}: the tasks of {resolved.core.zoo} are the ID tasks")
     log(f"{resolved.core.name}: {_summary(plan)}")
+    current = Run.start(plan, output, command, log, plugins)
     for key, facts in current.record["parts"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-    results = current.execute()
+    try:
+        current.execute()
+    finally:  # also of a run that could not be written in the end
+        try:
+            if current.results is not None:
+                _print_results(current.results)
+        finally:
+            log(f"run folder: {current.folder}")
+
+
+def _print_results(results: Results) -> None:
     _print_table(results.rows, results.about)
     for report in results.studies.values():
         print(f"\n{report.text()}")
-    log(f"run folder: {current.folder}")
 
 
 def _seeds(text: str | None) -> list[int] | None:

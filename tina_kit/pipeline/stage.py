@@ -47,11 +47,14 @@ class Stage:
     def ensure(
         self,
         store: Store,
-        waiting: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda line: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
+        resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
     ) -> float | None:
         """Seconds it took, None when it was there."""
-        return store.ensure(self.room, self.key, self.compute, self.settings, waiting, made_by)
+        return store.ensure(
+            self.room, self.key, self.compute, self.settings, tell, made_by, resumes
+        )
 
 
 def in_order(goals: Sequence[Stage]) -> list[Stage]:
