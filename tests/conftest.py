@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 # Tests run side by side; threads of one would only wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# It would win over the store of a finished run, also where no test has set its own yet.
+os.environ.pop("TINA_KIT_STORE", None)
 # A shell starts background jobs with Ctrl-C ignored, and a process hands that on to its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -40,10 +42,13 @@ generators:
 
 
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test touches the user's store."""
-    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))
-    yield
+def _own_store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test touches the user's store; that of the finished run is for those that read it."""
+    read = "finished" in request.fixturenames
+    store = request.getfixturevalue("finished")[1] if read else tmp_path / "store"
+    monkeypatch.setenv("TINA_KIT_STORE", str(store))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Every command of the command line is one of these calls.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,11 @@ def run(
     """
     registry = discovered(plugins)
     made = plan_with(registry, recipe, profile, set, seeds, device, plugins, observers)
-    return execute(made, registry, output, device)
+    current = start(made, registry, output)
+    current.execute()
+    from tina_kit.pipeline.finished import FinishedRun
+
+    return FinishedRun(current.folder, registry, device)
 
 
 def plan(
@@ -128,25 +132,16 @@ def plan_with(
     return Plan.of(resolved, Store.default(), resolve_device(device), watching)
 
 
-def execute(
-    plan: Plan,
-    registry: Registry,
-    output: str | Path,
-    device: str = "auto",
-    started: Callable[[Run], None] = lambda run: None,
-) -> FinishedRun:
-    """started: called once the run folder exists."""
+def start(plan: Plan, registry: Registry, output: str | Path) -> Run:
+    """A run with its folder, watched by the plugins' observers too, ready to be executed."""
     from tina_kit.pipeline.console import log
-    from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins.observers import observers_of
 
     origins = sorted({loaded.plugin.origin for loaded in registry.plugins})
     current = Run.start(plan, Path(output), ["tina-kit", *sys.argv[1:]], origins)
     plan.runtime.observer.invite(*observers_of(registry, current.info(), log))
-    started(current)
-    current.execute()
-    return FinishedRun(current.folder, registry, device)
+    return current
 
 
 def validate_with(

@@ -45,7 +45,11 @@ def test_every_change_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         def setup(self, context, more) -> None:
             pass
 
-    for name, other in (("Request", Request), ("Generator", Generator), ("name_key", api.name_index)):
+    for name, other in (
+        ("Request", Request),
+        ("Generator", Generator),
+        ("name_key", api.name_index),
+    ):
         with monkeypatch.context() as patched:
             patched.setattr(api, name, other, raising=False)
             assert differing(before, surface()) == [name]

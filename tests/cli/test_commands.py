@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -108,6 +109,64 @@ def test_generate_writes_a_file_that_loads(run, finished, tmp_path: Path) -> Non
     assert tina_kit.load(out).classes == ("red circle", "blue star")
 
 
+def test_a_run_on_a_disk_without_locks_is_one_line_more(
+    capsys, recipe, tmp_path, monkeypatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs")]) == 0
+    log = capsys.readouterr().err.splitlines()
+    [line] = [line for line in log if "has no file locks (No locks available)" in line]
+    assert line.startswith(
+        f"images: goes without a lock: the store {tmp_path / 'store'} has no file locks"
+    )
+
+
+def test_a_run_is_read_from_the_store_that_the_environment_names(
+    capsys, finished, tmp_path, monkeypatch
+) -> None:
+    """Where it was moved, or where another machine sees it under another name."""
+    moved, run = tmp_path / "moved", tmp_path / "run"
+    shutil.copytree(finished[1], moved)
+    shutil.copytree(finished[2], run)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "store": "/gone"}))
+    words = ["generate", str(run), "--classes", "a, b", "-o", str(tmp_path / "p.safetensors")]
+    monkeypatch.setenv("TINA_KIT_STORE", str(moved))
+    assert invoke(words) == 0
+    assert f"the store {moved} (TINA_KIT_STORE), not from /gone" in capsys.readouterr().err
+    monkeypatch.delenv("TINA_KIT_STORE")
+    assert invoke(words) == 1
+    assert "/gone/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "no space left on this disk"),
+        (errno.EIO, "the disk failed"),
+        (errno.EROFS, "this file system is read-only"),
+        (errno.EFBIG, "the file would be larger than allowed"),
+    ],
+)
+def test_a_table_is_printed_where_it_cannot_be_written(
+    capsys, finished, tmp_path, monkeypatch, number: int, told: str
+) -> None:
+    def fail(run: Run, results: object) -> None:
+        raise OSError(number, os.strerror(number), str(run.folder / "results.json"))
+
+    monkeypatch.setattr(Run, "_publish", fail)
+    assert invoke(["run", str(finished[0]), "--output", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "shuffled prompts" in printed.out and "chance" in printed.out
+    [folder] = (tmp_path / "tiny").iterdir()
+    assert printed.err.splitlines()[-2] == f"run folder: {folder}"
+    assert printed.err.splitlines()[-1].startswith(f"error: {folder / 'results.json'}: {told}")
+    assert "Traceback" not in printed.err
+
+
 def refusal(capsys, *words: object) -> str:
     """What invoke says to stderr about the user's mistake: exit code 2, no traceback."""
     assert invoke([str(word) for word in words]) == 2
@@ -125,7 +184,7 @@ def refusal(capsys, *words: object) -> str:
         (("run",), "Missing argument"),
         (("fly",), "No such command 'fly'"),
         (("run", "x.yaml", "--speed", "3"), "No such option"),
-        (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "this is no run folder"),
+        (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "not a run folder"),
         (("generate", ".", "--classes", "a", "-o", "p.safetensors"), "at least two classes"),
         (
             ("generate", ".", "--classes", "a, a", "-o", "p.safetensors"),

@@ -40,7 +40,7 @@ def test_image_files_name_the_classes_and_prompt_for_them(capsys, tmp_path: Path
     lines = [x for x in RECIPE.splitlines() if x.split(":")[0] not in CLIP.replace("\n", ":")]
     text = "\n".join(lines) + "\n" + CLIP
     (tmp_path / "clip.yaml").write_text(text)
-    run = Run.start(plan_of(tmp_path / "clip.yaml", tmp_path / "s"), tmp_path / "r", [])
+    run = Run.start(plan_of(tmp_path / "clip.yaml", tmp_path / "store"), tmp_path / "r", [])
     run.execute()
     folder = folder_of(tmp_path, "red_circle.PNG", "a_cat.jfif", "Zebra.webp", "m.bmp", "n.tif")
     (folder / "notes.txt").write_text("no image")

@@ -38,8 +38,11 @@ def with_zoo(folder: Path, zoo: Path, text: str = RECIPE) -> Path:
     return path
 
 
-def test_the_whole_way_out_of_a_run_and_into_another(finished, exported, tmp_path: Path) -> None:
+def test_the_whole_way_out_of_a_run_and_into_another(
+    finished, exported, tmp_path: Path, monkeypatch
+) -> None:
     """The same Tina is fitted on the p-Models that left the run, with none fine-tuned again."""
+    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))
     path, store, _ = finished
     before = plan_of(path, store).experiments[0]
     assert call("zoo", "import", exported, "-o", tmp_path / "zoo", "--architecture", "cnn",
@@ -277,11 +280,14 @@ def test_show_as_json_is_for_programs(capsys, exported) -> None:
     assert [row["layer"] for row in facts["layers"]] == ["conv1", "conv2", "fc.weight", "fc.bias"]
 
 
-def test_what_cannot_be_exported_is_told(capsys, finished, exported, recipe, tmp_path) -> None:
+def test_what_cannot_be_exported_is_told(
+    capsys, finished, exported, recipe, tmp_path, monkeypatch
+) -> None:
     assert call("zoo", "export", finished[2], "-o", exported) == 2
     assert "there is a zoo here already" in capsys.readouterr().err
     assert call("zoo", "export", finished[2], "--seed", 7, "-o", tmp_path / "zoo") == 2
     assert "the run has no seed 7; its seeds are 0" in capsys.readouterr().err
+    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))
     words = ("--set", "generators=[{use: generic}]", "--output", tmp_path / "runs")
     assert call("run", recipe, *words) == 0
     run = next((tmp_path / "runs" / "tiny").iterdir())

@@ -1,4 +1,5 @@
-"""Runs the command line and dies as if the power failed, inside the stage that KILL names.
+"""Runs the command line and sends itself a signal inside the stage that KILL names: SIGKILL, as if
+the power failed, or those of SIGNALS, one after another.
 
 Not a test: test_kill_and_resume.py starts it as a process of its own.
 """
@@ -21,12 +22,21 @@ def dying_after(function: Any) -> Any:
         result = function(self, *arguments, **named)
         place = getattr(self, "path", None) or self.folder
         if f"/.partial/{os.environ['KILL']}/" in str(place):
-            os.kill(os.getpid(), signal.SIGKILL)
+            try:
+                send()
+            finally:  # while the first is being handled
+                send()
         return result
 
     return wrapped
 
 
+def send() -> None:
+    if names:
+        os.kill(os.getpid(), signal.Signals[names.pop(0)])
+
+
+names = os.environ.get("SIGNALS", "SIGKILL").split()
 if os.environ.get("KILL"):
     checkpoint.Checkpoint.save = dying_after(checkpoint.Checkpoint.save)  # type: ignore[method-assign]
     store.Draft.save_tensors = dying_after(store.Draft.save_tensors)  # type: ignore[method-assign]

@@ -110,10 +110,18 @@ def test_a_run_that_ends_badly_says_so(plan, tmp_path, monkeypatch, error, statu
     assert not list((tmp_path / "store" / "generic").glob("*"))
 
 
+def test_a_path_that_is_no_text_ends_no_run(finished, tmp_path: Path) -> None:
+    path, store, _ = finished
+    run = Run.start(plan_of(path, store), tmp_path, ["tina-kit", "run", "\udcff.yaml"])
+    run.execute()
+    assert read(run.folder, "run.json")["command"][-1] == "\udcff.yaml"
+    assert "\\udcff.yaml" in (run.folder / "report.md").read_text(encoding="utf-8")
+
+
 def test_a_folder_that_cannot_be_written_is_told(plan, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TinaKitError, match="the run folder cannot be made here"):
-        Run.start(plan(), tmp_path / "file", [])
+    with pytest.raises(TinaKitError, match=r"cannot be written to \(Not a directory\).*--output"):
+        Run.start(plan(), tmp_path / "file")
 
 
 def test_a_disk_that_may_only_be_read_is_told(plan, tmp_path: Path, monkeypatch) -> None:
@@ -122,7 +130,7 @@ def test_a_disk_that_may_only_be_read_is_told(plan, tmp_path: Path, monkeypatch)
 
     made = plan()
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(TinaKitError, match=r"cannot be made here \(Read-only file system\)"):
+    with pytest.raises(TinaKitError, match=r"this file system is read-only.*--output"):
         Run.start(made, tmp_path / "runs")
 
 

@@ -71,8 +71,9 @@ class Observer:
     def stage_started(self, stage: StageInfo) -> None:
         """Called when a stage is about to be computed; not for cached stages."""
 
-    def stage_waiting(self, stage: StageInfo) -> None:
-        """Called when another run computes the stage and this one waits for it."""
+    def note(self, stage: StageInfo, text: str) -> None:
+        """Called with what a user should know of a stage, such as that another run computes it and
+        this one waits."""
 
     def step(self, step: StepInfo) -> None:
         """Called for every step; must return quickly."""

@@ -30,6 +30,9 @@ def user_path(text: str | Path) -> Path:
     return path
 
 
+STORE = "TINA_KIT_STORE"
+
+
 def environment_path(variable: str) -> Path | None:
     """The path that an environment variable holds, None where it is unset or empty.
 
@@ -46,13 +49,22 @@ def environment_path(variable: str) -> Path | None:
 
 def cache_folder(name: str = "") -> Path:
     """Where tina-kit keeps what it has computed or fetched: the folder that TINA_KIT_STORE names,
-    else `store` in the user's cache folder.
+    links resolved, else `store` in the user's cache folder.
 
     name: of what a plugin keeps, in a folder of its own beside that one. Raises UserError as
-    `environment_path` does.
+    `environment_path` does, and where the user has no home folder.
     """
+    named = environment_path(STORE)
+    store = _default_store() if named is None else Path(os.path.realpath(named))
+    return store.parent / f"{store.name}-{name}" if name else store
+
+
+def _default_store() -> Path:
     from platformdirs import user_cache_path
 
-    named = environment_path("TINA_KIT_STORE")
-    store = Path(os.path.realpath(named)) if named else user_cache_path("tina-kit") / "store"
-    return store.parent / f"{store.name}-{name}" if name else store
+    if os.path.expanduser("~") == "~":
+        raise UserError(
+            f"there is no home folder (HOME is not set, and user {os.getuid()} has none): set "
+            f"{STORE} to a folder that you can write to"
+        )
+    return user_cache_path("tina-kit") / "store"

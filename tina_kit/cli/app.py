@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from typing import Annotated, Any
@@ -11,8 +10,9 @@ import typer
 
 import tina_kit
 from tina_kit.api.errors import TinaKitError
+from tina_kit.api.interruption import interruption
 from tina_kit.cli.commands import Commands
-from tina_kit.cli.interrupt import INTERRUPTED, interrupted, is_interrupt
+from tina_kit.cli.interrupt import interrupted, is_interrupted
 from tina_kit.cli.terminal import printing
 from tina_kit.pipeline.console import log
 
@@ -79,28 +79,30 @@ def invoke(arguments: list[str]) -> int:
     try:
         with printing():
             result: Any = app(arguments, standalone_mode=False, prog_name="tina-kit")
-            sys.stdout.flush()
-        if result == INTERRUPTED:  # what typer makes of Ctrl-C, in some versions
+        if is_interrupted(result):
             return interrupted()
         return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return interrupted()
-    except (BrokenPipeError, SystemExit) as error:
-        # Some versions of typer make an exit of a broken pipe.
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            from tina_kit.plugins.blame import is_exit_of_command
-
-            # A plugin must not end a run, least of all as if it were done.
-            if _blame(error) and not is_exit_of_command(error):
-                return _report(error, debug)
-            return error.code if isinstance(error.code, int) else 1
-        # The reader of a pipe (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if is_interrupt(error):
+    except BaseException as error:
+        if interruption(error) is not None:
             return interrupted()
+        if isinstance(error, SystemExit):
+            return _exit(error, debug)
+        if not isinstance(error, Exception):
+            raise
         return _report(error, debug)
+
+
+def _exit(error: SystemExit, debug: bool) -> int:
+    from tina_kit.plugins.blame import is_exit_of_command
+
+    if isinstance(error.__context__, BrokenPipeError):  # of some versions of typer
+        return 0  # the reader of a pipe (head, less) has seen enough
+    # A plugin must not end a run, least of all as if it were done.
+    if _blame(error) and not is_exit_of_command(error):
+        return _report(error, debug)
+    return error.code if isinstance(error.code, int) else 1
 
 
 def _blame(error: BaseException) -> str | None:
@@ -125,6 +127,14 @@ def _report(error: BaseException, debug: bool) -> int:
         return error.exit_code
     if told := _blame(error):
         log(f"error: {told}" + ("" if debug else " (--debug shows the traceback)"))
+    elif isinstance(error, OSError) and error.strerror:  # as a rule a disk's or a pipe's
+        place = "" if error.filename is None else f"{error.filename}: "
+        log(f"error: {place}{error.strerror}")
+    elif isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        log(
+            f"error: {error.object}: the locale has no such letters in the names of files "
+            f"({error.encoding}). Set PYTHONUTF8=1"
+        )
     elif not debug:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         log(f"error: {what} (this is not expected; --debug shows where)")

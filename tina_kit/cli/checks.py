@@ -119,7 +119,7 @@ def _store() -> Iterator[Finding]:
     try:
         root = Store.default().root
     except UserError as error:
-        yield Finding("store", "broken", str(error), "correct TINA_KIT_STORE")
+        yield Finding("store", "broken", str(error))
         return
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     remedy = "TINA_KIT_STORE names another folder"

@@ -101,12 +101,12 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
 
 def discovered() -> Registry:
     """All installed plugins. Names the one that is being imported when Ctrl-C comes."""
-    from tina_kit.plugins import discover
+    from tina_kit.plugins.discovery import InterruptedImport, discover
 
     try:
         return discover()
-    except KeyboardInterrupt as interrupt:
-        log(str(interrupt))
+    except InterruptedImport as interrupt:
+        log(interrupt.text)
         raise
 
 

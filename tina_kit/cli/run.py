@@ -49,7 +49,11 @@ def run(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Run a recipe and print its results table."""
+    """Run a recipe and print its results table.
+
+    A run that was stopped resumes when the same command is run again. It ends with the same digits
+    if the number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
+    """
     from tina_kit import library
 
     show_warnings()
@@ -60,11 +64,18 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
-    finished = library.execute(plan, found, output, device, _announce)
-    _print_table(finished.table)
-    for study in finished.studies.values():
-        print(f"\n{study.text()}")
-    log(f"run folder: {finished.folder}")
+    current = library.start(plan, found, output)
+    _announce(current)
+    try:
+        current.execute()
+    finally:  # even if the results could not be written in the end
+        try:
+            if current.results is not None:
+                _print_table(current.results.table)
+                for study in current.results.studies.values():
+                    print(f"\n{study.text()}")
+        finally:
+            log(f"run folder: {current.folder}")
 
 
 def _announce(run: Run) -> None:

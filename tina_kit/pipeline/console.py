@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tina_kit.api.messages import printable
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 
 def log(line: str) -> None:
     """Logs go to stderr, results to stdout."""
-    with suppress(BrokenPipeError):  # that nobody reads the log any more ends no run
-        print(printable(line, lines=True), file=sys.stderr, flush=True)
+    print(printable(line, lines=True), file=sys.stderr, flush=True)
 
 
 EVERY_S = 20.0  # seconds between plain lines
@@ -31,8 +29,8 @@ def console() -> Observer:
 class _Console(Observer):
     """A line for each stage that was computed."""
 
-    def stage_waiting(self, stage: StageInfo) -> None:
-        log(f"{stage.name}: another run is computing it, waiting")
+    def note(self, stage: StageInfo, text: str) -> None:
+        log(f"{stage.name}: {text}")
 
     def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
         if seconds is not None:

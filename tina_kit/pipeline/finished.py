@@ -99,13 +99,17 @@ class FinishedRun:
         return self._experiments[chosen]
 
     @cached_property
+    def store(self) -> Store:
+        """The store that TINA_KIT_STORE names, else the one that the run recorded."""
+        return Store.of_run(self.record["store"])
+
+    @cached_property
     def _runtime(self) -> Runtime:
         keys: dict[tuple[str, int | None], str] = {}
         for stage in self.record["stages"]:
             # A study's variant may have a stage of the same name; the recipe's own comes first.
             keys.setdefault((stage["name"], stage["seed"]), stage["key"])
-        store = Store(Path(self.record["store"]))
-        return Runtime(store, self._device, self.record["precision"], self._observers, keys)
+        return Runtime(self.store, self._device, self.record["precision"], self._observers, keys)
 
 
 def _listed(seeds: Sequence[int]) -> str:

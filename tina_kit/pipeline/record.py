@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import tina_kit
 from tina_kit.api import UserError
 from tina_kit.pipeline.logs import now
 from tina_kit.store.files import read_json
+from tina_kit.store.process import has_ended, this_process
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +36,7 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
     return {
         "status": "running",
         "started": now(),
+        **this_process(),
         "command": list(command),
         "name": plan.recipe.core.name,
         "key": plan.key,
@@ -59,16 +61,57 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
 def read_record(folder: Path) -> dict[str, Any]:
     """`run.json` of a finished run. Raises UserError if `folder` has no finished run."""
     try:
-        record = read_json(folder / "run.json")
-        status = record["status"]
+        record = dict(read_json(folder / "run.json"))
+        status = status_of(record)
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{folder}: this is no run folder (it has no readable run.json); `tina-kit run` prints "
-            "the one that it makes"
+            f"{folder}: not a run folder (it has no readable run.json); `tina-kit run` prints the "
+            "folder of each run"
         ) from None
-    if status != "done":
-        raise UserError(f"{folder}: this run is not done but {status}; run its recipe again")
-    return dict(record)
+    if status == "done":
+        return record
+    where = f"process {record.get('pid', '?')} on {record.get('host', 'an unknown host')}"
+    again = "run its recipe again, which resumes it"
+    ended = {
+        "running": f"has not finished ({where}); wait for it, or if that process is gone, {again}",
+        "killed": f"was killed ({where} is gone); {again}",
+        "failed": f"failed; {again}",
+        "interrupted": f"was interrupted; {again}",
+    }
+    raise UserError(f"{folder}: this run {ended.get(status, f'ended as {status!r}')}")
+
+
+def status_of(record: Mapping[str, Any]) -> str:
+    """running, done, failed, interrupted; or killed, where `run.json` says that it is running and
+    its process is gone. Of a run on another machine only what it says is known."""
+    status = str(record["status"])
+    return "killed" if status == "running" and has_ended(record) else status
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """On what the last digits of results depend, beside the recipe, where two runs differ in it;
+    each as `device cuda, not cpu`.
+
+    before, now: versions and hardware, as `run.json` and the store's entries have them.
+    """
+    found = []
+    for text, *path in (
+        ("{0} thread{1} (OMP_NUM_THREADS={0})", "hardware", "threads"),
+        ("device {}", "device"),
+        ("{}", "hardware", "gpu"),
+        ("{}", "hardware", "cpu"),
+        ("torch {}", "versions", "torch"),
+    ):
+        old, new = (_at(facts, path) for facts in (before, now))
+        if None not in (old, new) and old != new:
+            found.append(f"{text.format(old, 's' * (old != 1))}, not {new}")
+    return found
+
+
+def _at(facts: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        facts = facts.get(name) if isinstance(facts, Mapping) else None
+    return facts
 
 
 def _versions() -> dict[str, str]:
@@ -85,7 +128,8 @@ def _git(folder: Path) -> dict[str, Any] | None:
     """Commit and dirtiness of the checkout that tina-kit runs from; None if installed."""
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]
+        # Without locks: killed beside this process, it would leave one in the user's checkout.
+        command = ["git", "--no-optional-locks", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:

@@ -1,21 +1,24 @@
-"""A run: works through a plan and writes a folder that explains itself."""
+"""A run: works through a plan and leaves a folder that explains itself."""
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
-from tina_kit.api import RunInfo, TinaKitError, abridged
+from tina_kit.api import RunInfo, abridged
+from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
-from tina_kit.pipeline.record import new_record
+from tina_kit.pipeline.record import differences, new_record
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.plugins.blame import blame
@@ -23,33 +26,42 @@ from tina_kit.recipe import dump
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
 from tina_kit.report.studies import StudyReport, plot_study, study_report
-from tina_kit.report.table import about
+from tina_kit.report.table import Table, about
 from tina_kit.store import write_json
-from tina_kit.store.files import FULL, explaining_full_disk
+from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
+from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
 from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
-REMEDY = "choose another place with --output"
+RESERVE = 1 << 16  # bytes that the record of a full disk may take
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with every result
 
 
 @dataclass(frozen=True)
 class Results:
-    """rows: the table's, as in `results.json`; studies: by name; about: on which images and with
-    which prompts they were measured, in words."""
+    """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
+    which prompts they were measured."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
     about: str
 
+    @property
+    def table(self) -> Table:
+        return Table(self.rows, self.about)
+
 
 @dataclass
 class Run:
-    """plan: what to do; folder: the run folder; record: the content of `run.json`."""
+    """plan: what to do; folder: the run folder; record: the content of `run.json`; results: what
+    was measured, even if it could not be written; reserve: space on the disk to record that it is
+    full."""
 
     plan: Plan
     folder: Path
     record: dict[str, Any] = field(default_factory=dict)
+    results: Results | None = None
+    reserve: IO[bytes] | None = None
 
     @classmethod
     def start(
@@ -59,16 +71,22 @@ class Run:
 
         command: the command line; plugins: the distributions whose components could be used.
         """
+        record = new_record(plan, command, plugins)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"
-        with explaining_full_disk(output, REMEDY), _writable(output):
-            run = cls(plan, _fresh(folder))
-            shutil.copyfile(plan.recipe.path, run.folder / "recipe.yaml")
-            text = dump(plan.recipe.plain())
-            (run.folder / "resolved.yaml").write_text(text, encoding="utf-8")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _remove_left_over(folder.parent)
+            with _appearing(folder) as draft:
+                run = cls(plan, draft, record, reserve=_reserve(draft))
+                shutil.copyfile(plan.recipe.path, draft / "recipe.yaml")
+                text = dump(plan.recipe.plain())
+                write_text(draft / "resolved.yaml", text)
+                run._write("running")
+                run.folder = _fresh(folder, draft)
             plan.runtime.observer.add(EventLog(run.folder), MetricsLog(run.folder))
-            run.record = new_record(plan, command, plugins)
-            run._write("running")
+        except OSError as error:
+            raise explained(error, output, RUN_REMEDY) from error
         return run
 
     @property
@@ -81,29 +99,32 @@ class Run:
         However it ends, `run.json` says so.
         """
         try:
-            with explaining_full_disk(self.folder, REMEDY):
-                self.observer.run_started(self.info())
-                first = len(self.plan.first)
-                for stage in self.plan.stages[:first]:
-                    self._stage(stage)
-                for experiment in self.plan.experiments:
-                    experiment.check_images()
-                for study in self.plan.studies.values():
-                    study.check_prompts()
-                for stage in self.plan.stages[first:]:
-                    self._stage(stage)
-                results = self._results()
-                self._write("done")
-                self.observer.run_ended("done")
-                return results
+            with explaining(self.folder, RUN_REMEDY):
+                self._work()
+                self.results = self._results()
+                self._publish(self.results)
+                with undisturbed():
+                    self._end("done")
+            return self.results
         except BaseException as error:
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            if status == "failed":
-                self.record["error"] = blame(error) or str(error)
-            with suppress(OSError):  # on a full disk, report the first error
-                self._write(status)
-                self.observer.run_ended(status)
+            if self.record["status"] != "done":
+                with undisturbed(), suppress(OSError):  # the first error is the one to report
+                    self._fail(error)
             raise
+
+    def _work(self) -> None:
+        self.observer.run_started(self.info())
+        self.plan.store.clean()
+        self._warn_of_differences()
+        first = len(self.plan.first)
+        for stage in self.plan.stages[:first]:
+            self._stage(stage)
+        for experiment in self.plan.experiments:
+            experiment.check_images()
+        for study in self.plan.studies.values():
+            study.check_prompts()
+        for stage in self.plan.stages[first:]:
+            self._stage(stage)
 
     def info(self) -> RunInfo:
         """What observers are told about the run."""
@@ -117,8 +138,12 @@ class Run:
             self.observer.stage_started(info)
         with explaining_memory(self.plan.recipe, stage.name):
             seconds = stage.ensure(
-                lambda: self.observer.stage_waiting(info),
-                {key: self.record[key] for key in MADE_BY},
+                lambda line: self.observer.note(info, line),
+                self._made_by,
+                lambda begun_by: _warn(
+                    f"{stage.name} continues from a checkpoint",
+                    differences(begun_by, self._made_by),
+                ),
             )
         self.observer.stage_ended(info, seconds)
         state = "cached" if seconds is None else "computed"
@@ -156,9 +181,7 @@ class Run:
             name: study_report(name, run.study, run.measured(), told, options.average)
             for name, run in plan.studies.items()
         }
-        results = Results(rows, studies, told)
-        self._publish(results)
-        return results
+        return Results(rows, studies, told)
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
@@ -171,41 +194,94 @@ class Run:
             plot_study(report, self.folder / "plots" / name)
         name = self.plan.recipe.core.name
         text = page(name, self.record, results.rows, results.studies, results.about)
-        (self.folder / "report.md").write_text(text, encoding="utf-8")
+        write_text(self.folder / "report.md", text)
+
+    def _warn_of_differences(self) -> None:
+        """Where some stages are cached and others are not."""
+        store, stages = self.plan.store, self.plan.stages
+        cached = [stage for stage in stages if stage.cached]
+        if len(cached) < len(stages):
+            made_by = [store.made_by(stage.kind, stage.key) for stage in cached]
+            found = {each for facts in made_by for each in differences(facts, self._made_by)}
+            _warn("this run continues from stages", sorted(found))
+
+    @property
+    def _made_by(self) -> dict[str, Any]:
+        return {key: self.record[key] for key in MADE_BY}
+
+    def _fail(self, error: BaseException) -> None:
+        interrupt = interruption(error)
+        if interrupt is not None:
+            self.record["signal"] = signal_of(interrupt).name
+            self._end("interrupted")
+        else:
+            self.record["error"] = blame(error) or str(error)
+            self._end("failed")
+
+    def _end(self, status: str) -> None:
+        ended = {"status": status, "ended": now()}
+        try:
+            write_json(self.folder / "run.json", {**self.record, **ended})
+        except OSError as error:
+            if self.reserve is None or not is_full(error):
+                raise
+            self.reserve.close()
+            write_json(self.folder / "run.json", {**self.record, **ended})
+        self.record |= ended
+        self.observer.run_ended(status)
 
     def _write(self, status: str) -> None:
         self.record["status"] = status
-        if status != "running":
-            self.record["ended"] = now()
         write_json(self.folder / "run.json", self.record)
 
 
-def _fresh(folder: Path) -> Path:
-    """Make the folder; each of several runs that start in the same second gets its own."""
+def _warn(what: str, found: Sequence[str]) -> None:
+    if found:
+        _LOG.warning(
+            "%s computed with %s. The last digits may differ from those of a run that was never "
+            "stopped",
+            what,
+            "; ".join(found),
+        )
+
+
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which is not seen before it is whole."""
+    draft = draft_of(folder)
+    draft.mkdir()
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _fresh(folder: Path, draft: Path) -> Path:
+    """Name the folder; runs that start in the same second get one each."""
     number, place = 1, folder
     while True:
         try:
-            place.mkdir(parents=True)
+            os.rename(draft, place)
             return place
-        except FileExistsError:
+        except OSError:
             if not place.is_dir():
                 raise
             number += 1
             place = folder.with_name(f"{folder.name}-{number}")
 
 
-class _writable:
-    """Names the folder that cannot be written to."""
+def _remove_left_over(runs: Path) -> None:
+    """What earlier runs of the recipe were writing when they were killed."""
+    remove_left_over(runs)
+    for folder in runs.iterdir():
+        if folder.is_dir():
+            remove_left_over(folder)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno not in FULL:
-            raise TinaKitError(
-                f"{self.folder}: the run folder cannot be made here ({error.strerror}). Choose "
-                "another with --output"
-            ) from error
+def _reserve(folder: Path) -> IO[bytes]:
+    """A file without a name, so that nothing stays of it."""
+    reserve: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115
+    reserve.write(bytes(RESERVE))
+    reserve.flush()
+    sync(reserve.fileno())
+    return reserve

@@ -69,12 +69,16 @@ class Stage(ABC):
 
     def ensure(
         self,
-        waiting: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda line: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
+        resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
     ) -> float | None:
-        """Compute the result unless it is stored. Returns the seconds it took, None if cached."""
-        store = self.runtime.store
-        return store.ensure(self.kind, self.key, self.compute, self.settings, waiting, made_by)
+        """Compute the result unless it is stored. Returns the seconds it took, None if cached.
+
+        tell, resumes: see `Store.ensure`.
+        """
+        store, key = self.runtime.store, self.key
+        return store.ensure(self.kind, key, self.compute, self.settings, tell, made_by, resumes)
 
 
 def in_order(goals: Sequence[Stage]) -> list[Stage]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 
-from tina_kit.api.component import ENTRY_POINTS, OWN
+from tina_kit.api.component import OWN
+from tina_kit.plugins.discovery import points
 from tina_kit.plugins.plugin import LOCAL_MODULE
 
 
@@ -42,7 +42,7 @@ def _frames(error: BaseException) -> Iterator[tuple[str, FrameType, int]]:
     """Those in plugins' code, from the outermost on: owner, frame, line."""
     owners = {
         point.module.partition(".")[0]: point.dist.name if point.dist else point.name
-        for point in entry_points(group=ENTRY_POINTS)
+        for point in points()
     }
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))

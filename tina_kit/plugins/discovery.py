@@ -22,12 +22,20 @@ from tina_kit.plugins.registry import Registry
 FILE = "entry_points.txt"
 
 
+class InterruptedImport(KeyboardInterrupt):
+    """text: names the plugin that was being imported, and says how to switch it off."""
+
+    def __init__(self, text: str, *args: object) -> None:
+        super().__init__(*args)
+        self.text = text
+
+
 def discover() -> Registry:
     """Import every plugin of the entry-point group: tina-kit's own first, then the others in the
     order of their names.
 
     TINA_KIT_DISABLE_PLUGINS leaves some out: `all` those that are not tina-kit's own, else names
-    of distributions or entry points, separated by commas. Ctrl-C raises KeyboardInterrupt with the
+    of distributions or entry points, separated by commas. Ctrl-C raises InterruptedImport with the
     name of the plugin that was being imported.
     """
     registry = Registry()
@@ -37,13 +45,13 @@ def discover() -> Registry:
         except KeyboardInterrupt as interrupt:
             which = f"plugin {plugin.name} of {plugin.owner}"
             text = f"interrupted while importing {which}; {DISABLE}={plugin.name} switches it off"
-            raise KeyboardInterrupt(text) from interrupt
+            raise InterruptedImport(text, *interrupt.args) from interrupt
     return registry
 
 
 def installed(switched_off: bool = False) -> list[tuple[Plugin, EntryPoint]]:
     """The plugins in the order in which they are imported; or those that are switched off."""
-    found = [(_plugin(point), point) for point in _points()]
+    found = [(_plugin(point), point) for point in points()]
     found = [(plugin, point) for plugin, point in found if _disabled(plugin) == switched_off]
     return sorted(found, key=lambda pair: (pair[0].owner != OWN, pair[0].owner, pair[0].name))
 
@@ -112,7 +120,8 @@ def add(registry: Registry, plugin: Plugin, get: Callable[[], Any]) -> Failure |
     return next((failure for failure in wrong if failure.left_out), None)
 
 
-def _points() -> list[EntryPoint]:
+def points() -> list[EntryPoint]:
+    """The entry points of plugins; those of a distribution with broken metadata are left out."""
     try:
         return list(entry_points(group=ENTRY_POINTS))
     except Exception:  # of one distribution whose metadata are broken

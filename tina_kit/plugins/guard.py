@@ -12,6 +12,8 @@ from functools import cache
 from types import TracebackType
 from typing import TextIO
 
+from tina_kit.api.interruption import interruption
+
 
 class Guard:
     """Catches, silences and times what happens inside `with`.
@@ -48,16 +50,10 @@ class Guard:
         self.error = error
         if isinstance(error, KeyboardInterrupt):
             return False
-        if _is_interrupt(error):
-            raise KeyboardInterrupt from error
+        # Some C extensions turn Ctrl-C into an ImportError.
+        if interrupt := interruption(error):
+            raise KeyboardInterrupt(*interrupt.args) from error
         return True
-
-
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error. Some C extensions turn it into an ImportError."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 @cache

@@ -76,7 +76,7 @@ def source_of(path: Path) -> Node:
         if node.value and not node.value.keys() & set(KEYS):
             message = "this is not a recipe: it has none of a recipe's keys"
             raise RecipeError([Problem(node.where, "", message)])
-        node = _without(node.on(layer), "extends")
+        node = _without(node.on(layer) if layer else node, "extends")
         if lower is not None:
             node = merge(_without(lower, *OWN), node)
         settings = node.value.get("set")

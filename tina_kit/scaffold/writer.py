@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
@@ -39,11 +39,12 @@ def write_plugin(name: str, kinds: Sequence[str], parent: Path) -> Path:
     _check(name, folder)
     work = None
     try:
-        work = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}-"))
+        parent.mkdir(parents=True, exist_ok=True)
+        work = parent / f".{name}-{secrets.token_hex(4)}"
+        work.mkdir()
         for path, text in contents(name, kinds).items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_text(text, encoding="utf-8")
-        work.chmod(0o755)  # what mkdtemp makes is private
         os.rename(work, folder)
     except OSError as error:
         if work is not None:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tina_kit.store.files import STORE_REMEDY, explaining_full_disk, replacing
+from tina_kit.store.disk import STORE_REMEDY, explaining
+from tina_kit.store.files import replacing
 from tina_kit.store.tensors import NotFinite, content_hash, not_finite
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Checkpoint:
             raise NotFinite(told)
         text = json.dumps(state)
         metadata = {"state": text, "sha256": content_hash(whole, self.path.name, text)}
-        with explaining_full_disk(self.path.parent, STORE_REMEDY), replacing(self.path) as draft:
+        with explaining(self.path.parent, STORE_REMEDY), replacing(self.path) as draft:
             save_file(whole, draft, metadata=metadata)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -6,15 +6,16 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
+from stat import S_IMODE
+from threading import Event
 from typing import Any
 
-from tina_kit.api import TinaKitError
-
-STORE_REMEDY = "set TINA_KIT_STORE to a folder on another disk"
-FULL = (errno.ENOSPC, errno.EDQUOT)
+from tina_kit.store.process import is_left_over, mark
 
 
 def read_json(path: Path) -> Any:
@@ -27,21 +28,75 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` in one step, so that a reader never sees half of it."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same for text. A path in it that is not UTF-8 is escaped, as JSON and YAML do it."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which takes the place of `path` when the block ends well."""
+def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """Give a path to write to, which takes the place of `path` when the block ends well.
+
+    mode: permissions of the file; by default those of new files.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    remove_left_over(path.parent, path.name)
+    folder = draft_of(path)
+    draft = folder / path.name  # in a folder, where safetensors has drafts of its own
     try:
+        folder.mkdir(exist_ok=True)
+        if mode is None:
+            mode = mode_of_new_files(folder)
         yield draft
+        share(draft, mode)
         flush(draft)
         os.replace(draft, path)
     finally:
-        draft.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Where this process writes what shall become `path`: beside it, under a name of its own."""
+    return path.with_name(f".{path.name}.{mark()}")
+
+
+def remove_left_over(folder: Path, name: str = "*") -> None:
+    """Remove the drafts, of one file or of all, that processes of this machine left when they were
+    killed."""
+    for draft in folder.glob(f".{name if name == '*' else escape(name)}.*"):
+        if is_left_over(draft.name.rpartition(".")[2]):
+            with suppress(OSError):
+                remove(draft)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def mode_of_new_files(folder: Path) -> int:
+    """As the umask, or the folder's default access list, wants it; asked of the system, since
+    reading the umask means setting it, for all threads."""
+    probe = folder / f".mode.{mark()}"
+    probe.touch()
+    try:
+        return probe.stat().st_mode
+    finally:
+        probe.unlink()
+
+
+def share(path: Path, mode: int) -> None:
+    """Give a file a mode, as a rule that of new files: safetensors writes for the owner alone."""
+    if path.stat().st_mode != mode:
+        with suppress(PermissionError):  # a file system that keeps no modes
+            path.chmod(S_IMODE(mode))
 
 
 def flush(path: Path) -> None:
@@ -50,41 +105,24 @@ def flush(path: Path) -> None:
         return
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
 
 
-def share(path: Path) -> None:
-    """Let others read what they may read here: safetensors writes for the owner alone."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
+def sync(handle: int) -> None:
+    """Bring what was written to the disk, where the file system knows how to."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, stop: Event | None = None) -> str:
+    """stop: set, nobody needs the answer any more."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
+        while (stop is None or not stop.is_set()) and (block := file.read(1 << 20)):
             digest.update(block)
     return digest.hexdigest()
-
-
-@contextmanager
-def explaining_full_disk(place: Path, remedy: str) -> Iterator[None]:
-    """Turn "no space left" into one message; safetensors reports it as an error of its own.
-
-    remedy: how to choose another place.
-    """
-    try:
-        yield
-    except TinaKitError:
-        raise
-    except Exception as error:
-        full = isinstance(error, OSError) and error.errno in FULL
-        if full or "os error 28" in str(error) or "No space left" in str(error):
-            raise TinaKitError(
-                f"{place}: no space left on this disk. Free some, or {remedy}; what is finished "
-                "stays, and the run goes on from there"
-            ) from error
-        raise

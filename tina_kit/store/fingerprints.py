@@ -8,7 +8,9 @@ import stat
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 from tina_kit.api import UserError, file_problem
 from tina_kit.store.files import read_json, sha256, write_json
@@ -55,11 +57,13 @@ def _facts(found: os.stat_result) -> str:
 
 
 def _hash(files: Mapping[str, str | Path]) -> str:
-    names = sorted(files)
+    names, stop = sorted(files), Event()
     whole = hashlib.sha256()
     with ThreadPoolExecutor() as pool:
-        for name, content in zip(
-            names, pool.map(sha256, map(Path, (files[name] for name in names)))
-        ):
-            whole.update(_bytes(f"{name}\0{content}\n"))
+        try:
+            read = partial(sha256, stop=stop)
+            for name, content in zip(names, pool.map(read, (Path(files[name]) for name in names))):
+                whole.update(_bytes(f"{name}\0{content}\n"))
+        finally:
+            stop.set()  # an interrupt waits for no file of many gigabytes
     return whole.hexdigest()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
 
 from tina_kit.api import UserError
+from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import replacing
 
 _LINKS = 40  # followed at most, as Linux does
@@ -19,28 +19,40 @@ def write_output(path: Path, content: bytes) -> None:
     """Write `content` to the file that `path` names; links are followed.
 
     A regular file is replaced in one step and keeps its permissions. Whatever else is there (a
-    device, a FIFO, an open file of this process such as /dev/stdout) is written into. Raises
-    UserError where the path leads to a folder, into a missing one, or cannot be written.
+    device, a FIFO, an open file of this process such as /dev/stdout) is written into, as far as its
+    reader wants it. Raises UserError where the path leads to a folder, into a missing one, or
+    cannot be written, and TinaKitError where the disk fails.
     """
     check_output(path)
-    target = Path(os.path.realpath(path))
     try:
-        if is_stream(path):
-            _write_into(path, content)
-            return
-        try:
-            with replacing(target) as draft:
-                draft.write_bytes(content)
-                if target.exists():
-                    shutil.copymode(target, draft)
-        except OSError as error:
-            if error.errno not in _IRREPLACEABLE or not target.exists():
-                raise
-            _write_into(target, content)
-    except BrokenPipeError:  # its reader has seen enough
-        raise
+        with explaining(path.parent, OUTPUT_REMEDY):
+            try:
+                _write(path, content)
+            except PermissionError as error:
+                raise _refused(path, error) from None
+    except BrokenPipeError:  # the reader has seen enough
+        pass
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise _refused(path, error) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    target = Path(os.path.realpath(path))
+    if is_stream(path):
+        _write_into(path, content)
+        return
+    mode = target.stat().st_mode if target.exists() else None
+    try:
+        with replacing(target, mode) as draft:
+            draft.write_bytes(content)
+    except OSError as error:
+        if error.errno not in _IRREPLACEABLE or not target.exists():
+            raise
+        _write_into(target, content)
+
+
+def _refused(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written: {error.strerror or error}")
 
 
 def check_output(path: Path) -> None:

@@ -5,34 +5,37 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from tina_kit.api import TinaKitError, cache_folder, save_tensors
+from tina_kit.api import TinaKitError, cache_folder, environment_path, save_tensors
+from tina_kit.api.paths import STORE
 from tina_kit.store.checkpoint import Checkpoint
+from tina_kit.store.disk import STORE_REMEDY, explained, explaining
 from tina_kit.store.files import (
-    FULL,
-    STORE_REMEDY,
-    explaining_full_disk,
+    draft_of,
     flush,
+    mode_of_new_files,
     read_json,
+    remove,
+    remove_left_over,
     sha256,
     share,
     write_json,
 )
+from tina_kit.store.locks import Busy, locked
 from tina_kit.store.tensors import SUFFIX, NotFinite, file_not_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ENTRY = "entry.json"
-_WORK = ".partial"
+_WORK, _BEGUN = ".partial", "begun_by.json"
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,26 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._verified: dict[tuple[str, str], Entry] = {}
+        self._told = False  # that nothing is locked
 
     @classmethod
     def default(cls) -> Store:
         """The store in `cache_folder`."""
         return cls(cache_folder())
 
+    @classmethod
+    def of_run(cls, recorded: str) -> Store:
+        """The folder that TINA_KIT_STORE names, or else the one that a run has recorded."""
+        return cls(Path(recorded)) if environment_path(STORE) is None else cls.default()
+
     def folder(self, stage: str, key: str) -> Path:
         return self.root / stage / key
 
     def has(self, stage: str, key: str) -> bool:
-        return (self.folder(stage, key) / ENTRY).is_file()
+        with explaining(self.root, STORE_REMEDY), suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(self.folder(stage, key) / ENTRY)
+            return True
+        return False
 
     def made_by(self, stage: str, key: str) -> dict[str, Any]:
         """Versions and hardware that a finished result was computed with; it is not verified."""
@@ -101,10 +113,12 @@ class Store:
             entry = Entry(self.folder(stage, key))
             if not entry.folder.is_dir():
                 raise TinaKitError(
-                    f"{entry.folder}: this result is not in the store; the store was cleared, or "
-                    "the data or a plugin has changed since. Run the recipe again"
+                    f"{entry.folder}: this result is not in the store: the store was cleared or "
+                    "moved (TINA_KIT_STORE says where it is), or the data or a plugin has changed "
+                    "since. Run the recipe again"
                 )
-            _verify(entry.folder)
+            with explaining(self.root, STORE_REMEDY):
+                _verify(entry.folder)
             self._verified[stage, key] = entry
         return entry
 
@@ -121,79 +135,120 @@ class Store:
         key: str,
         compute: Callable[[Draft], None],
         settings: Mapping[str, Any],
-        waiting: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda line: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
+        resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
     ) -> float | None:
         """Compute a result unless it is there. Returns the seconds it took, None when cached.
 
         made_by: versions and hardware, kept beside the result and no part of its key.
-        Another process that computes the same result is waited for (`waiting` is called once).
+        resumes: called with what is known of the run whose checkpoints are gone on with.
+        Another process that computes the same result is waited for (`tell` is called once).
         """
-        if self.has(stage, key):
-            return None
         work = self.root / _WORK / stage / key
-        with explaining_full_disk(self.root, STORE_REMEDY):
-            self._make_places(work.parent)
-            with _locked(work.with_name(f"{key}.lock"), waiting):
-                if self.has(stage, key):
-                    return None
-                start = time.monotonic()
-                work.mkdir(exist_ok=True)
-                out = work / "out"
-                shutil.rmtree(out, ignore_errors=True)  # half-written by a run that was killed
-                out.mkdir()
-                try:
-                    compute(Draft(out, work))
-                    seconds = time.monotonic() - start
-                    facts = {"settings": dict(settings), "made_by": dict(made_by)}
-                    _seal(out, stage, key, seconds, facts)
-                    self._publish(out, self.folder(stage, key))
-                finally:
-                    shutil.rmtree(out, ignore_errors=True)
-                    with suppress(OSError):  # it stays where it holds checkpoints
-                        work.rmdir()
-                shutil.rmtree(work, ignore_errors=True)
-                return seconds
+        if self.has(stage, key):
+            self._clean(work)
+            return None
+        with explaining(self.root, STORE_REMEDY), self._alone(work, tell) as alone:
+            if self.has(stage, key):
+                _clear(work, alone)
+                return None
+            start = time.monotonic()
+            for other in work.glob(".*") if alone else ():  # of runs that were killed
+                remove(other)
+            out = draft_of(work / "out")
+            shutil.rmtree(out, ignore_errors=True)  # of an earlier process of this number
+            out.mkdir(parents=True)
+            try:
+                begun_by = _begun_by(work, made_by)
+                if begun_by is not None:
+                    resumes(begun_by)
+                compute(Draft(out, work))
+                seconds = time.monotonic() - start
+                facts: dict[str, Any] = {"settings": dict(settings), "made_by": dict(made_by)}
+                if begun_by not in (None, made_by):
+                    facts["begun_by"] = begun_by
+                _seal(out, stage, key, seconds, facts)
+                self._publish(out, stage, key)
+            finally:
+                shutil.rmtree(out, ignore_errors=True)
+                if self.has(stage, key) or not _checkpoints(work):
+                    _clear(work, alone)
+            return seconds
 
-    def _make_places(self, work: Path) -> None:
-        reason = "it may not be written to"
+    @contextmanager
+    def _alone(self, work: Path, tell: Callable[[str], None] | None) -> Iterator[bool]:
+        """Whether no other run can be at work; without `tell` Busy is raised where one is."""
         try:
-            work.mkdir(parents=True, exist_ok=True)
-            if os.access(work, os.W_OK | os.X_OK):
-                return
+            work.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            if error.errno in FULL:
-                raise
-            reason = error.strerror or reason
-        raise TinaKitError(
-            f"{self.root}: the store cannot be kept here ({reason}). Set TINA_KIT_STORE to a "
-            "folder you can write to"
-        )
+            raise explained(error, self.root, STORE_REMEDY) from error
+        waiting = tell and partial(tell, "another run computes it, waiting")
+        try:
+            with locked(_lock_of(work), waiting) as lacking:
+                if lacking and tell and not self._told:
+                    self._told = True
+                    tell(
+                        f"goes without a lock: the store {self.root} has no file locks "
+                        f"({lacking}). Runs that share it at the same time repeat each other's work"
+                    )
+                yield not lacking
+        finally:
+            with suppress(OSError):  # as far as they are empty
+                work.parent.rmdir()
+                work.parent.parent.rmdir()
 
-    def _publish(self, out: Path, place: Path) -> None:
+    def clean(self) -> None:
+        """Remove what killed runs have left and no run can continue from."""
+        for left in (self.root / _WORK).glob("*/*"):
+            work = left.with_suffix("")  # a lock may be all that is left
+            with suppress(TinaKitError):
+                if self.has(work.parent.name, work.name) or not _checkpoints(work):
+                    self._clean(work)
+
+    def _clean(self, work: Path) -> None:
+        """Remove a work folder that nobody needs: as a rule, of a run that was killed between
+        publishing a result and cleaning up."""
+        with suppress(OSError, Busy, TinaKitError):  # as far as this user may
+            if work.exists() or _lock_of(work).exists():
+                with self._alone(work, None) as alone:
+                    _clear(work, alone)
+
+    def _publish(self, out: Path, stage: str, key: str) -> None:
+        place = self.folder(stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():  # a folder without entry.json: someone deleted parts of it
+        if place.exists() and not self.has(stage, key):  # someone deleted parts of it
             shutil.rmtree(place)
-        os.replace(out, place)
+        try:
+            os.replace(out, place)
+        except OSError:
+            if not self.has(stage, key):  # else another run was faster, where nothing is locked
+                raise
         flush(place.parent)
 
 
-class _locked:
-    """A lock that says so once when it has to wait. The system frees it when its holder dies."""
+def _lock_of(work: Path) -> Path:
+    return work.with_name(f"{work.name}.lock")
 
-    def __init__(self, path: Path, waiting: Callable[[], None]) -> None:
-        self._lock = FileLock(path)
-        self._waiting = waiting
 
-    def __enter__(self) -> None:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            self._waiting()
-            self._lock.acquire()
+def _checkpoints(work: Path) -> list[Path]:
+    return list(work.glob("[!.]*.safetensors"))
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+
+def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Of the run that left checkpoints here, None where there are none; then it is this one."""
+    if _checkpoints(work):
+        with suppress(OSError, ValueError):
+            return dict(read_json(work / _BEGUN))
+    write_json(work / _BEGUN, dict(made_by))
+    return None
+
+
+def _clear(work: Path, alone: bool) -> None:
+    """Remove a work folder, unless another run may be at work in it."""
+    remove_left_over(work)
+    if alone or not any(work.glob(".*")):
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
@@ -203,9 +258,9 @@ def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str
             "learning_rate or set precision: fp32; where it comes from files (checkpoint, "
             "inherit_file, a table of embeddings), check what they hold"
         )
-    files = {}
+    files, mode = {}, mode_of_new_files(folder)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        share(path)
+        share(path, mode)
         flush(path)
         name = path.relative_to(folder).as_posix()
         files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}

@@ -48,8 +48,8 @@ class Observers(Observer):
     def run_started(self, *facts: Any) -> None:
         self._tell("run_started", *facts)
 
-    def stage_waiting(self, *facts: Any) -> None:
-        self._tell("stage_waiting", *facts)
+    def note(self, *facts: Any) -> None:
+        self._tell("note", *facts)
 
     def stage_started(self, *facts: Any) -> None:
         self._tell("stage_started", *facts)

@@ -17,7 +17,8 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from tina_kit.api import Layout, Options, Parameter, UserError, name_index
-from tina_kit.store.files import explaining_full_disk, read_json, replacing, share, write_json
+from tina_kit.store.disk import OUTPUT_REMEDY, explaining
+from tina_kit.store.files import read_json, replacing, write_json
 
 FORMAT, VERSION = "tina-kit zoo", 1
 TENSORS, MANIFEST = "zoo.safetensors", "zoo.json"
@@ -96,15 +97,21 @@ def write(archive: ZooArchive, folder: Path) -> None:
         "origin": dict(archive.origin),
     }
     tensors = {"vectors": archive.vectors.contiguous(), "tasks": archive.tasks.contiguous()}
+    place = Path(os.path.realpath(folder))
     try:
-        with explaining_full_disk(folder, "choose another place with --output"):
-            place = Path(os.path.realpath(folder))
-            with replacing(place / TENSORS) as draft:
-                save_file(tensors, draft)
-                share(draft)
-            write_json(place / MANIFEST, manifest)
+        with explaining(folder, OUTPUT_REMEDY):
+            try:
+                with replacing(place / TENSORS) as draft:
+                    save_file(tensors, draft)
+                write_json(place / MANIFEST, manifest)
+            except PermissionError as error:  # nobody's fault but the user's
+                raise _refused(folder, error) from None
     except OSError as error:
-        raise UserError(f"{folder}: no zoo can be written here: {error.strerror}") from None
+        raise _refused(folder, error) from None
+
+
+def _refused(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder}: no zoo can be written here: {error.strerror}")
 
 
 def read(folder: Path, finite: bool = True) -> ZooArchive:

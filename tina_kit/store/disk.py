@@ -1,0 +1,103 @@
+"""Errors of disks, quotas and permissions, each as one message with its remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from stat import filemode
+
+from tina_kit.api import TinaKitError
+
+OUTPUT_REMEDY = "choose another place with --output"
+KEPT = "Finished stages are kept; run the same command to resume"
+STORE_REMEDY = f"set TINA_KIT_STORE to a folder on another disk. {KEPT}"
+RUN_REMEDY = f"{OUTPUT_REMEDY}. {KEPT}"
+_FULL = {
+    errno.ENOSPC: "no space left on this disk. Free some, or",
+    errno.EDQUOT: "the disk quota is used up. Free some space, or",
+}
+_BROKEN = {
+    errno.EFBIG: "the file would be larger than allowed (see `ulimit -f`). Raise the limit, or",
+    errno.EROFS: "this file system is read-only. Make it writable, or",
+    errno.EIO: "the disk failed (input/output error). Check it, or",
+    errno.ESTALE: "the network disk is gone (stale file handle). Mount it again, or",
+}
+_REFUSED = (errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def explaining(place: Path, remedy: str) -> Iterator[None]:
+    """Turn what a disk fails with into one TinaKitError; other errors pass.
+
+    place: where the block writes; remedy: how to choose another place.
+    """
+    try:
+        yield
+    except TinaKitError:
+        raise
+    except Exception as error:
+        number = _number(error)
+        named = not isinstance(error, OSError) or error.filename is not None
+        if number in (*_FULL, *_BROKEN) or (number in _REFUSED and named):  # else a network's
+            raise explained(error, place, remedy) from error
+        raise
+
+
+def explained(error: Exception, place: Path, remedy: str) -> TinaKitError:
+    """The message for an error of the disk."""
+    place = place.absolute()
+    named = [getattr(error, name, None) for name in ("filename", "filename2")]
+    paths = [Path(os.fsdecode(n)).absolute() for n in named if isinstance(n, (str, bytes, Path))]
+    number = _number(error)
+    paths.sort(key=lambda path: place not in path.parents)  # of two, the one that is ours
+    where = _refusing(paths or [place]) if number in _REFUSED else [*paths, place][0]
+    told = getattr(error, "strerror", None) or error
+    inside = where == place or place in where.parents
+    if not inside and where not in place.parents:  # somebody else's file, like a data set's
+        return TinaKitError(f"{where}: {told}")
+    if number in _REFUSED:
+        what = f"no permission ({_owner(where)})"
+        if inside:
+            what += f". Have the owner run `chmod -R g+rwX '{place}'`, or"
+        else:
+            what += f", so that {place} cannot be made:"
+    else:
+        what = {**_FULL, **_BROKEN}.get(number or 0, f"cannot be written to ({told}):")
+    return TinaKitError(f"{where}: {what} {remedy}")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether space is missing, which removing something would give back."""
+    return _number(error) in _FULL
+
+
+def _number(error: Exception) -> int | None:
+    """safetensors tells the system's number in words alone."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
+
+
+def _refusing(paths: Sequence[Path]) -> Path:
+    """Which of these files and the folders around them this process may not write to."""
+    for path in paths:
+        there = [each for each in (path, *path.parents) if os.path.lexists(each)]
+        for each in there[:2] if there[0] == path else there[:1]:
+            if not os.access(each, os.R_OK | os.W_OK | (os.X_OK if each.is_dir() else 0)):
+                return each
+    return paths[0]
+
+
+def _owner(path: Path) -> str:
+    status = path.stat()
+    owner, group = str(status.st_uid), str(status.st_gid)
+    with suppress(KeyError):  # a number without a name
+        owner = path.owner()
+    with suppress(KeyError):
+        group = path.group()
+    return f"it belongs to {owner}, group {group}, {filemode(status.st_mode)}"
