@@ -47,6 +47,13 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> dict:
         yield names
 
 
+@pytest.fixture(autouse=True)
+def _its_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "notebook" in request.fixturenames:
+        store = request.getfixturevalue("notebook")["run"].record["store"]
+        monkeypatch.setenv("TINA_KIT_STORE", store)
+
+
 def test_a_notebook_runs_the_quickstart_and_prints_its_table(notebook) -> None:
     assert len(NOTEBOOK.strip().splitlines()) <= 17
     text = notebook["printed"]

@@ -198,7 +198,7 @@ def test_p_models_of_others_become_a_zoo_that_a_recipe_takes(
     assert "12 p-Models of" in told and "100 classes" in told
     after = plan_of(with_zoo(tmp_path, tmp_path / "zoo"), tmp_path / "s").experiments[0]
     assert torch.equal(after.tasks["id"], tasks)
-    after.zoo.stages["id"][0].ensure(after.runtime.store)
+    after.zoo.stages["id"][0].ensure()
     assert torch.equal(after.zoo.vectors("id"), vectors)
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import torch
-from tina_kit.pipeline.compute import Compute
 
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.pipeline import record as module
 from tina_kit.pipeline import run as run_module
 from tina_kit.pipeline.record import differences, read_record, status_of
 from tina_kit.pipeline.run import Run
+from tina_kit.pipeline.stages.fit import FitStage
 from tina_kit.store import Checkpoint, Entry
 from tina_kit.store.process import this_process
 
@@ -32,7 +32,7 @@ def again(finished: tuple[Path, Path, Path], tmp_path: Path) -> Run:
     """The finished run once more, begun."""
     from tests.conftest import plan_of
 
-    return Run.start(plan_of(finished[0], finished[1]), tmp_path / "runs", [], print, [])
+    return Run.start(plan_of(finished[0], finished[1]), tmp_path / "runs")
 
 
 # How it ends.
@@ -200,7 +200,7 @@ def test_a_run_folder_is_whole_when_it_is_seen(plan, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Run, "_write", look)
     with pytest.raises(KeyboardInterrupt):
-        Run.start(plan(), tmp_path / "runs", [], print, [])
+        Run.start(plan(), tmp_path / "runs")
     assert list(runs.iterdir()) == []
 
 
@@ -212,7 +212,7 @@ def test_drafts_of_runs_that_were_killed_go_with_the_next_run(again: Run, tmp_pa
         (draft / "run.json").write_text("{")
     kept = again.folder / f".run.json.{this_process_mark()}"
     kept.mkdir()
-    Run.start(again.plan, tmp_path / "runs", [], print, [])
+    Run.start(again.plan, tmp_path / "runs")
     assert not any(draft.exists() for draft in drafts) and kept.exists()
 
 
@@ -226,7 +226,7 @@ def this_process_mark() -> str:
 
 
 def test_resuming_with_another_number_of_threads_is_said_and_recorded(
-    plan, tmp_path: Path, monkeypatch
+    plan, tmp_path: Path, monkeypatch, caplog
 ) -> None:
     save, hardware = Checkpoint.save, module._hardware
 
@@ -238,40 +238,37 @@ def test_resuming_with_another_number_of_threads_is_said_and_recorded(
         first.setattr(module, "_hardware", lambda device: {**hardware(device), "threads": 7})
         first.setattr(Checkpoint, "save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
-            Run.start(plan(), tmp_path / "runs", [], print, []).execute()
+            Run.start(plan(), tmp_path / "runs").execute()
 
-    lines: list[str] = []
-    run = Run.start(plan(), tmp_path / "runs", [], lines.append, [])
+    run = Run.start(plan(), tmp_path / "runs")
     run.execute()
     threads = torch.get_num_threads()
     assert told(run.folder)["hardware"]["threads"] == threads
-    warnings = [line for line in lines if line.startswith("warning: ")]
     how = f"computed with 7 threads (OMP_NUM_THREADS=7), not {threads}. The last digits may differ "
-    assert [line.split(how)[0] for line in warnings] == [
-        "warning: this run continues from stages ",
-        "warning: generic continues from a checkpoint ",
+    assert [line.split(how)[0] for line in caplog.messages] == [
+        "this run continues from stages ",
+        "generic continues from a checkpoint ",
     ]
     [generic] = (tmp_path / "store" / "generic").iterdir()
     facts = Entry(generic).json("entry.json")
     assert facts["begun_by"]["hardware"]["threads"] == 7
     assert facts["made_by"]["hardware"]["threads"] == threads
 
-    lines.clear()  # nothing is left to compute
-    Run.start(plan(), tmp_path / "runs", [], lines.append, []).execute()
-    assert not lines
+    caplog.clear()  # nothing is left to compute
+    Run.start(plan(), tmp_path / "runs").execute()
+    assert not caplog.messages
 
 
-def test_nothing_is_said_where_nothing_differs(plan, tmp_path: Path, monkeypatch) -> None:
+def test_nothing_is_said_where_nothing_differs(plan, tmp_path: Path, monkeypatch, caplog) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as first:
-        first.setattr(Compute, "fit", lambda *_: stop)
+        first.setattr(FitStage, "compute", stop)
         with pytest.raises(KeyboardInterrupt):
-            Run.start(plan(), tmp_path / "runs", [], print, []).execute()
-    lines: list[str] = []
-    Run.start(plan(), tmp_path / "runs", [], lines.append, []).execute()
-    assert lines and not [line for line in lines if "warning" in line]
+            Run.start(plan(), tmp_path / "runs").execute()
+    Run.start(plan(), tmp_path / "runs").execute()
+    assert not caplog.messages
 
 
 def test_what_the_last_digits_depend_on_is_compared() -> None:

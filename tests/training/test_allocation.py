@@ -38,4 +38,4 @@ def test_freed_memory_is_used_again_instead_of_asked_for_anew() -> None:
     kept, few = faults()
     left, many = faults(MALLOC_TOP_PAD_="131072")
     assert (kept, left) == ("True", "False")
-    assert few < 1000 < many  # 16 MiB are 4,096 pages
+    assert 4 * few < many
