@@ -168,4 +168,4 @@ def test_the_core_checks_the_names_of_every_data_set(
     (tmp_path / "any.yaml").write_text(f"{text}plugins: [any.py]\n")
     with pytest.raises(UserError, match=told):
         for stage in plan_of(tmp_path / "any.yaml", tmp_path / "store").first:
-            stage.ensure(plan_of(tmp_path / "any.yaml", tmp_path / "store").store)
+            stage.ensure()

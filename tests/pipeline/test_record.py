@@ -147,7 +147,7 @@ def test_a_real_disk_that_is_full_can_still_be_told(again: Run, tmp_path: Path) 
     """Of the space that a run keeps, nothing is seen and nothing stays."""
     assert os.fstat(again.reserve.fileno()).st_blocks * 512 >= run_module.RESERVE  # type: ignore[union-attr]
     assert {path.name for path in again.folder.iterdir()} == {
-        *("recipe.yaml", "resolved.yaml", "run.json")
+        *("metrics.csv", "recipe.yaml", "resolved.yaml", "run.json")
     }
 
 
