@@ -44,7 +44,7 @@ from tina_kit.pipeline.plan import Plan
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
 from tina_kit.store import Store
-from tina_kit.testing import PartSuite
+from tina_kit.testing import ComponentSuite
 
 FILES = {block.name: block for block in blocks(GUIDE, "python", "yaml") if block.name}
 TESTS = [name for name in FILES if name.startswith("test_")]
@@ -104,7 +104,7 @@ class InTheGuidesFolder:
         pass
 
 
-def suites() -> Iterator[tuple[str, type[PartSuite]]]:
+def suites() -> Iterator[tuple[str, type[ComponentSuite]]]:
     """The test classes of the guide."""
     for name in TESTS:
         block = FILES[name]

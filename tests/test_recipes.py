@@ -61,19 +61,21 @@ def test_whatever_inherits_to_go_on_has_the_size_of_its_ancestor(path: Path, pro
     from tina_kit.recipe import load_recipe
 
     rows = load_recipe(path, discover(), profile=profile).generators
-    options = {row.name: row.part.options for row in rows}
+    options = {row.name: row.component.options for row in rows}
     for row in rows:
-        few_shot = getattr(row.part.options, "prompts", "text") == "image"
-        for name in row.part.rows().values() if few_shot else ():
+        few_shot = getattr(row.component.options, "prompts", "text") == "image"
+        for name in row.component.rows().values() if few_shot else ():
             sizes = [(o.hidden_size, o.depth, o.heads) for o in (options[name], options[row.name])]
             assert sizes[0] == sizes[1]
-    tinas = [row for row in rows if row.part.entry.component.name == "tina-dit"]
+    tinas = [row for row in rows if row.component.entry.component.name == "tina-dit"]
     if profile == "paper":
         paper = [
-            r for r in tinas if r.part.child("tokenizer").entry.component.name == "layer-chunks"
+            r
+            for r in tinas
+            if r.component.child("tokenizer").entry.component.name == "layer-chunks"
         ]
         assert paper
         for row in paper:
-            o = row.part.options
+            o = row.component.options
             assert (o.learning_rate, o.clip, o.sampling_steps) == (4e-4, 0.1, 1000)
-            assert row.part.children["augmentations"]
+            assert row.component.children["augmentations"]

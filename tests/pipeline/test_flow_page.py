@@ -19,7 +19,7 @@ from tina_kit.api.component import import_attribute
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.stage import Stage, in_order
-from tina_kit.recipe import ResolvedPart
+from tina_kit.recipe import ResolvedComponent
 from tina_kit.store.store import _WORK, ENTRY
 
 CORE, FOLDER = ROOT / "tina_kit", "pipeline/stages"
@@ -185,7 +185,7 @@ def test_every_method_that_is_drawn_exists_and_no_contract_is_left_out() -> None
         assert own - ANYWHERE <= drawn
 
 
-def parts(part: ResolvedPart) -> Iterator[ResolvedPart]:
+def parts(part: ResolvedComponent) -> Iterator[ResolvedComponent]:
     yield part
     for child in part.children.values():
         for each in child if isinstance(child, tuple) else (child,):
@@ -206,7 +206,13 @@ def test_the_calls_are_those_of_a_run(recipe: Path, tmp_path: Path, monkeypatch)
         return call
 
     r = plan.recipe
-    top = [r.dataset, r.tasks, r.architecture, r.conditioner, *(row.part for row in r.generators)]
+    top = [
+        r.dataset,
+        r.tasks,
+        r.architecture,
+        r.conditioner,
+        *(row.component for row in r.generators),
+    ]
     for target in {import_attribute(p.entry.component.target) for t in top for p in parts(t)}:
         [contract] = [base for base in target.__mro__ if base.__name__ in CONTRACTS]
         for method in methods(contract):

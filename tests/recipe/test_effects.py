@@ -238,6 +238,6 @@ def test_what_earlier_versions_wrote_into_a_run_folder_is_read(tmp_path: Path) -
         load_recipe(path, found)
     again = load_recipe(path, found, recorded=True)
     assert again.core == recipe.core
-    assert [row.part.settings() for row in again.generators] == [
-        row.part.settings() for row in recipe.generators
+    assert [row.component.settings() for row in again.generators] == [
+        row.component.settings() for row in recipe.generators
     ]

@@ -71,11 +71,11 @@ def test_a_resolved_recipe_says_the_same_again(load) -> None:
 
 def test_a_parts_options_hold_what_the_recipe_nests_in_it(load) -> None:
     text = GOOD.replace("size: 100}", "size: 100}\n    augmentations: [neuron-permutation]")
-    options = load(text).generators[1].part.build().options
+    options = load(text).generators[1].component.build().options
     assert options.tokenizer == ComponentSpec(use="tina-kit/class-rows", size=100)
     assert [part.use for part in options.augmentations] == ["tina-kit/neuron-permutation"]
     defaults = load(GOOD.replace("    tokenizer: {use: class-rows, size: 100}\n", ""))
-    assert defaults.generators[1].part.options.tokenizer.settings == {"size": 576}
+    assert defaults.generators[1].component.options.tokenizer.settings == {"size": 576}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_set_overrides_by_generator_name_and_reads_yaml(load) -> None:
     recipe = load(
         sets=["generators.small.learning_rate=3e-4", "tasks.id=20", "name=a=b".replace("=b", "b")]
     )
-    assert recipe.generators[1].part.options.learning_rate == 3e-4
+    assert recipe.generators[1].component.options.learning_rate == 3e-4
     assert recipe.tasks.options.id == 20
     assert recipe.core.name == "ab"
 
@@ -158,7 +158,7 @@ def test_a_component_that_names_no_row_means_all_rows_that_use_it(load) -> None:
     text = GOOD.rstrip() + "\n"
     head, tail = text.split("  - use: tina-dit", 1)
     recipe = load(head + two + "  - use: tina-dit" + tail, sets=["generators.tina-dit.depth=3"])
-    depths = {row.name: getattr(row.part.options, "depth", None) for row in recipe.generators}
+    depths = {row.name: getattr(row.component.options, "depth", None) for row in recipe.generators}
     assert (depths["small"], depths["big"]) == (3, 3)
 
 
@@ -221,7 +221,7 @@ def test_a_part_that_does_not_take_its_options_is_told_with_its_place(
         raise UserError("there is no such model")
 
     recipe = load()
-    monkeypatch.setattr("tina_kit.recipe.part.import_attribute", lambda _: refuse)
+    monkeypatch.setattr("tina_kit.recipe.component.import_attribute", lambda _: refuse)
     for part in (recipe.architecture.build, recipe.architecture.settings):
         with pytest.raises(UserError, match=r"^\S*r\.yaml:3:1: there is no such model$"):
             part()
@@ -235,7 +235,7 @@ def test_seeds_replace_the_recipes_own(load) -> None:
 def test_a_profile_overrides_and_a_set_overrides_the_profile(load) -> None:
     text = GOOD + "profiles:\n  tiny: {tasks.id: 5, generators.small.depth: 1}\n"
     recipe = load(text, profile="tiny", sets=["tasks.id=6"])
-    assert (recipe.tasks.options.id, recipe.generators[1].part.options.depth) == (6, 1)
+    assert (recipe.tasks.options.id, recipe.generators[1].component.options.depth) == (6, 1)
     assert load(text).tasks.options.id == 1000
     assert "no profile 'tin'; did you mean 'tiny'?" in complaint(load, text, profile="tin")
 
@@ -248,7 +248,7 @@ def test_a_recipe_extends_another(load, tmp_path: Path) -> None:
     )
     assert recipe.core.name == "r"  # a run is named after its own file, not after its base
     assert (recipe.tasks.options.classes, recipe.tasks.options.id) == (5, 9)
-    assert recipe.generators[1].part.options.depth == 2
+    assert recipe.generators[1].component.options.depth == 2
 
 
 def test_another_component_replaces_the_base_ones_options(load, tmp_path: Path) -> None:

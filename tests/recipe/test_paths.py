@@ -11,7 +11,7 @@ import pytest
 from tina_kit.api import UserError
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
-from tina_kit.recipe.part import ResolvedPart
+from tina_kit.recipe.component import ResolvedComponent
 
 RECIPE = """\
 dataset: {use: shapes}
@@ -79,7 +79,7 @@ def load(home: Path, tmp_path: Path):
 def held(load):
     """The part of a recipe whose conditioner holds paths in its options."""
 
-    def held(options: str, **more: Any) -> ResolvedPart:
+    def held(options: str, **more: Any) -> ResolvedComponent:
         text = RECIPE.replace("{use: hashed-ngrams}", f"{{use: holder, {options}}}")
         return load("plugins: [holder.py]\n" + text, **more).conditioner
 
@@ -197,7 +197,7 @@ def test_a_sentence_model_in_a_folder_is_relative_to_the_recipe(load, tmp_path: 
     encoder.mkdir()
     (encoder / "config.json").write_text("{}")
 
-    def conditioner(model: str) -> ResolvedPart:
+    def conditioner(model: str) -> ResolvedComponent:
         use = f"{{use: sentence-transformer, model: {model}}}"
         return load(RECIPE.replace("{use: hashed-ngrams}", use)).conditioner
 

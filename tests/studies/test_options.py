@@ -77,7 +77,7 @@ def test_every_study_is_built_as_its_recipe_says(load) -> None:
 """
     )
     names = [generator.name for generator in recipe.generators]
-    studies = {study.name: study.part.build() for study in recipe.studies}
+    studies = {study.name: study.component.build() for study in recipe.studies}
     assert len(studies) == 7
     assert all(study.title and study.x_label for study in list(studies.values())[1:])
     assert [t.x for t in studies["scaling"].trials(names)] == [1, 2.5, "a"]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tina_kit.testing import PartSuite
+from tina_kit.testing import ComponentSuite
 
 NAMES = ["red circle", "blue square", "green star", "pink bar"]
 TINY_CLIP = {
@@ -118,13 +118,13 @@ def caught(tmp_path: Path) -> Callable[..., None]:
     a message that holds `message`. told: attributes of the suite."""
 
     def caught(
-        suite: type[PartSuite],
+        suite: type[ComponentSuite],
         check: str,
         part: Callable[..., object] | None,
         message: str,
         **told: Any,
     ) -> None:
-        by_hand = {"part": lambda self, **changes: part(**changes)} if part else {}
+        by_hand = {"component": lambda self, **changes: part(**changes)} if part else {}
         wrong = type("Wrong", (suite,), by_hand | told)()
         method = getattr(wrong, check)
         arguments = {"tmp_path": tmp_path} if "tmp_path" in signature(method).parameters else {}
@@ -141,6 +141,6 @@ def caught(tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def checks() -> Callable[[type[PartSuite]], set[str]]:
+def checks() -> Callable[[type[ComponentSuite]], set[str]]:
     """The names of a suite's own checks."""
     return lambda suite: {name for name in vars(suite) if name.startswith("test_")}

@@ -12,10 +12,10 @@ from tina_kit.plugins import discover
 from tina_kit.testing import (
     ArchitectureSuite,
     AugmentationSuite,
+    ComponentSuite,
     ConditionerSuite,
     DatasetSuite,
     GeneratorSuite,
-    PartSuite,
     StudySuite,
     TaskSamplerSuite,
     TokenizerSuite,
@@ -36,7 +36,7 @@ QUICK = {"sampler": "ddim", "sampling_steps": 2}
 EXPERTS = {"expert_epochs": 1, "batch_size": 4}
 WIDTHS = {"a": {"generators.tina-dit.depth": 1}, "b": {"generators.tina-dit.depth": 2}}
 
-PLAIN: dict[type[PartSuite], list[dict[str, Any]]] = {
+PLAIN: dict[type[ComponentSuite], list[dict[str, Any]]] = {
     DatasetSuite: [{"use": "shapes", "train": 2, "test": 1}],
     TaskSamplerSuite: [
         {"use": "balanced-permutations", **TASKS},
@@ -83,7 +83,7 @@ PLAIN: dict[type[PartSuite], list[dict[str, Any]]] = {
 
 
 FOUR = ("red circle", "blue square", "green star", "pink bar")
-FILES: list[tuple[type[PartSuite], dict[str, Any], dict[str, str], dict[str, Any]]] = [
+FILES: list[tuple[type[ComponentSuite], dict[str, Any], dict[str, str], dict[str, Any]]] = [
     (DatasetSuite, {"use": "caltech101"}, {"root": ""}, {}),
     (DatasetSuite, {"use": "cifar10"}, {"root": ""}, {}),
     (DatasetSuite, {"use": "cifar100"}, {"root": ""}, {}),
@@ -117,7 +117,7 @@ FILES: list[tuple[type[PartSuite], dict[str, Any], dict[str, str], dict[str, Any
 ]
 """Parts that read files: options, options that name files, and what else the suite is told."""
 
-TOLD: list[tuple[type[PartSuite], dict[str, Any], dict[str, Any]]] = [
+TOLD: list[tuple[type[ComponentSuite], dict[str, Any], dict[str, Any]]] = [
     (
         GeneratorSuite,
         {"use": "tina-dit", **TINA, "tokenizer": "layer-chunks", "sampling_steps": 3},
@@ -132,7 +132,7 @@ TOLD: list[tuple[type[PartSuite], dict[str, Any], dict[str, Any]]] = [
 """Parts whose suite is told something."""
 
 
-class WithFiles(PartSuite):
+class WithFiles(ComponentSuite):
     """at: the options that name files, below the folder that holds all of them."""
 
     at: Mapping[str, str]
@@ -142,11 +142,11 @@ class WithFiles(PartSuite):
         self.use = {**(self.use or {}), **{k: str(files / v) for k, v in self.at.items()}}
 
 
-def suites() -> dict[str, type[PartSuite]]:
+def suites() -> dict[str, type[ComponentSuite]]:
     """A test class for each of the parts above."""
-    made: dict[str, type[PartSuite]] = {}
+    made: dict[str, type[ComponentSuite]] = {}
 
-    def add(suite: type[PartSuite], use: dict[str, Any], *mixins: type, **told: Any) -> None:
+    def add(suite: type[ComponentSuite], use: dict[str, Any], *mixins: type, **told: Any) -> None:
         words = f"test-{suite.kind}-{use['use']}".split("-")
         name = "".join(word.title() for word in words)
         alike = sum(other.startswith(name) for other in made)
@@ -178,7 +178,9 @@ class TestLlmDescriptions(ConditionerSuite):
 
 
 def test_no_first_party_part_is_left_out() -> None:
-    classes = [c for c in globals().values() if isinstance(c, type) and issubclass(c, PartSuite)]
+    classes = [
+        c for c in globals().values() if isinstance(c, type) and issubclass(c, ComponentSuite)
+    ]
     used = {(c.kind, c.use["use"]) for c in classes if c.use}
     used.add(("conditioner", "llm-descriptions"))  # `use` needs the endpoint's address
     owned = [entry for entry in discover().registered if entry.owner == "tina-kit"]

@@ -235,14 +235,14 @@ CASES: list[tuple[str, Any, str]] = [
 class TestARightArchitecture(ArchitectureSuite):
     side = 8
 
-    def part(self, **_: object) -> Architecture:
+    def component(self, **_: object) -> Architecture:
         return SmallNetwork()
 
 
 class TestARightArchitectureWithFrozenFeatures(ArchitectureSuite):
     side = 8
 
-    def part(self, **_: object) -> Architecture:
+    def component(self, **_: object) -> Architecture:
         return Frozen()
 
 

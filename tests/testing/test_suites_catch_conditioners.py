@@ -182,17 +182,17 @@ CASES = [
 
 
 class TestARightConditionerOfText(ConditionerSuite):
-    def part(self, **_: object) -> Conditioner:
+    def component(self, **_: object) -> Conditioner:
         return Text()
 
 
 class TestARightConditionerOfImages(ConditionerSuite):
-    def part(self, **_: object) -> Conditioner:
+    def component(self, **_: object) -> Conditioner:
         return Both()
 
 
 class TestARightConditionerThatLearns(ConditionerSuite):
-    def part(self, **_: object) -> Conditioner:
+    def component(self, **_: object) -> Conditioner:
         return Learner()
 
 

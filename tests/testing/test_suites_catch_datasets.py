@@ -102,12 +102,12 @@ DATASETS = {
 
 
 class TestARightDataset(DatasetSuite):
-    def part(self, **_: object) -> Dataset:
+    def component(self, **_: object) -> Dataset:
         return Right()
 
 
 class TestADatasetOfLargerFiles(DatasetSuite):
-    def part(self, **_: object) -> Dataset:
+    def component(self, **_: object) -> Dataset:
         return Larger()
 
 
@@ -262,7 +262,7 @@ SAMPLERS = {
 
 
 class TestARightTaskSampler(TaskSamplerSuite):
-    def part(self, **changes: int) -> TaskSampler:
+    def component(self, **changes: int) -> TaskSampler:
         return Fair(**changes)
 
 

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 from tina_kit.api import Augmentation, Dataset
-from tina_kit.testing import AugmentationSuite, DatasetSuite, PartSuite
+from tina_kit.testing import AugmentationSuite, ComponentSuite, DatasetSuite
 from tina_kit.testing.base import listing, registry_with
 
 PLUGIN = """
@@ -249,8 +249,8 @@ def test_a_suite_without_a_part_says_what_to_write(tmp_path: Path) -> None:
     class Nothing(AugmentationSuite):
         pass
 
-    with pytest.raises(TypeError, match="Nothing: set `use`, or override `part`"):
-        Nothing().part()
+    with pytest.raises(TypeError, match="Nothing: set `use`, or override `component`"):
+        Nothing().component()
 
 
 def test_every_shared_check_can_fail(checks: Callable[..., set[str]]) -> None:
@@ -264,7 +264,7 @@ def test_every_shared_check_can_fail(checks: Callable[..., set[str]]) -> None:
         "test_listing_imports_no_torch",
         "test_listing_prints_nothing",
     }
-    assert checks(PartSuite) == shown
+    assert checks(ComponentSuite) == shown
 
 
 def test_without_pytest_the_room_says_what_is_missing() -> None:

@@ -278,19 +278,19 @@ CASES: list[tuple[str, Any, str]] = [
 
 
 class TestARightGenerator(GeneratorSuite):
-    def part(self, **_: object) -> Generator:
+    def component(self, **_: object) -> Generator:
         return Linear()
 
 
 class TestARightGeneratorWithNoise(GeneratorSuite):
     draws_noise = True
 
-    def part(self, **_: object) -> Generator:
+    def component(self, **_: object) -> Generator:
         return Noisy()
 
 
 class TestARightControl(GeneratorSuite):
-    def part(self, **_: object) -> Generator:
+    def component(self, **_: object) -> Generator:
         return Looking()
 
 

@@ -129,7 +129,7 @@ CONDITIONERS = "test_conditioners_are_options_of_the_study"
 
 
 class TestARightStudy(StudySuite):
-    def part(self, **_: object) -> Study:
+    def component(self, **_: object) -> Study:
         return Depths()
 
 

@@ -95,7 +95,7 @@ TOKENIZERS = [
 
 
 class TestARightTokenizer(TokenizerSuite):
-    def part(self, **_: object) -> Tokenizer:
+    def component(self, **_: object) -> Tokenizer:
         return Rows()
 
 
@@ -218,14 +218,14 @@ AUGMENTATIONS = [
 
 
 class TestARightAugmentation(AugmentationSuite):
-    def part(self, **_: object) -> Augmentation:
+    def component(self, **_: object) -> Augmentation:
         return Turning()
 
 
 class TestAnAugmentationWithNoise(AugmentationSuite):
     keeps_function = False
 
-    def part(self, **_: object) -> Augmentation:
+    def component(self, **_: object) -> Augmentation:
         return after(lambda made, given: (made[0] + 0.1, *made[1:]))()
 
 

@@ -16,7 +16,7 @@ from tina_kit.cli.finished import open_run
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
-    from tina_kit.recipe import ResolvedPart
+    from tina_kit.recipe import ResolvedComponent
     from tina_kit.zoo.archive import ZooArchive
 
 app = typer.Typer(
@@ -130,7 +130,7 @@ def show(
         print(f"  {row['layer'].ljust(width)} {numbers}")
 
 
-def _architecture(name: str, sets: Sequence[str]) -> ResolvedPart:
+def _architecture(name: str, sets: Sequence[str]) -> ResolvedComponent:
     from tina_kit.recipe.node import Node, RecipeError, Where
     from tina_kit.recipe.overrides import override, parse_set
     from tina_kit.recipe.resolve import Resolver
@@ -140,13 +140,13 @@ def _architecture(name: str, sets: Sequence[str]) -> ResolvedPart:
     for text in sets:
         node = override(node, *parse_set(text))
     resolver = Resolver(registry())
-    part = resolver.part(node, "architecture", "architecture")
+    part = resolver.component(node, "architecture", "architecture")
     if part is None or resolver.problems:
         raise RecipeError(resolver.problems)
     return part
 
 
-def _copied(source: Path, part: ResolvedPart | None) -> ZooArchive:
+def _copied(source: Path, part: ResolvedComponent | None) -> ZooArchive:
     from tina_kit.zoo.archive import MANIFEST, TENSORS, check_layout, read
     from tina_kit.zoo.pmodel import architecture_of
 
@@ -158,7 +158,7 @@ def _copied(source: Path, part: ResolvedPart | None) -> ZooArchive:
     return archive
 
 
-def _gathered(source: Path, part: ResolvedPart) -> ZooArchive:
+def _gathered(source: Path, part: ResolvedComponent) -> ZooArchive:
     from tina_kit.zoo.archive import ZooArchive
     from tina_kit.zoo.checkpoints import gather
 

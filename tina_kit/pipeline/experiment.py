@@ -17,7 +17,7 @@ from tina_kit.pipeline.stages.generic import GenericStage, seen_setting
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.pipeline.stages.zoo import FineTuning, ImportedStage, ZooShards
 from tina_kit.pipeline.tasks import TaskDraws, without
-from tina_kit.recipe import NamedPart, Recipe, ResolvedPart
+from tina_kit.recipe import NamedComponent, Recipe, ResolvedComponent
 
 
 class Experiment:
@@ -133,12 +133,12 @@ class Experiment:
     def conditions(self) -> Conditions:
         return self.conditions_by(self.recipe.conditioner)
 
-    def conditions_by(self, part: ResolvedPart) -> Conditions:
+    def conditions_by(self, component: ResolvedComponent) -> Conditions:
         """Prompts embedded by a conditioner other than the recipe's."""
         seen = seen_setting(self.seen, len(self.class_names))
-        return Conditions(self.runtime, part, Source(self.class_names, self.images, seen))
+        return Conditions(self.runtime, component, Source(self.class_names, self.images, seen))
 
-    def row(self, named: NamedPart) -> GeneratorRow:
+    def row(self, named: NamedComponent) -> GeneratorRow:
         """A generator of the recipe."""
         if named.name not in self._rows:
             self._rows[named.name] = GeneratorRow(
@@ -153,12 +153,14 @@ class Experiment:
             )
         return self._rows[named.name]
 
-    def evaluation(self, named: NamedPart) -> EvaluateStage:
+    def evaluation(self, named: NamedComponent) -> EvaluateStage:
         options = self.recipe.core.evaluation
         return EvaluateStage(self.runtime, self.row(named), options, self.tasks)
 
-    def _inherited(self, named: NamedPart) -> dict[str, FitStage]:
+    def _inherited(self, named: NamedComponent) -> dict[str, FitStage]:
         """For each option that names another row, the stage that fits that row."""
         rows = {row.name: row for row in self.recipe.generators}
-        stages = {option: self.row(rows[name]).stage for option, name in named.part.rows().items()}
+        stages = {
+            option: self.row(rows[name]).stage for option, name in named.component.rows().items()
+        }
         return {option: stage for option, stage in stages.items() if stage is not None}

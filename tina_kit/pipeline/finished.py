@@ -65,7 +65,7 @@ class FinishedRun:
         """The studies by their names in the recipe."""
         about = self.results["about"]
         return {
-            row.name: StudyReport.read(row.name, row.part.build(), rows, about)
+            row.name: StudyReport.read(row.name, row.component.build(), rows, about)
             for row in self.recipe.studies
             for rows in [self.results["studies"][row.name]]
         }

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tina_kit.api import Options, TinaKitError, UserError
-from tina_kit.recipe import Recipe, ResolvedPart
+from tina_kit.recipe import Recipe, ResolvedComponent
 
 _SHOWN = 3
 """Options that are named."""
@@ -64,10 +64,10 @@ def _above_defaults(recipe: Recipe) -> Iterator[tuple[float, str]]:
         yield from _of_part(getattr(recipe, key), key)
     for key in ("generators", "studies"):
         for row in getattr(recipe, key):
-            yield from _of_part(row.part, f"{key}.{row.name}")
+            yield from _of_part(row.component, f"{key}.{row.name}")
 
 
-def _of_part(part: ResolvedPart, key: str) -> Iterator[tuple[float, str]]:
+def _of_part(part: ResolvedComponent, key: str) -> Iterator[tuple[float, str]]:
     yield from _of_options(part.options, key)
     for name, child in part.children.items():
         for each in child if isinstance(child, tuple) else (child,):

@@ -166,7 +166,7 @@ class ReadyGenerator:
         recipe = self.experiment.recipe
         return {
             "architecture": recipe.architecture.plain(),
-            "generator": {"name": self.name, **self.row.named.part.plain()},
+            "generator": {"name": self.name, **self.row.named.component.plain()},
             "prompts": self.prompts,
             "seed": self.experiment.seed,
             "run": recipe.core.name,

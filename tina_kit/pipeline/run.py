@@ -173,7 +173,7 @@ class Run:
             row.name: [experiment.evaluation(row).read() for experiment in plan.experiments]
             for row in plan.recipe.generators
         }
-        bare = {row.name: row.part.entry.component.name for row in plan.recipe.generators}
+        bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
         options = plan.recipe.core.evaluation
         rows = result_rows(counts, bare, options.average)
         told = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)

@@ -13,7 +13,7 @@ from tina_kit.pipeline.stages.conditions import Conditions
 from tina_kit.pipeline.stages.evaluate import MeasuringStage, StudyStage
 from tina_kit.pipeline.stages.fit import FitStage
 from tina_kit.plugins.registry import nearest
-from tina_kit.recipe import NamedPart, vary
+from tina_kit.recipe import NamedComponent, vary
 from tina_kit.report.results import GIBBERISH, SHUFFLED, Counted, Counts
 
 TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # in a generator's own evaluation
@@ -34,14 +34,14 @@ class Measured:
 class StudyRun:
     """A study of a recipe, on the experiments of all seeds."""
 
-    def __init__(self, named: NamedPart, experiments: Sequence[Experiment]) -> None:
+    def __init__(self, named: NamedComponent, experiments: Sequence[Experiment]) -> None:
         self.named = named
         self.experiments = experiments
         self._variants: dict[tuple[int, str], Experiment] = {}
 
     @cached_property
     def study(self) -> Study:
-        study: Study = self.named.part.build()
+        study: Study = self.named.component.build()
         return study
 
     @cached_property
@@ -65,7 +65,7 @@ class StudyRun:
             (trial.conditioner, experiment.conditions_by(child), experiment.conditions)
             for trial in self.trials
             if trial.conditioner is not None
-            for child in [self.named.part.child(trial.conditioner)]
+            for child in [self.named.component.child(trial.conditioner)]
             for experiment in (self._variant(base, trial) for base in self.experiments)
         ]
 
@@ -108,7 +108,7 @@ class StudyRun:
             return experiment.evaluation(named)
         return self._special(experiment, named, trial)
 
-    def _special(self, experiment: Experiment, named: NamedPart, trial: Trial) -> StudyStage:
+    def _special(self, experiment: Experiment, named: NamedComponent, trial: Trial) -> StudyStage:
         """A test that is not in the main table."""
         if trial.split not in experiment.tasks:
             hint = nearest(trial.split, list(experiment.tasks))
@@ -123,7 +123,7 @@ class StudyRun:
             tasks = experiment.tasks_of(trial.classes)
         conditions = experiment.conditions
         if trial.conditioner is not None:
-            conditions = experiment.conditions_by(self.named.part.child(trial.conditioner))
+            conditions = experiment.conditions_by(self.named.component.child(trial.conditioner))
         label = f"{self.named.name} {trial.x}"
         return StudyStage(
             experiment.runtime,
@@ -148,21 +148,21 @@ class StudyRun:
         return len(same) > 1 or trial.split in (SHUFFLED, GIBBERISH)
 
     def _error(self, message: str) -> UserError:
-        return UserError(f"{self.named.part.where}: studies.{self.named.name}: {message}")
+        return UserError(f"{self.named.component.where}: studies.{self.named.name}: {message}")
 
     def _variant(self, base: Experiment, trial: Trial) -> Experiment:
         if not trial.overrides:
             return base
         key = (base.seed, json.dumps(dict(trial.overrides), sort_keys=True))
         if key not in self._variants:
-            recipe = vary(base.recipe, trial.overrides, self.named.part.where)
+            recipe = vary(base.recipe, trial.overrides, self.named.component.where)
             if recipe.core.evaluation != base.recipe.core.evaluation:
                 raise self._error("'evaluation' belongs to the whole run and cannot vary in it")
             runtime = base.runtime.planned().for_precision(recipe.core.precision)
             self._variants[key] = Experiment(recipe, base.seed, runtime)
         return self._variants[key]
 
-    def _row(self, experiment: Experiment, trial: Trial) -> NamedPart:
+    def _row(self, experiment: Experiment, trial: Trial) -> NamedComponent:
         rows = {row.name: row for row in experiment.recipe.generators}
         if trial.generator not in rows:
             hint = nearest(trial.generator, list(rows))

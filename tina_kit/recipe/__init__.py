@@ -1,8 +1,8 @@
 """Recipes: schema, loading, overrides, and errors that name file, line and key."""
 
+from tina_kit.recipe.component import NamedComponent, ResolvedComponent
 from tina_kit.recipe.load import load_recipe, vary
-from tina_kit.recipe.part import NamedPart, ResolvedPart
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.yaml12 import dump
 
-__all__ = ["NamedPart", "Recipe", "ResolvedPart", "dump", "load_recipe", "vary"]
+__all__ = ["NamedComponent", "Recipe", "ResolvedComponent", "dump", "load_recipe", "vary"]

@@ -13,11 +13,11 @@ from tina_kit.api import UserError
 from tina_kit.plugins import Registry
 from tina_kit.plugins.discovery import load_file
 from tina_kit.plugins.registry import nearest
+from tina_kit.recipe.component import NamedComponent
 from tina_kit.recipe.effects import words_of
 from tina_kit.recipe.missing import absent
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
 from tina_kit.recipe.overrides import MOST_ROWS, override, parse_set, part_name
-from tina_kit.recipe.part import NamedPart
 from tina_kit.recipe.paths import located
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import Resolver, plain_node
@@ -166,7 +166,7 @@ def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = Fals
     core = resolver.validate(CoreOptions, _core(source, path, resolver), "")
     parts = {**keys, "tasks": _tasks(keys.get("tasks"), source.where)}
     slots: dict[str, Any] = {
-        slot: resolver.part(parts[slot], kind, slot)
+        slot: resolver.component(parts[slot], kind, slot)
         for slot, kind in SLOTS.items()
         if slot in parts
     }
@@ -212,7 +212,7 @@ def _core(source: Node, path: Path, resolver: Resolver) -> Node:
     return Node(keys, source.where)
 
 
-def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[NamedPart, ...]:
+def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[NamedComponent, ...]:
     if node is None:
         return ()
     if not isinstance(node.value, list):
@@ -221,7 +221,7 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
     if len(node.value) > MOST_ROWS:
         resolver.report(node.where, key, f"a recipe has at most {MOST_ROWS} {key}")
         return ()
-    rows: list[NamedPart] = []
+    rows: list[NamedComponent] = []
     for row in node.value:
         name = part_name(row) or f"{len(rows)}"
         bare = row
@@ -236,21 +236,21 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
             resolver.report(row.where, f"{key}.{name}", "the table has a row of this name already")
         if name in [known.name for known in rows]:
             resolver.report(row.where, f"{key}.{name}", "two rows have this name, give one `name`")
-        part = resolver.part(bare, kind, f"{key}.{name}")
+        part = resolver.component(bare, kind, f"{key}.{name}")
         if part is not None:
-            rows.append(NamedPart(name, part))
+            rows.append(NamedComponent(name, part))
     return tuple(rows)
 
 
-def _check_rows(generators: tuple[NamedPart, ...], resolver: Resolver) -> None:
+def _check_rows(generators: tuple[NamedComponent, ...], resolver: Resolver) -> None:
     """An option that names another row must name one that stands before it."""
     before: list[str] = []
     for row in generators:
-        for option, name in row.part.rows().items():
+        for option, name in row.component.rows().items():
             if name not in before:
                 key = f"generators.{row.name}.{option}"
                 message = f"no row before this one is called '{name}'; {nearest(name, before)}"
-                resolver.report(row.part.where, key, message)
+                resolver.report(row.component.where, key, message)
         before.append(row.name)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tina_kit.api import UserError
 from tina_kit.plugins import Registry
+from tina_kit.recipe.component import NamedComponent, ResolvedComponent
 from tina_kit.recipe.effects import said
 from tina_kit.recipe.node import Node
-from tina_kit.recipe.part import NamedPart, ResolvedPart
 from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
 
 
@@ -23,12 +23,12 @@ class Recipe:
     path: Path
     source: Node
     core: CoreOptions
-    dataset: ResolvedPart
-    tasks: ResolvedPart
-    architecture: ResolvedPart
-    conditioner: ResolvedPart
-    generators: tuple[NamedPart, ...]
-    studies: tuple[NamedPart, ...]
+    dataset: ResolvedComponent
+    tasks: ResolvedComponent
+    architecture: ResolvedComponent
+    conditioner: ResolvedComponent
+    generators: tuple[NamedComponent, ...]
+    studies: tuple[NamedComponent, ...]
     registry: Registry = field(compare=False, repr=False)
     plugins: tuple[Path, ...] = ()
 
@@ -47,7 +47,7 @@ class Recipe:
             found |= _facts(getattr(self, slot), slot)
         for kind in LISTS:
             for row in getattr(self, kind):
-                found |= _facts(row.part, f"{kind}.{row.name}")
+                found |= _facts(row.component, f"{kind}.{row.name}")
         return found
 
     def plain(self) -> dict[str, Any]:
@@ -59,12 +59,12 @@ class Recipe:
             "tasks": self.tasks.plain(),
             "architecture": self.architecture.plain(),
             "conditioner": self.conditioner.plain(),
-            "generators": [{"name": g.name, **g.part.plain()} for g in self.generators],
-            "studies": [{"name": s.name, **s.part.plain()} for s in self.studies],
+            "generators": [{"name": g.name, **g.component.plain()} for g in self.generators],
+            "studies": [{"name": s.name, **s.component.plain()} for s in self.studies],
         }
 
 
-def _facts(part: ResolvedPart, key: str) -> dict[str, dict[str, Any]]:
+def _facts(part: ResolvedComponent, key: str) -> dict[str, dict[str, Any]]:
     """What a part, whose dotted key is `key`, and those nested in it tell of themselves."""
     try:
         own = dict(part.build().facts())

@@ -15,15 +15,15 @@ from tina_kit.api.options import UNCHECKED, ComponentSpec, FieldFacts, Options
 from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.blame import blame
 from tina_kit.plugins.registry import UnknownComponent, nearest
+from tina_kit.recipe.component import ResolvedComponent
 from tina_kit.recipe.effects import given_in_vain
 from tina_kit.recipe.missing import absent
 from tina_kit.recipe.node import MOST, Node, Problem, RecipeError, Where
 from tina_kit.recipe.numbers import beyond
-from tina_kit.recipe.part import ResolvedPart
 from tina_kit.recipe.paths import located, resolved, told_apart
 
 
-def _said(resolved: ResolvedPart) -> ComponentSpec:
+def _said(resolved: ResolvedComponent) -> ComponentSpec:
     """A nested part as its owner's options hold it."""
     return ComponentSpec(**resolved.plain())
 
@@ -49,7 +49,7 @@ class Resolver:
         self.elsewhere = elsewhere
         self.problems: list[Problem] = []
 
-    def part(self, node: Node, kind: str, key: str) -> ResolvedPart | None:
+    def component(self, node: Node, kind: str, key: str) -> ResolvedComponent | None:
         """Resolve `{use: NAME, option: value, ...}`; None where it cannot be."""
         if isinstance(node.value, str):
             node = Node({"use": node}, node.where)  # `dataset: shapes` for short
@@ -71,7 +71,7 @@ class Resolver:
             name: tuple(map(_said, child)) if isinstance(child, tuple) else _said(child)
             for name, child in children.items()
         }
-        return ResolvedPart(entry, options.model_copy(update=said), children, node.where)
+        return ResolvedComponent(entry, options.model_copy(update=said), children, node.where)
 
     def validate(self, model: type[Options], node: Node, key: str) -> Any:
         """Check a mapping against its typed options; None where it does not hold."""
@@ -121,7 +121,7 @@ class Resolver:
 
     def _nested(
         self, model: type[Options], given: Mapping[str, Node], where: Where, key: str
-    ) -> tuple[dict[str, ResolvedPart | tuple[ResolvedPart, ...]], bool]:
+    ) -> tuple[dict[str, ResolvedComponent | tuple[ResolvedComponent, ...]], bool]:
         children: dict[str, Any] = {}
         for name, field in model.model_fields.items():
             kind = FieldFacts.of(field).nested
@@ -133,9 +133,9 @@ class Resolver:
                 if rows is None:
                     self.report(node.where, f"{key}.{name}", f"must be a list of {kind}s")
                     rows = []
-                children[name] = tuple(self.part(row, kind, f"{key}.{name}") for row in rows)
+                children[name] = tuple(self.component(row, kind, f"{key}.{name}") for row in rows)
             else:
-                children[name] = self.part(node, kind, f"{key}.{name}")
+                children[name] = self.component(node, kind, f"{key}.{name}")
         found = [p for c in children.values() for p in (c if isinstance(c, tuple) else (c,))]
         return children, None not in found
 
@@ -221,11 +221,11 @@ def resolve_plain(
     source: str,
     registry: Registry,
     elsewhere: bool = False,
-) -> ResolvedPart:
-    """Resolve `{use: ..., option: ...}` that was written by `ResolvedPart.plain`, perhaps on
+) -> ResolvedComponent:
+    """Resolve `{use: ..., option: ...}` that was written by `ResolvedComponent.plain`, perhaps on
     another machine (`elsewhere`), whose paths do not exist here."""
     resolver = Resolver(registry, recorded=True, elsewhere=elsewhere)
-    part = resolver.part(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
+    part = resolver.component(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
     if part is None:
         raise RecipeError(resolver.problems)
     return part

@@ -19,7 +19,7 @@ from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.plugins import Registry
-from tina_kit.recipe import Recipe, ResolvedPart, load_recipe
+from tina_kit.recipe import Recipe, ResolvedComponent, load_recipe
 from tina_kit.recipe.load import profile_names
 from tina_kit.recipe.node import RecipeError, Where
 from tina_kit.recipe.overrides import override, parse_set
@@ -124,7 +124,7 @@ def _name(text: str) -> str:
 
 def _looked(
     dataset: dict[str, Any], registry: Registry, runtime: Runtime, say: Callable[[str], None]
-) -> tuple[ResolvedPart, dict[str, Any], Findings]:
+) -> tuple[ResolvedComponent, dict[str, Any], Findings]:
     """The data set, its settings with the size of its images, and what it holds."""
     with _explaining_options():
         part, dataset = _sized(dataset, registry)
@@ -152,7 +152,7 @@ def _explaining_options() -> Iterator[None]:
         ) from None
 
 
-def _sized(dataset: dict[str, Any], registry: Registry) -> tuple[ResolvedPart, dict[str, Any]]:
+def _sized(dataset: dict[str, Any], registry: Registry) -> tuple[ResolvedComponent, dict[str, Any]]:
     part = resolve_plain(dataset, "dataset", _SOURCE, registry)
     original = original_size(part.build())
     if original is None or "size" in dataset or "size" not in type(part.options).model_fields:
@@ -161,7 +161,9 @@ def _sized(dataset: dict[str, Any], registry: Registry) -> tuple[ResolvedPart, d
     return resolve_plain(dataset, "dataset", _SOURCE, registry), dataset
 
 
-def _located(dataset: Mapping[str, Any], part: ResolvedPart, folder: Path | None) -> dict[str, Any]:
+def _located(
+    dataset: Mapping[str, Any], part: ResolvedComponent, folder: Path | None
+) -> dict[str, Any]:
     """The settings with paths as a recipe in `folder` says them: relative where they were given
     so. folder: None for absolute ones."""
 

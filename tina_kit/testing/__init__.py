@@ -18,7 +18,7 @@ except ImportError as error:
 
 from tina_kit.testing.architecture import ArchitectureSuite
 from tina_kit.testing.augmentation import AugmentationSuite
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 from tina_kit.testing.conditioner import ConditionerSuite
 from tina_kit.testing.dataset import DatasetSuite
 from tina_kit.testing.generator import GeneratorSuite
@@ -30,10 +30,10 @@ from tina_kit.testing.world import SmallNetwork, World
 __all__ = [
     "ArchitectureSuite",
     "AugmentationSuite",
+    "ComponentSuite",
     "ConditionerSuite",
     "DatasetSuite",
     "GeneratorSuite",
-    "PartSuite",
     "SmallNetwork",
     "StudySuite",
     "TaskSamplerSuite",

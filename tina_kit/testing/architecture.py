@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from tina_kit.api import Architecture, Layout
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 from tina_kit.zoo.pmodel import assemble
 
 GENERIC, CLASSES = 5, 3  # of the generic model and of a task
 MODELS, BATCH = 3, 4
 
 
-class ArchitectureSuite(PartSuite):
+class ArchitectureSuite(ComponentSuite):
     """Checks of an architecture: its p-Models side by side against the same one by one.
 
     side: of the images.
@@ -29,9 +29,9 @@ class ArchitectureSuite(PartSuite):
     contract: ClassVar[type] = Architecture
     side: int = 32
 
-    def read(self, part: Any) -> None:
-        super().read(part)
-        part.initial(CLASSES)
+    def read(self, component: Any) -> None:
+        super().read(component)
+        component.initial(CLASSES)
 
     # What the checks look at.
 
@@ -132,7 +132,7 @@ class ArchitectureSuite(PartSuite):
         states = []
         for seed in (3, 3, 4):
             with expect.global_seed(seed):
-                states.append(self.part().build(CLASSES).state_dict())
+                states.append(self.component().build(CLASSES).state_dict())
         first, again, other = (
             torch.cat([t.flatten().float() for t in state.values()]) for state in states
         )
@@ -196,10 +196,10 @@ class ArchitectureSuite(PartSuite):
 
     def test_an_image_does_not_depend_on_its_batch(self) -> None:
         with torch.no_grad():
-            part = self.shared.inputs(self.module(), self.images()[2:4])
+            component = self.shared.inputs(self.module(), self.images()[2:4])
         expect.close(
             "inputs of an image depend on its batch; they are computed in batches of any size",
-            part,
+            component,
             self.inputs().flatten(0, 1)[2:4],
         )
         vectors, inputs = self.vectors(), self.inputs()

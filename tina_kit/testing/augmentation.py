@@ -10,14 +10,14 @@ from torch import Tensor
 
 from tina_kit.api import Architecture, Augmentation, Layout, Parameter
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 from tina_kit.testing.world import SIDE, TASK, SmallNetwork
 
 PAIRS, WIDTH = 12, 5
 Pairs = tuple[Tensor, Tensor, Tensor]
 
 
-class AugmentationSuite(PartSuite):
+class AugmentationSuite(ComponentSuite):
     """Checks of an augmentation on p-Models of a small network, some of them of fewer classes.
 
     keeps_function: whether the augmented p-Model computes the same, its logits in the order of
@@ -45,10 +45,10 @@ class AugmentationSuite(PartSuite):
         owner = self.layout.class_of_entries()
         return vectors * (mask[:, owner] | (owner < 0)), conditions, mask
 
-    def augmented(self, pairs: Pairs, seed: int = 0, part: Any = None) -> Pairs:
+    def augmented(self, pairs: Pairs, seed: int = 0, component: Any = None) -> Pairs:
         random = torch.Generator().manual_seed(seed)
-        part = part or self.shared
-        result: Pairs = part(*(side.clone() for side in pairs), self.layout, random)
+        component = component or self.shared
+        result: Pairs = component(*(side.clone() for side in pairs), self.layout, random)
         return result
 
     def test_shapes_and_dtypes_stay(self) -> None:
@@ -64,7 +64,7 @@ class AugmentationSuite(PartSuite):
         pairs = self.pairs()
         first = self.augmented(pairs)
         with expect.global_seed(1):
-            again = self.augmented(pairs, part=self.part())
+            again = self.augmented(pairs, component=self.component())
         for name, one, other in zip(("vectors", "conditions", "mask"), first, again):
             expect.equal(
                 f"a generator of the same seed gives other {name}; all randomness must come from "
@@ -81,9 +81,9 @@ class AugmentationSuite(PartSuite):
         )
 
     def test_augmenting_leaves_global_randomness_alone(self) -> None:
-        pairs, part = self.pairs(), self.part()
+        pairs, component = self.pairs(), self.component()
         with expect.undisturbed("augmenting"):
-            self.augmented(pairs, part=part)
+            self.augmented(pairs, component=component)
 
     def test_its_arguments_stay_as_they_are(self) -> None:
         vectors, conditions, mask = self.pairs()

@@ -1,4 +1,4 @@
-"""What the suites of all kinds share: how a part is built, and the checks of its declaration."""
+"""What the suites of all kinds share: how a component is built, and checks of its declaration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from tina_kit.api.fingerprint import Fingerprinted
 from tina_kit.plugins import Registry, discover
 from tina_kit.plugins.discovery import load_file
-from tina_kit.recipe import ResolvedPart
+from tina_kit.recipe import ResolvedComponent
 from tina_kit.recipe.node import RecipeError
 from tina_kit.recipe.resolve import resolve_plain
 from tina_kit.store import content_of
@@ -30,7 +30,7 @@ from tina_kit.testing import expect
 T = TypeVar("T")
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 UNKNOWN = "no-such-option"
-LOCAL = "local"  # who owns the parts of a local plugin file
+LOCAL = "local"  # who owns the components of a local plugin file
 
 _LISTING = """\
 import re, sys
@@ -47,12 +47,12 @@ print("torch" if "torch" in sys.modules else "plain")
 """
 
 
-class PartSuite:
-    """Checks of one part. A subclass sets `use`, or overrides `part` to build it by hand.
+class ComponentSuite:
+    """Checks of one component. A subclass sets `use`, or overrides `component` to build it by hand.
 
-    kind: of the part. use: what a recipe would write, `{"use": NAME, option: value, ...}`; a
+    kind: of the component. use: what a recipe would write, `{"use": NAME, option: value, ...}`; a
         fixture may set `self.use` where options name files. plugins: local plugin files.
-    contract: the class that the part must be a subclass of.
+    contract: the class that the component must be a subclass of.
     seconds: how long `fingerprint()` and `files()` may take.
     """
 
@@ -63,14 +63,14 @@ class PartSuite:
     seconds: float = 2.0
     _kept: ClassVar[dict[tuple[type, str, str], Any]] = {}
 
-    def part(self, **changes: Any) -> Any:
-        """A fresh part. changes: options in place of those in `use`."""
+    def component(self, **changes: Any) -> Any:
+        """A fresh component. changes: options in place of those in `use`."""
         return self._resolved(changes).build()
 
-    def read(self, part: Any) -> None:
-        """Make the part read its files."""
-        part.fingerprint()
-        content_of(part.files())
+    def read(self, component: Any) -> None:
+        """Make the component read its files."""
+        component.fingerprint()
+        content_of(component.files())
 
     def accelerator(self) -> torch.device:
         """Skips the check where there is none."""
@@ -81,7 +81,7 @@ class PartSuite:
         return device
 
     def kept(self, name: str, make: Callable[[], T]) -> T:
-        """What `make` gives, made once for all checks of this part."""
+        """What `make` gives, made once for all checks of this component."""
         key = (type(self), name, repr(self.use))
         if key not in self._kept:
             self._kept[key] = make()
@@ -96,15 +96,15 @@ class PartSuite:
 
     @property
     def shared(self) -> Any:
-        """One part for all checks that need no fresh one."""
-        return self.kept("part", self.part)
+        """One component for all checks that need no fresh one."""
+        return self.kept("component", self.component)
 
     # The declaration.
 
     def test_the_part_keeps_the_contract_of_its_kind(self) -> None:
-        part = self.part()
-        assert isinstance(part, self.contract), (
-            f"the target gives a {type(part).__name__}; a {self.kind} must be a subclass of "
+        component = self.component()
+        assert isinstance(component, self.contract), (
+            f"the target gives a {type(component).__name__}; a {self.kind} must be a subclass of "
             f"tina_kit.api.{self.contract.__name__}"
         )
 
@@ -115,7 +115,7 @@ class PartSuite:
         )
         summary = component.summary
         assert summary.strip() and "\n" not in summary, (
-            f"the summary {summary!r} must be one line that says what the part is"
+            f"the summary {summary!r} must be one line that says what the component is"
         )
 
     def test_listing_imports_no_torch(self) -> None:
@@ -178,14 +178,14 @@ class PartSuite:
     # The content that results depend on.
 
     def test_fingerprint_and_files_are_stable(self) -> None:
-        first, second = self.part(), self.part()
+        first, second = self.component(), self.component()
         told, again = first.fingerprint(), second.fingerprint()
         assert isinstance(told, str) and told == again == first.fingerprint(), (
             f"fingerprint() gives {told!r} and then {again!r}; it must be one string while "
             "nothing has changed, for it goes into cache keys"
         )
         files, same = dict(first.files()), dict(second.files())
-        assert files == same, "files() differs between two equal parts; it must be the same"
+        assert files == same, "files() differs between two equal components; it must be the same"
         lost = [str(path) for path in files.values() if not Path(path).is_file()]
         assert not lost, f"files() names {lost[0]}, which is no file; the core hashes them"
         moved = [name for name in files if os.path.isabs(name)]
@@ -194,7 +194,7 @@ class PartSuite:
         )
 
     def test_facts_are_plain(self) -> None:
-        facts = self.part().facts()
+        facts = self.component().facts()
         try:
             json.dumps(dict(facts), allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -212,10 +212,10 @@ class PartSuite:
         )
 
     def test_fingerprint_and_files_are_cheap(self) -> None:
-        part: Fingerprinted = self.part()
+        component: Fingerprinted = self.component()
         start = time.perf_counter()
-        part.fingerprint()
-        part.files()
+        component.fingerprint()
+        component.files()
         took = time.perf_counter() - start
         assert took < self.seconds, (
             f"fingerprint() and files() take {took:.2f} s, more than {self.seconds}; they are "
@@ -233,14 +233,14 @@ class PartSuite:
 
     # Building.
 
-    def _resolved(self, changes: Mapping[str, Any] | None = None) -> ResolvedPart:
+    def _resolved(self, changes: Mapping[str, Any] | None = None) -> ResolvedComponent:
         if self.use is None:
-            if type(self).part is PartSuite.part:
-                raise TypeError(f"{type(self).__name__}: set `use`, or override `part`")
-            pytest.skip("built by hand (`part`), so there is no declaration to look at")
+            if type(self).component is ComponentSuite.component:
+                raise TypeError(f"{type(self).__name__}: set `use`, or override `component`")
+            pytest.skip("built by hand (`component`), so there is no declaration to look at")
         return self._resolve({**self.use, **(changes or {})})
 
-    def _resolve(self, settings: Mapping[str, Any]) -> ResolvedPart:
+    def _resolve(self, settings: Mapping[str, Any]) -> ResolvedComponent:
         registry = registry_with(tuple(map(str, self.plugins)))
         return resolve_plain(settings, self.kind, type(self).__name__, registry)
 
@@ -257,7 +257,7 @@ class PartSuite:
 
 @lru_cache
 def registry_with(plugins: tuple[str, ...]) -> Registry:
-    """All installed parts and those of local plugin files."""
+    """All installed components and those of local plugin files."""
     registry = discover()
     for path in plugins:
         failure = load_file(registry, Path(path))

@@ -13,13 +13,13 @@ from torch import Tensor
 from tina_kit.api import Conditioner, Images
 from tina_kit.store import Checkpoint
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 from tina_kit.training import Trainer
 
 COUNT, SIDE = 6, 16  # images, and their height and width
 
 
-class ConditionerSuite(PartSuite):
+class ConditionerSuite(ComponentSuite):
     """Checks of a conditioner. One that learns is fitted once, on a few images.
 
     prompts: three or more that it embeds; the names of classes where it learns.
@@ -29,18 +29,18 @@ class ConditionerSuite(PartSuite):
     contract: ClassVar[type] = Conditioner
     prompts: Sequence[str] = ("red circle", "blue square", "green star", "a very small pink bar")
 
-    def read(self, part: Any) -> None:
-        super().read(part)
-        part.embed(self.prompts)
+    def read(self, component: Any) -> None:
+        super().read(component)
+        component.embed(self.prompts)
 
     # What the checks look at.
 
     def ready(self) -> Conditioner:
         """A fresh conditioner that can embed: loaded, where it learns."""
-        part: Conditioner = self.part()
-        if part.learns:
-            part.load(self.kept("fitted", self.fitted))
-        return part
+        component: Conditioner = self.component()
+        if component.learns:
+            component.load(self.kept("fitted", self.fitted))
+        return component
 
     def fitted(self) -> Path:
         """The folder that a fitted conditioner was saved to."""
@@ -49,25 +49,25 @@ class ConditionerSuite(PartSuite):
         return folder
 
     def fit(self) -> Conditioner:
-        part: Conditioner = self.part()
-        part.device = torch.device("cpu")
+        component: Conditioner = self.component()
+        component.device = torch.device("cpu")
         checkpoints = self.folder()
         trainer = Trainer(
             "fit",
             "fit",
             0,
-            part.device,
+            component.device,
             "fp32",
             lambda name: Checkpoint(checkpoints / f"{name}.safetensors"),
         )
         images = Images(self.images(3 * COUNT), torch.arange(3 * COUNT) % len(self.prompts))
         with expect.global_seed(0):
-            part.fit(images, self.prompts, trainer)
-        return part
+            component.fit(images, self.prompts, trainer)
+        return component
 
     @property
     def shared(self) -> Conditioner:
-        return self.kept("part", self.ready)
+        return self.kept("component", self.ready)
 
     def images(self, count: int = COUNT, side: int = SIDE) -> Tensor:
         random = torch.Generator().manual_seed(1)
@@ -186,7 +186,7 @@ class ConditionerSuite(PartSuite):
         folder = self.folder()
         fitted = self.fit()
         fitted.save(folder)
-        loaded: Conditioner = self.part()
+        loaded: Conditioner = self.component()
         loaded.load(folder)
         expect.close(
             "a conditioner that was saved and loaded embeds otherwise; load is save's inverse",
@@ -225,5 +225,5 @@ class ConditionerSuite(PartSuite):
             pytest.skip("this conditioner takes no images")
 
     def _needs_learning(self) -> None:
-        if not self.part().learns:
+        if not self.component().learns:
             pytest.skip("this conditioner does not learn")

@@ -9,21 +9,21 @@ from torch.nn import functional as F
 
 from tina_kit.api import Dataset, Images, Split, UserError, name_index
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 
-class DatasetSuite(PartSuite):
+class DatasetSuite(ComponentSuite):
     """Checks of a data set. Its images are loaded a few times: let `use` make it small."""
 
     kind = "dataset"
     contract: ClassVar[type] = Dataset
 
-    def read(self, part: Any) -> None:
-        super().read(part)
-        list(part.class_names)
-        part.load("train")
+    def read(self, component: Any) -> None:
+        super().read(component)
+        list(component.class_names)
+        component.load("train")
 
     def images(self, split: Split) -> Images:
         """One split, loaded once for all checks."""
@@ -100,10 +100,10 @@ class DatasetSuite(PartSuite):
         for split in SPLITS:
             first = self.images(split)
             with expect.global_seed(1):
-                again = self.part().load(split)
+                again = self.component().load(split)
             message = (
-                f"{split} of an equal part has other %s; the same options and files must give the "
-                "same data, whatever was drawn before"
+                f"{split} of an equal component has other %s; the same options and files must give "
+                "the same data, whatever was drawn before"
             )
             expect.equal(message % "images", first.images, again.images)
             expect.equal(message % "labels", first.labels, again.labels)
@@ -121,7 +121,7 @@ class DatasetSuite(PartSuite):
         larger = self.shared.load_larger(index, 2 * than)
         expect.tensor("larger images", larger, torch.uint8, 2, 3, 2 * than, 2 * than)
         first, second = (
-            F.adaptive_avg_pool2d(part.float(), 4).flatten(1) for part in (larger, small[index])
+            F.adaptive_avg_pool2d(images.float(), 4).flatten(1) for images in (larger, small[index])
         )
         apart = torch.cdist(first, second)
         assert (apart.diag() <= apart.flip(1).diag()).all(), (
@@ -129,6 +129,6 @@ class DatasetSuite(PartSuite):
         )
 
     def test_loading_leaves_global_randomness_alone(self) -> None:
-        part = self.part()
+        component = self.component()
         with expect.undisturbed("load"):
-            part.load("train")
+            component.load("train")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tina_kit.api import Context, Generator, Request, Step, Training, Zoo
 from tina_kit.api.generator import LearnsFrom
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 from tina_kit.testing.world import CLASSES, TASK, Interrupted, World, killed
 
 Loss = Callable[[Step, nn.Module], Tensor]
@@ -23,7 +23,7 @@ TASKS = 6  # asked for at once
 SIZES = (TASK - 1, TASK + 1)  # other numbers of classes
 
 
-class GeneratorSuite(PartSuite):
+class GeneratorSuite(ComponentSuite):
     """Checks of a generator in a small world (`World`), where it is fitted a few times: let `use`
     make it small and its steps few.
 
@@ -47,14 +47,14 @@ class GeneratorSuite(PartSuite):
 
     def zoo(self) -> Zoo:
         """ID tasks of three or four classes; with images where it learns from them."""
-        part, zoo = self.part(), self.world.zoo(smallest=TASK - 1)
-        p_models = zoo.vectors if "p-models" in part.learns_from else None
-        images = self.world.images() if part.prompts == "image" else None
+        component, zoo = self.component(), self.world.zoo(smallest=TASK - 1)
+        p_models = zoo.vectors if "p-models" in component.learns_from else None
+        images = self.world.images() if component.prompts == "image" else None
         return Zoo(zoo.tasks, zoo.conditions, p_models, images)
 
     def fit(self, **options: Any) -> Generator:
         """A fresh generator that has learned, where it learns."""
-        generator: Generator = self.part()
+        generator: Generator = self.component()
         if "images" not in generator.learns_from:
             options = {"learning": _NoLearning(), **options}
         generator.setup(self.context(self.world, **options))
@@ -70,7 +70,7 @@ class GeneratorSuite(PartSuite):
 
     def ready(self, device: torch.device | None = None) -> Generator:
         """A fresh generator as it generates: loaded, and without the means to learn."""
-        generator: Generator = self.part()
+        generator: Generator = self.component()
         context = self.context(
             self.world, device=device, train=_not_now, learning=_NoLearning(), run="later"
         )
@@ -86,7 +86,7 @@ class GeneratorSuite(PartSuite):
     def request(self, seed: int = 0) -> Request:
         """OOD tasks, the last of three classes and -1; ID tasks where it knows only those."""
         tasks = self.world.zoo(smallest=TASK - 1).tasks[:TASKS]
-        if not self.part().id_only:
+        if not self.component().id_only:
             tasks = self.world.tasks(TASKS, seed=9)
             tasks[-1, -1] = -1
         return Request(self.world.conditions(tasks), tasks, seed)
@@ -97,16 +97,16 @@ class GeneratorSuite(PartSuite):
     # What it says of itself.
 
     def test_flags_are_plain(self) -> None:
-        part = self.part()
+        component = self.component()
         known = set(get_args(LearnsFrom))
-        assert set(part.learns_from) <= known, (
-            f"learns_from is {set(part.learns_from)}; it may hold {', '.join(sorted(known))}"
+        assert set(component.learns_from) <= known, (
+            f"learns_from is {set(component.learns_from)}; it may hold {', '.join(sorted(known))}"
         )
         for flag in ("reads_conditions", "personalises", "id_only"):
-            value = getattr(part, flag)
+            value = getattr(component, flag)
             assert type(value) is bool, f"{flag} is {value!r}; it must be True or False"
-        assert part.prompts in ("text", "image"), (
-            f"prompts is {part.prompts!r}; it must be 'text' or 'image'"
+        assert component.prompts in ("text", "image"), (
+            f"prompts is {component.prompts!r}; it must be 'text' or 'image'"
         )
 
     def test_reads_conditions_says_whether_prompts_matter(self) -> None:
@@ -236,7 +236,7 @@ class GeneratorSuite(PartSuite):
     def test_a_zoo_stays_as_it_is(self) -> None:
         self._needs_learning()
         zoo = self.zoo()
-        generator: Generator = self.part()
+        generator: Generator = self.component()
         generator.setup(self.context(self.world))
         given = {"tasks": zoo.tasks, "conditions": zoo.conditions}
         given |= {"the generic model": generator.context.generic}
@@ -262,7 +262,7 @@ class GeneratorSuite(PartSuite):
 
     def test_a_fit_that_was_killed_ends_the_same(self) -> None:
         self._needs_learning()
-        killing: Generator = self.part()
+        killing: Generator = self.component()
         context = self.context(self.world, run="killed")
         killing.setup(self.context(self.world, run="killed", train=killed(context.train)))
         with expect.global_seed(0), suppress(Interrupted):
@@ -310,7 +310,7 @@ class GeneratorSuite(PartSuite):
         return rows
 
     def _needs_learning(self) -> None:
-        if not self.part().learns:
+        if not self.component().learns:
             pytest.skip("this generator does not learn")
 
 

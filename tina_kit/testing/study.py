@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from tina_kit.api import Study, Trial
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 
 MEASURES = ("p-acc", "loss")
 PROMPTS = ("text", "image")
 
 
-class StudySuite(PartSuite):
+class StudySuite(ComponentSuite):
     """Checks of a study, on a recipe whose rows are called as in `generators`."""
 
     kind = "study"
@@ -109,7 +109,7 @@ class StudySuite(PartSuite):
 
     def test_asking_again_gives_the_same_trials(self) -> None:
         with expect.global_seed(1):
-            again = self.part().trials(list(self.generators))
+            again = self.component().trials(list(self.generators))
         assert list(again) == list(self.made), (
             "an equal study gives other trials; they depend on options and the recipe's rows alone"
         )

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from tina_kit.api import Classes, TaskOptions, TaskSampler
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 
 MANY = 200  # ID tasks, enough to see whether classes are drawn evenly
 
 
-class TaskSamplerSuite(PartSuite):
+class TaskSamplerSuite(ComponentSuite):
     """Checks of a task sampler, each on tasks of one size and on tasks that end in -1.
 
     classes: what tasks are drawn from.
@@ -33,9 +33,9 @@ class TaskSamplerSuite(PartSuite):
 
     def drawn(self, seed: int = 0, **changes: Any) -> tuple[TaskOptions, dict[str, Tensor]]:
         """A fresh sampler's options, and what it draws."""
-        part = self.part(**changes)
-        options: TaskOptions = part.options
-        return options, part.draw(self.classes, seed)
+        component = self.component(**changes)
+        options: TaskOptions = component.options
+        return options, component.draw(self.classes, seed)
 
     @property
     def variants(self) -> Iterator[tuple[TaskOptions, dict[str, Tensor]]]:
@@ -119,7 +119,7 @@ class TaskSamplerSuite(PartSuite):
         _, drawn = self.kept("many", lambda: self.drawn(id=MANY))
         tasks = drawn["id"]
         counts = torch.bincount(tasks[tasks >= 0], minlength=len(self.classes.names))
-        seen = self.part(id=MANY).seen(self.classes, 0)
+        seen = self.component(id=MANY).seen(self.classes, 0)
         counts = counts if seen is None else counts[seen]
         if self.leaves_classes_out:
             counts = counts[counts > 0]
@@ -139,11 +139,11 @@ class TaskSamplerSuite(PartSuite):
         )
 
     def test_the_same_seed_draws_the_same(self) -> None:
-        part = self.part()
-        first = part.draw(self.classes, 3)
-        part.draw(self.classes, 4)
+        component = self.component()
+        first = component.draw(self.classes, 3)
+        component.draw(self.classes, 4)
         with expect.global_seed(1):
-            others = (part.draw(self.classes, 3), self.part().draw(self.classes, 3))
+            others = (component.draw(self.classes, 3), self.component().draw(self.classes, 3))
         for again in others:
             assert first.keys() == again.keys(), "the same seed gives other splits"
             for split in first:
@@ -155,26 +155,29 @@ class TaskSamplerSuite(PartSuite):
                 )
 
     def test_another_seed_draws_others(self) -> None:
-        first, other = self.part().draw(self.classes, 3), self.part().draw(self.classes, 4)
+        first, other = (
+            self.component().draw(self.classes, 3),
+            self.component().draw(self.classes, 4),
+        )
         assert not torch.equal(first["id"], other["id"]), (
             "seeds 3 and 4 draw the same ID tasks; tasks must come from the seed"
         )
 
     def test_drawing_leaves_global_randomness_alone(self) -> None:
-        part = self.part()
+        component = self.component()
         with expect.undisturbed("draw"):
-            part.draw(self.classes, 0)
+            component.draw(self.classes, 0)
 
     def test_id_tasks_hold_seen_classes_alone(self) -> None:
-        part = self.part()
-        seen = part.seen(self.classes, 0)
+        component = self.component()
+        seen = component.seen(self.classes, 0)
         if seen is None:
             return
         expect.tensor("seen", seen, torch.int64, None)
         assert torch.equal(seen, seen.unique()), (
             "seen is not sorted or holds a class twice; it must be sorted, each class once"
         )
-        tasks = part.draw(self.classes, 0)["id"]
+        tasks = component.draw(self.classes, 0)["id"]
         strange = sorted(set(tasks[tasks >= 0].tolist()) - set(seen.tolist()))
         assert not strange, (
             f"an ID task holds class {strange[0]}, which seen leaves out; nothing trained may see "
@@ -182,18 +185,18 @@ class TaskSamplerSuite(PartSuite):
         )
 
     def test_too_few_classes_are_told(self) -> None:
-        part = self.part()
+        component = self.component()
         superclasses = self.classes.superclasses
-        few = part.options.classes - 1
+        few = component.options.classes - 1
         if few < 1:
             pytest.skip("a task of one class is no task")
         some = Classes(self.classes.names[:few], superclasses and superclasses[:few])
         with expect.told(f"a data set of {few} classes, with {few + 1} in a task"):
-            part.draw(some, 0)
+            component.draw(some, 0)
 
     def test_a_data_set_without_superclasses_is_taken_or_told(self) -> None:
         with expect.done_or_told("a data set without superclasses"):
-            self.part().draw(Classes(self.classes.names), 0)
+            self.component().draw(Classes(self.classes.names), 0)
 
 
 def classes_of(tasks: Tensor) -> list[list[int]]:

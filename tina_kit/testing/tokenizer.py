@@ -10,7 +10,7 @@ import torch
 
 from tina_kit.api import Layout, Parameter, Token, Tokenizer, TokenMap
 from tina_kit.testing import expect
-from tina_kit.testing.base import PartSuite
+from tina_kit.testing.base import ComponentSuite
 from tina_kit.testing.world import SmallNetwork
 
 LAYOUTS: dict[str, Layout] = {
@@ -27,7 +27,7 @@ LAYOUTS: dict[str, Layout] = {
 """What vectors are cut in."""
 
 
-class TokenizerSuite(PartSuite):
+class TokenizerSuite(ComponentSuite):
     """Checks of a tokenizer.
 
     layouts: by name, what it must cut.
@@ -124,17 +124,17 @@ class TokenizerSuite(PartSuite):
     def test_cutting_again_gives_the_same(self) -> None:
         for name, layout, tokens in self.cut:
             with expect.global_seed(1):
-                again = self.part().tokens(layout)
+                again = self.component().tokens(layout)
             assert again == tokens, (
                 f"{name}: an equal tokenizer cuts it otherwise; a trained network must find its "
                 "tokens again, whatever was drawn before"
             )
 
     def test_cutting_leaves_global_randomness_alone(self) -> None:
-        part = self.part()
+        component = self.component()
         with expect.undisturbed("tokens"):
             for layout in self.layouts.values():
-                part.tokens(layout)
+                component.tokens(layout)
 
 
 def grouped(tokens: tuple[Token, ...]) -> dict[str, list[Token]]:

@@ -17,7 +17,7 @@ from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.features import through
 from tina_kit.pipeline.stages.images import ImagesStage
-from tina_kit.recipe import ResolvedPart
+from tina_kit.recipe import ResolvedComponent
 from tina_kit.store import Draft
 from tina_kit.training import derived_seed, generator_for
 
@@ -46,13 +46,13 @@ def check_padding(conditioner: Conditioner, prompts: Sequence[str]) -> None:
 class Encoder:
     """One conditioner of a run, built once."""
 
-    def __init__(self, runtime: Runtime, part: ResolvedPart, source: Source) -> None:
-        self.runtime, self.part, self.source = runtime, part, source
+    def __init__(self, runtime: Runtime, component: ResolvedComponent, source: Source) -> None:
+        self.runtime, self.component, self.source = runtime, component, source
 
     @cached_property
     def untrained(self) -> Conditioner:
         """As built: if it learns, not yet trained."""
-        conditioner: Conditioner = self.part.build()
+        conditioner: Conditioner = self.component.build()
         conditioner.device = self.runtime.device
         return conditioner
 
@@ -94,7 +94,7 @@ class ConditionerStage(Stage):
     @property
     def settings(self) -> Mapping[str, Any]:
         return {
-            "conditioner": self.encoder.part.settings(),
+            "conditioner": self.encoder.component.settings(),
             "seen": self.encoder.source.seen,
             "precision": self.runtime.precision,
             **self.encoder.side,
@@ -135,7 +135,7 @@ class TextConditionsStage(Stage):
     @property
     def settings(self) -> Mapping[str, Any]:
         return {
-            "conditioner": self.encoder.part.settings(),
+            "conditioner": self.encoder.component.settings(),
             "prompts": list(self.encoder.source.class_names),
             "gibberish": GIBBERISH,
         }
@@ -154,7 +154,7 @@ class TextConditionsStage(Stage):
                 "gibberish": conditioner.gibberish(GIBBERISH, derived_seed("gibberish")),
             }
         except UserError as error:
-            raise UserError(f"{self.encoder.part.where}: conditioner: {error}") from error
+            raise UserError(f"{self.encoder.component.where}: conditioner: {error}") from error
         draft.save_tensors(_TEXT, tensors)
 
     def read(self, name: str) -> Tensor:
@@ -174,7 +174,7 @@ class ImageConditionsStage(Stage):
     @property
     def settings(self) -> Mapping[str, Any]:
         return {
-            "conditioner": self.encoder.part.settings(),
+            "conditioner": self.encoder.component.settings(),
             "gibberish": GIBBERISH,
             **self.encoder.side,
         }
@@ -206,9 +206,9 @@ class ImageConditionsStage(Stage):
 class Conditions:
     """The prompts of a run, embedded by one conditioner."""
 
-    def __init__(self, runtime: Runtime, part: ResolvedPart, source: Source) -> None:
-        self.part, self.source = part, source
-        self.encoder = Encoder(runtime, part, source)
+    def __init__(self, runtime: Runtime, component: ResolvedComponent, source: Source) -> None:
+        self.component, self.source = component, source
+        self.encoder = Encoder(runtime, component, source)
         self.text = TextConditionsStage(runtime, self.encoder)
         self._images = ImageConditionsStage(runtime, self.encoder)
 
@@ -217,8 +217,8 @@ class Conditions:
         """Raises UserError if the conditioner takes no images."""
         if "image" not in self.encoder.untrained.modalities:
             raise UserError(
-                f"{self.part.where}: the conditioner {self.part.entry.full_name} takes no image "
-                "prompts, only text; one that does is open-clip"
+                f"{self.component.where}: the conditioner {self.component.entry.full_name} takes "
+                "no image prompts, only text; one that does is open-clip"
             )
         return self._images
 

@@ -102,7 +102,7 @@ class EvaluateStage(MeasuringStage):
     @property
     def settings(self) -> Mapping[str, Any]:
         return {
-            "generator": self.row.named.part.settings(),
+            "generator": self.row.named.component.settings(),
             "tasks": {split: rows.tolist() for split, rows in self.tasks.items()},
             "seed": self.row.seed,
         }
@@ -154,7 +154,7 @@ class StudyStage(MeasuringStage):
     @property
     def settings(self) -> Mapping[str, Any]:
         settings = {
-            "generator": self.row.named.part.settings(),
+            "generator": self.row.named.component.settings(),
             "tasks": self.tasks.tolist(),
             "prompts": "text" if self.images is None else "image",
             "split": self.split,

@@ -34,7 +34,7 @@ from tina_kit.pipeline.stages.zoo import (
     ZooStage,
     p_models_of,
 )
-from tina_kit.recipe import NamedPart
+from tina_kit.recipe import NamedComponent
 from tina_kit.store import Draft
 from tina_kit.training import counting, derived_seed
 
@@ -60,7 +60,7 @@ class FitStage(Stage):
     def settings(self) -> Mapping[str, Any]:
         row = self.row
         settings = {
-            "generator": row.named.part.settings(fitting=True),
+            "generator": row.named.component.settings(fitting=True),
             "seed": row.seed,
             "precision": self.runtime.precision,
         }
@@ -104,7 +104,7 @@ class GeneratorRow:
     def __init__(
         self,
         runtime: Runtime,
-        named: NamedPart,
+        named: NamedComponent,
         inputs: Inputs,
         conditions: Conditions,
         zoo: ZooShards,
@@ -127,7 +127,7 @@ class GeneratorRow:
     @cached_property
     def flags(self) -> Generator:
         """A generator whose flags are read, and nothing else."""
-        generator: Generator = self.named.part.build()
+        generator: Generator = self.named.component.build()
         return generator
 
     @cached_property
@@ -142,7 +142,7 @@ class GeneratorRow:
 
         train: given only for fitting; shards: the p-Models that a control may read, by default all.
         """
-        generator: Generator = self.named.part.build()
+        generator: Generator = self.named.component.build()
         generic, conditions = self.inputs.generic, self.conditions
         generator.setup(
             Context(

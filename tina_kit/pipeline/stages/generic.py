@@ -12,7 +12,7 @@ from tina_kit.api import Architecture
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage, of_classes
-from tina_kit.recipe import ResolvedPart
+from tina_kit.recipe import ResolvedComponent
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.store import Draft
 from tina_kit.zoo.training import train_generic
@@ -21,7 +21,7 @@ _WEIGHTS, _LOSSES = "generic.safetensors", "losses.json"
 
 
 class GenericStage(Stage):
-    """part: the architecture; seen: int64 `(K',)`, the classes it is trained on, out of
+    """component: the architecture; seen: int64 `(K',)`, the classes it is trained on, out of
     `class_count`."""
 
     kind = "generic"
@@ -31,25 +31,25 @@ class GenericStage(Stage):
         self,
         runtime: Runtime,
         images: ImagesStage,
-        part: ResolvedPart,
+        component: ResolvedComponent,
         options: GenericOptions,
         seen: Tensor,
         class_count: int,
         seed: int,
     ) -> None:
         super().__init__(runtime, "generic", seed)
-        self.images, self.part, self.options = images, part, options
+        self.images, self.component, self.options = images, component, options
         self.seen, self.class_count = seen, class_count
         self._seed = seed
 
     @cached_property
     def architecture(self) -> Architecture:
-        return self.part.build()  # type: ignore[no-any-return]
+        return self.component.build()  # type: ignore[no-any-return]
 
     @property
     def settings(self) -> Mapping[str, Any]:
         return {
-            "architecture": self.part.settings(),
+            "architecture": self.component.settings(),
             "training": self.options.model_dump(mode="json"),
             "seed": self._seed,
             "precision": self.runtime.precision,

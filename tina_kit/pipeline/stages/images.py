@@ -12,7 +12,7 @@ from torch import Tensor
 from tina_kit.api import Dataset, Images, Split, TinaKitError, UserError, abridged
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
-from tina_kit.recipe import ResolvedPart
+from tina_kit.recipe import ResolvedComponent
 from tina_kit.store import Draft
 from tina_kit.store.files import read_json
 from tina_kit.training import counting
@@ -29,18 +29,18 @@ class ImagesStage(Stage):
 
     kind = "images"
 
-    def __init__(self, runtime: Runtime, part: ResolvedPart, validating: bool) -> None:
+    def __init__(self, runtime: Runtime, component: ResolvedComponent, validating: bool) -> None:
         super().__init__(runtime, "images")
-        self.part = part
+        self.component = component
         self.validating = validating
 
     @cached_property
     def dataset(self) -> Dataset:
-        return self.part.build()  # type: ignore[no-any-return]
+        return self.component.build()  # type: ignore[no-any-return]
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
-        return self.part.settings() | ({"on": "validation"} if self.validating else {})
+        return self.component.settings() | ({"on": "validation"} if self.validating else {})
 
     @property
     def after(self) -> Sequence[Stage]:

@@ -18,12 +18,12 @@ from tina_kit.store import content_of
 
 
 @dataclass(frozen=True)
-class ResolvedPart:
-    """A component with checked options and resolved nested parts, ready to be built."""
+class ResolvedComponent:
+    """A component with checked options and resolved nested components, ready to be built."""
 
     entry: Registered
     options: Options
-    children: Mapping[str, ResolvedPart | tuple[ResolvedPart, ...]]
+    children: Mapping[str, ResolvedComponent | tuple[ResolvedComponent, ...]]
     where: Where
 
     def build(self) -> Any:
@@ -53,18 +53,20 @@ class ResolvedPart:
         return {
             "use": self.entry.full_name,
             **said(self.options, set(self.children)),
-            **{name: _each(child, ResolvedPart.plain) for name, child in self.children.items()},
+            **{
+                name: _each(child, ResolvedComponent.plain) for name, child in self.children.items()
+            },
         }
 
     def built_with(self, **changes: Any) -> Any:
         """Built with some options changed."""
         return replace(self, options=self.options.model_copy(update=changes)).build()
 
-    def child(self, option: str) -> ResolvedPart:
-        """The nested part of an option that holds one."""
-        part = self.children[option]
-        assert isinstance(part, ResolvedPart)
-        return part
+    def child(self, option: str) -> ResolvedComponent:
+        """The nested component of an option that holds one."""
+        component = self.children[option]
+        assert isinstance(component, ResolvedComponent)
+        return component
 
     def rows(self) -> dict[str, str]:
         """The options that name another row of the recipe, where they are given."""
@@ -85,29 +87,31 @@ class ResolvedPart:
             "use": self.entry.full_name,
             "version": self.entry.component.version,
             "options": self.options.model_dump(mode="json", exclude=exclude),
-            "parts": {name: _each(c, ResolvedPart.settings) for name, c in self.children.items()},
+            "components": {
+                name: _each(c, ResolvedComponent.settings) for name, c in self.children.items()
+            },
             "fingerprint": self._fingerprint(),
             **({"code": self.entry.content} if self.entry.content else {}),
         }
 
     def _fingerprint(self) -> str:
-        part = self.build()
+        component = self.build()
         try:
-            return str(part.fingerprint()) + content_of(part.files())
+            return str(component.fingerprint()) + content_of(component.files())
         except UserError as error:
             raise UserError(f"{self.where}: {error}") from error
 
 
 @dataclass(frozen=True)
-class NamedPart:
+class NamedComponent:
     """A row of a table: a generator or a study and the name it goes by."""
 
     name: str
-    part: ResolvedPart
+    component: ResolvedComponent
 
 
-def _each(child: ResolvedPart | tuple[ResolvedPart, ...], what: Any) -> Any:
-    return [what(part) for part in child] if isinstance(child, tuple) else what(child)
+def _each(child: ResolvedComponent | tuple[ResolvedComponent, ...], what: Any) -> Any:
+    return [what(component) for component in child] if isinstance(child, tuple) else what(child)
 
 
 def _facts(options: Options) -> Iterable[tuple[str, FieldFacts]]:
