@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from tina_conditioners.clip_weights import load_weights
 from tina_conditioners.options import MINI, OpenClipOptions
-from tina_kit.api import UserError, first_line
+from tina_kit.api import UserError, first_line, read_text
 
 MINI_FILE = Path(__file__).with_name("mini_clip.json")
 
@@ -47,10 +47,10 @@ def configuration(options: OpenClipOptions) -> Config:
 
 def _own_configuration(path: Path) -> Config:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_text(path))
         config = config.get("model_cfg", config)  # as open_clip saves it beside weights
         missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(config)
-    except (OSError, ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: is no open_clip configuration ({error})") from None
     if missing:
         raise UserError(f"{path}: is no open_clip configuration: no {', '.join(sorted(missing))}")

@@ -52,8 +52,9 @@ def test_a_name_that_says_nothing_is_refused(generate, name: str) -> None:
 
 def test_a_name_with_a_comma_is_one_class(generate) -> None:
     words = ("--class", "salt, pepper", "--class", "dog")
-    code, _, model = generate(*words)
+    code, told, model = generate(*words)
     assert code == 0 and model.classes == ("salt, pepper", "dog")
+    assert "parameters by tina-dit for 'salt, pepper', dog\n" in told
     code, _, model = generate("--classes", "blue star, pear", *words)
     assert code == 0 and model.classes == ("blue star", "pear", "salt, pepper", "dog")
     code, told, _ = generate("--classes", '"salt, pepper", dog')

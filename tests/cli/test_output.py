@@ -108,7 +108,8 @@ def test_a_zoo_goes_through_links_and_into_no_missing_folder(
         assert invoke([*words, str(tmp_path / f"link-{name}")]) == 0
         assert (tmp_path / f"link-{name}").is_symlink()
         assert (tmp_path / name / "zoo.json").is_file()
-    assert invoke([*words, "/dev/null"]) == 2
+    (tmp_path / "null").symlink_to("/dev/null")
+    assert invoke([*words, str(tmp_path / "null")]) == 2
     assert "this is a file" in capsys.readouterr().err
 
 

@@ -287,3 +287,19 @@ def test_what_the_last_digits_depend_on_is_compared() -> None:
     assert differences(one, two) == ["1 thread (OMP_NUM_THREADS=1), not 2"]
     assert differences(two, one) == ["2 threads (OMP_NUM_THREADS=2), not 1"]
     assert differences(before, before) == differences({}, now) == differences(now, {}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[", "5", "{}", '{"status": "done"}', '{"status": "done", "store": 5}', "[" * 100_000],
+)
+def test_what_is_no_record_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UserError, match="not a run folder"):
+        read_record(tmp_path)
+
+
+def test_a_record_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(UserError, match="not a run folder"):
+        read_record(tmp_path)

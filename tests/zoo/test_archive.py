@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,6 +67,12 @@ def test_what_was_only_half_written_is_no_zoo(tmp_path: Path, monkeypatch) -> No
     assert len(read(tmp_path / "zoo").tasks) == 2
 
 
+def piped(path: Path) -> None:
+    """Put a pipe in a file's place, which nobody writes to."""
+    path.unlink()
+    os.mkfifo(path)
+
+
 def manifest(change: Callable[[dict], object]) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -89,6 +96,9 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Pa
     [
         (lambda f: (f / MANIFEST).write_text("{"), "zoo.json: cannot be read"),
         (lambda f: (f / MANIFEST).write_text("[]"), "this is no zoo of tina-kit (format None)"),
+        (lambda f: (f / MANIFEST).write_text("[" * 100_000), "zoo.json: cannot be read"),
+        (lambda f: piped(f / MANIFEST), "there is no zoo.json in it"),
+        (lambda f: piped(f / TENSORS), "zoo.safetensors: cannot be read: it is a named pipe"),
         (lambda f: (f / TENSORS).unlink(), "zoo.safetensors: cannot be read"),
         (lambda f: (f / TENSORS).write_bytes(b"no tensors"), "zoo.safetensors: cannot be read"),
         (manifest(lambda m: m.update(version=2)), "has version 2, this tina-kit reads 1"),

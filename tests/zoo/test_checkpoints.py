@@ -336,5 +336,7 @@ def test_what_is_no_regular_file_is_told_and_never_waited_for(tmp_path: Path) ->
     (tmp_path / "c.pth").symlink_to(tmp_path / "gone.pth")
     with pytest.raises(UserError) as caught:
         gather(tmp_path, ARCHITECTURE)
-    told = "\n  b.pth: b.pth is not a regular file\n  c.pth: c.pth is not a regular file"
-    assert str(caught.value).endswith(told)
+    assert str(caught.value).endswith(
+        "\n  b.pth: it is a named pipe, not a regular file"
+        f"\n  c.pth: it is a link to {tmp_path}/gone.pth, where nothing is"
+    )

@@ -181,9 +181,9 @@ def test_damaged_bytes_are_told(tmp_path: Path) -> None:
 
 def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for name in ("fifo", "."):
-        assert "it is not a regular file" in refusal(tmp_path / name)
-    assert "No such file" in refusal(tmp_path / "none")
+    assert "it is a named pipe" in refusal(tmp_path / "fifo")
+    assert "it is a folder" in refusal(tmp_path)
+    assert "there is no such file" in refusal(tmp_path / "none")
     assert "not a regular file" in refusal(Path("/dev/null"))
 
 

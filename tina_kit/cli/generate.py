@@ -94,7 +94,7 @@ def generate(
         log(f"--images {images}: {note}")
     size = sum(p.numel() for p in model.module.parameters())
     made_by = model.metadata["generator"]["name"]
-    log(f"{output}: {size:,} parameters by {made_by} for {', '.join(names)}")
+    log(f"{output}: {size:,} parameters by {made_by} for {', '.join(map(str, seen.classes))}")
     log(f'in Python: tina_kit.load("{output}").predict(["image.jpg"])')
 
 

@@ -6,6 +6,7 @@ what they mean. It is written last, so that a folder is a zoo once it is whole.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from tina_kit.api import Layout, Options, Parameter, UserError, name_index
+from tina_kit.api import Layout, Options, Parameter, UserError, file_problem, name_index, read_text
 from tina_kit.store.disk import OUTPUT_REMEDY, explaining
-from tina_kit.store.files import read_json, replacing, write_json
+from tina_kit.store.files import replacing, write_json
 
 FORMAT, VERSION = "tina-kit zoo", 1
 TENSORS, MANIFEST = "zoo.safetensors", "zoo.json"
@@ -178,9 +179,9 @@ def _manifest(path: Path) -> _Manifest:
     if not path.is_file():
         raise UserError(f"{path.parent}: this is no zoo: there is no {path.name} in it")
     try:
-        raw = read_json(path)
-        text = path.read_bytes()
-    except (OSError, ValueError) as error:
+        text = read_text(path)
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
@@ -224,6 +225,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if problem := file_problem(path):
+        raise UserError(f"{path}: cannot be read: {problem}")
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

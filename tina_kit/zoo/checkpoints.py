@@ -20,6 +20,7 @@ from tina_kit.api import (
     StateDict,
     UserError,
     abridged,
+    file_problem,
     name_key,
     read_checkpoint,
 )
@@ -103,8 +104,8 @@ def _same(one: _PModel, other: _PModel) -> bool:
 
 
 def _read(path: Path, classes: tuple[str, ...], layout: Layout) -> _PModel:
-    if not path.is_file():
-        raise Unfit(f"{path.name} is not a regular file")
+    if problem := file_problem(path):
+        raise Unfit(problem)
     try:
         content = read_checkpoint(path)
     except UserError as error:

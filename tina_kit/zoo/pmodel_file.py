@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from tina_kit.api import (
     TinaKitError,
     UserError,
     abridged,
+    file_problem,
     first_line,
     name_index,
 )
@@ -76,9 +76,9 @@ def read(path: Path) -> tuple[Metadata, dict[str, Tensor]]:
     """The metadata and the tensors of a file. Raises UserError where it is no p-Model's."""
     from safetensors import safe_open
 
+    if problem := file_problem(path):
+        raise UserError(f"{path}: no p-Model can be read here: {problem}")
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a FIFO would be waited for
-            raise UserError(f"{path}: no p-Model can be read here: it is not a regular file")
         with safe_open(path, framework="pt") as file:
             metadata = _metadata(file.metadata() or {}, path)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
