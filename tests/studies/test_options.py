@@ -44,7 +44,7 @@ def load(tmp_path: Path, registry):
 
 
 def test_overrides_keep_their_types_and_order(load) -> None:
-    options = load(TABLE).studies[0].part.options
+    options = load(TABLE).studies[0].component.options
     assert list(options.variants) == ["CNN", "none"]
     assert options.variants["CNN"] == {
         "architecture.widths": [4, 8],
@@ -56,7 +56,7 @@ def test_overrides_keep_their_types_and_order(load) -> None:
 
 def test_options_make_one_key_whatever_the_order_of_the_overrides(load) -> None:
     def key(text: str) -> str:
-        return content_key(load(text).studies[0].part.options.model_dump(mode="json"))
+        return content_key(load(text).studies[0].component.options.model_dump(mode="json"))
 
     first, second = "architecture.widths: [4, 8]", "generic.learning_rate: 1e-3"
     swapped = TABLE.replace(f"{first}, {second}", f"{second}, {first}")
