@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from tina_datasets.advice import misplaced, packed
 from tina_datasets.archive import BrokenArchive, as_text, read_archive
-from tina_datasets.files import data_root, missing
+from tina_datasets.files import data_root, first_of_each, missing
 from tina_datasets.options import CifarOptions
 from tina_kit.api import Dataset, Images, Split, UserError, as_words, name_index, name_key
 
@@ -174,10 +174,19 @@ class _Cifar(Dataset):
     def files(self) -> Mapping[str, str | Path]:
         return {name: self._folder / name for name in self.archive.all_files}
 
+    def fingerprint(self) -> str:
+        """`files` answers for the images."""
+        count = self.options.images_per_class
+        return "" if count is None else f"the first {count} of each class"
+
     def load(self, split: Split) -> Images:
         read = [self._batch(name) for name in self.archive.files[split]]
-        images = torch.from_numpy(np.concatenate([pixels for pixels, _ in read]))
-        labels = torch.from_numpy(np.concatenate([labels for _, labels in read]))
+        pixels = np.concatenate([pixels for pixels, _ in read])
+        known = np.concatenate([labels for _, labels in read])
+        if self.options.images_per_class is not None:
+            kept = first_of_each(known.tolist(), self.options.images_per_class)
+            pixels, known = pixels[kept], known[kept]
+        images, labels = torch.from_numpy(pixels), torch.from_numpy(known)
         if self.options.size != SIZE:
             size = (self.options.size, self.options.size)
             images = F.interpolate(images, size, mode="bilinear", antialias=True)

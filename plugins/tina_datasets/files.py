@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -119,6 +120,17 @@ def _split(
     for index, file in enumerate(files):
         parts[index in test].append(file)
     return parts
+
+
+def first_of_each(labels: Iterable[int], count: int | None) -> list[int]:
+    """The places of the first `count` images of each class, in order; of all images for None."""
+    seen: Counter[int] = Counter()
+    places = []
+    for place, label in enumerate(labels):
+        if count is None or seen[label] < count:
+            places.append(place)
+        seen[label] += 1
+    return places
 
 
 def exclude_them(names: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from tina_datasets.files import ImageFile, split_classes, tell
+from tina_datasets.files import ImageFile, first_of_each, split_classes, tell
 from tina_datasets.options import ImageFilesOptions
 from tina_kit.api import (
     Dataset,
@@ -75,14 +75,23 @@ class ImageFilesDataset(Dataset):
     def layout(self) -> Layout:
         """Raises UserError when the data is missing."""
 
+    @cached_property
+    def _files(self) -> dict[Split, list[ImageFile]]:
+        """The files that are read, of each split."""
+        count = self.options.images_per_class
+        return {
+            split: [files[place] for place in first_of_each((f.label for f in files), count)]
+            for split, files in self.layout.files.items()
+        }
+
     def files(self) -> Mapping[str, str | Path]:
         self._check_split(self.layout)
-        images = [file for split in self.layout.files.values() for file in split]
+        images = [file for split in self._files.values() for file in split]
         return {self._name(file.path): file.path for file in images}
 
     def fingerprint(self) -> str:
         """Names and labels, and what may be left out; `files` answers for the images."""
-        labels = [file.label for split in self.layout.files.values() for file in split]
+        labels = [file.label for split in self._files.values() for file in split]
         known = hashlib.sha256(bytes(str(labels), "ascii")).hexdigest() + "\n".join(
             self.class_names
         )
@@ -108,7 +117,7 @@ class ImageFilesDataset(Dataset):
         return self.options.size
 
     def load(self, split: Split) -> Images:
-        files = self.layout.files[split]
+        files = self._files[split]
         pixels, damaged = self._read(split)
         irregular = self.layout.irregular if split == "train" else {}
         if (damaged or irregular) and not self.options.skip_damaged:
@@ -127,7 +136,7 @@ class ImageFilesDataset(Dataset):
         )
 
     def load_larger(self, index: Tensor, side: int) -> Tensor:
-        files = self.layout.files["train"]
+        files = self._files["train"]
         if self.options.skip_damaged:
             if "train" not in self._damaged:
                 self._read("train")
@@ -138,7 +147,7 @@ class ImageFilesDataset(Dataset):
 
     def _read(self, split: Split) -> tuple[NDArray[np.uint8], dict[str, str]]:
         """All images of a split, black where they are damaged; and why, by path."""
-        files, found = self.layout.files[split], dict[int, str]()
+        files, found = self._files[split], dict[int, str]()
         size = self.options.size
         pixels = read_images([file.path for file in files], (size, size), found)
         self._damaged[split] = {files[index].path: found[index] for index in sorted(found)}

@@ -24,6 +24,19 @@ class ShapesOptions(Options):
     seed: int = Field(0, ge=0, lt=2**30, description="of the drawing")
 
 
+# In no key by itself: the fingerprint says which images are read.
+ImagesPerClass = Annotated[
+    int | None,
+    Unit("images"),
+    Aside(),
+    Field(
+        ge=1,
+        description="use only the first N images of each class in each split (default: "
+        "all), to try a recipe quickly",
+    ),
+]
+
+
 class ImageFilesOptions(Options):
     """What every data set of image files can be asked."""
 
@@ -48,6 +61,7 @@ class ImageFilesOptions(Options):
         description="leave out images that cannot be read, and count them in the run folder, "
         "instead of refusing them",
     )
+    images_per_class: ImagesPerClass = None
 
 
 class Caltech101Options(ImageFilesOptions):
@@ -90,6 +104,7 @@ class CifarOptions(Options):
     size: Annotated[int, Unit("pixels")] = Field(
         32, ge=8, le=4096, description="images are resized to size × size"
     )
+    images_per_class: ImagesPerClass = None
 
 
 class BalancedPermutationsOptions(TaskOptions):

@@ -126,6 +126,17 @@ def test_images_are_resized_on_request(tmp_path: Path) -> None:
     assert images.unique().tolist() == [77]
 
 
+def test_the_first_images_of_each_class_are_read_on_request(tmp_path: Path) -> None:
+    write_cifar100(tmp_path)
+    every, few = cifar100(tmp_path), cifar100(tmp_path, images_per_class=1)
+    loaded = few.load("train")
+    assert loaded.labels.tolist() == [3, 2, 1, 0]  # of 3, 2, 1, 0, 0, 1
+    assert torch.equal(loaded.images, every.load("train").images[:4])
+    assert few.load("test").labels.tolist() == [0, 1, 2, 3]
+    prints = {cifar100(tmp_path, images_per_class=n).fingerprint() for n in (None, 1, 2)}
+    assert len(prints) == 3
+
+
 def test_the_superclasses_are_those_of_the_published_archive(tmp_path: Path) -> None:
     folder = write_cifar100(tmp_path)
     names = sorted(name for row in SUPERCLASSES for name in row)

@@ -319,6 +319,25 @@ def test_classes_of_one_image_are_told_at_once(root: Path) -> None:
 # What is left out.
 
 
+def test_the_first_images_of_each_class_are_read_on_request(root: Path) -> None:
+    every, few = images(root), images(root, images_per_class=2)
+    for split, count in (("train", 2), ("test", 1)):  # a class has four and one
+        wanted = every.load(split)  # type: ignore[arg-type]
+        loaded = few.load(split)  # type: ignore[arg-type]
+        assert loaded.labels.tolist() == [0] * count + [1] * count
+        for label in (0, 1):
+            first = wanted.images[wanted.labels == label][:count]
+            assert torch.equal(loaded.images[loaded.labels == label], first)
+    assert set(few.files()) < set(every.files()) and few.fingerprint() != every.fingerprint()
+
+
+def test_a_damaged_image_that_is_not_among_the_first_refuses_nothing(root: Path) -> None:
+    last = [name for name in images(root).files() if name.startswith("ant/")][3]
+    (root / last).write_bytes(b"no image")
+    assert "cannot be read" in refused(images(root))
+    assert len(images(root, images_per_class=2).load("train").labels) == 4
+
+
 def test_excluded_folders_are_not_read(root: Path, caplog) -> None:
     write(root / "cat" / "x.png")
     write(root / "ant" / "old" / "x.png", 90)
