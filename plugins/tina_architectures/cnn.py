@@ -51,9 +51,24 @@ class CNN(Architecture):
         weights = self.layout(classes).unflatten(vectors)
         models, batch = inputs.shape[:2]
         x = inputs.transpose(0, 1).flatten(1, 2)  # (B, M·3, H, W)
-        x = F.relu(F.conv2d(x, weights["0.weight"].flatten(0, 1), None, 2, 1, groups=models))
-        x = F.relu(F.conv2d(x, weights["2.weight"].flatten(0, 1), None, 1, 1, groups=models))
-        x = x.mean((2, 3)).view(batch, models, -1).transpose(0, 1)  # (M, B, second)
+        first, second = (weights[name].flatten(0, 1) for name in ("0.weight", "2.weight"))
+        x = F.conv2d(x, first, stride=2, padding=1, groups=models).relu_()
+        x = F.conv2d(x, second, padding=1, groups=models).relu_()
+        x = _mean_of_places(x).view(batch, models, -1).transpose(0, 1)  # (M, B, second)
         return torch.baddbmm(
             weights["6.bias"][:, None], x, weights["6.weight"].transpose(1, 2)
         )  # (M, B, classes)
+
+
+def _mean_of_places(x: Tensor) -> Tensor:
+    """`(B, C, H, W)` → `(B, C)`."""
+    if x.dtype != torch.bfloat16 or x.device.type != "cpu":
+        return x.mean((2, 3))
+    # The same as a matrix product: autocast takes the mean in float32, and the copy and the
+    # gradient, which is not contiguous, then take as long as the convolutions.
+    places = x.shape[2] * x.shape[3]
+    if torch.is_inference_mode_enabled():
+        return x.permute(0, 2, 3, 1).flatten(1, 2).sum(1) / places
+    share = x.new_full((1, 1, places), 1 / places)
+    mean: Tensor = share @ x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, 1, C)
+    return mean[:, 0]

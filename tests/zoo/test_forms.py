@@ -11,7 +11,7 @@ from tina_architectures.options import CNNOptions, ResNet20Options
 from tina_architectures.resnet20 import ResNet20
 from torch.nn import functional as F
 
-from tina_kit.zoo import forms
+from tina_kit.zoo import evaluation, forms
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.evaluation import evaluate
 
@@ -68,12 +68,31 @@ def test_losses_and_gradients_are_the_same_in_both_forms(monkeypatch) -> None:
 
 def test_right_answers_are_the_same_in_both_forms(monkeypatch) -> None:
     data = cnn_data()
-    tasks = torch.stack([torch.randperm(8)[:CLASSES] for _ in range(MODELS)])
+    random = torch.Generator().manual_seed(3)
+    tasks = torch.stack([torch.randperm(8, generator=random)[:CLASSES] for _ in range(MODELS)])
     counts = evaluate(data, vectors(data), tasks, 16)
     side_by_side(monkeypatch)
     expected = evaluate(data, vectors(data), tasks, 16)
     assert torch.equal(counts.correct, expected.correct)
     assert torch.equal(counts.total, expected.total) and counts.total.sum() > 0
+
+
+def test_answers_that_bf16_would_swap_are_those_of_fp32(monkeypatch) -> None:
+    random = torch.Generator().manual_seed(3)
+    images = torch.randn(320, 3, 8, 8, generator=random)
+    data = replace(cnn_data(), inputs=images.__getitem__, labels=torch.arange(8).repeat(40))
+    tasks = torch.stack([torch.randperm(8, generator=random)[:CLASSES] for _ in range(40)])
+    some = torch.randn(40, data.architecture.layout(CLASSES).size, generator=random) * 0.2
+
+    def counts(precision: str) -> torch.Tensor:
+        monkeypatch.setattr(evaluation, "resolve_precision", lambda *_: precision)
+        return evaluate(data, some, tasks, 64).correct
+
+    exact = counts("fp32")
+    assert torch.equal(counts("bf16"), exact)
+    monkeypatch.setattr(evaluation, "DOUBT", -1.0)
+    monkeypatch.setattr(evaluation, "LEAST", 0)
+    assert not torch.equal(counts("bf16"), exact)  # without a second look
 
 
 def test_one_by_one_the_precision_and_mode_of_the_caller_hold() -> None:

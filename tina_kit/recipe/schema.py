@@ -86,7 +86,7 @@ class EvaluationOptions(Options):
         150, ge=0, le=1_000_000, description="the first so many ID tasks are evaluated"
     )
     batch_size: Annotated[int, Unit("images")] = Field(
-        64, gt=0, le=1_000_000, description="images of a p-Model in a batch"
+        256, gt=0, le=1_000_000, description="images of a p-Model in a batch"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -13,21 +14,47 @@ from tina_kit.api import Architecture, ByClass
 
 KEPT = 1 << 29
 """Bytes of normalised images that are kept, rather than normalised again in every batch."""
+_AT_ONCE = 1024  # images normalised in one go, so that no float32 copy of a whole set is made
 
 
 def normalised(
     architecture: Architecture, images: Tensor, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """int64 indices of any shape → float32 `(*shape, 3, H, W)` on `device`, normalised.
+    """int64 indices of any shape → `(*shape, 3, H, W)` on `device`, normalised: in autocast's dtype
+    where it is on, else in float32.
 
     images: uint8 `(N, 3, H, W)`. A set that is small enough is normalised once, since its images
     occur in many tasks. Each image lies in memory pixel by pixel (channels last), which is the
     faster way for convolutions over few channels.
     """
-    if 4 * images.numel() <= KEPT:
-        rows = architecture.normalise(images.to(device)).permute(0, 2, 3, 1).contiguous()
-        return lambda index: _rows(rows, index.to(device)).movedim(-1, -3)
-    return lambda index: architecture.normalise(_rows(images, index).to(device))
+    kept: dict[torch.dtype, Tensor] = {}
+    lock = Lock()  # p-Models on other cores ask at the same time
+
+    def read(index: Tensor) -> Tensor:
+        dtype = _computed_in(device)
+        if images.numel() * dtype.itemsize > KEPT:
+            return architecture.normalise(_rows(images, index).to(device))
+        with lock:
+            if dtype not in kept:
+                kept[dtype] = torch.cat(
+                    [
+                        _pixels(architecture, some.to(device), dtype)
+                        for some in images.split(_AT_ONCE)
+                    ]
+                )
+        return _rows(kept[dtype], index.to(device)).movedim(-1, -3)
+
+    return read
+
+
+def _pixels(architecture: Architecture, images: Tensor, dtype: torch.dtype) -> Tensor:
+    """uint8 `(N, 3, H, W)` → `(N, H, W, 3)`."""
+    return architecture.normalise(images).to(dtype).permute(0, 2, 3, 1).contiguous()
+
+
+def _computed_in(device: torch.device) -> torch.dtype:
+    on = torch.is_autocast_enabled(device.type)
+    return torch.get_autocast_dtype(device.type) if on else torch.float32
 
 
 def _rows(rows: Tensor, index: Tensor) -> Tensor:

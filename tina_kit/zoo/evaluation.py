@@ -8,12 +8,17 @@ import torch
 from torch import Tensor
 
 from tina_kit.api import Architecture, Observer
-from tina_kit.training import counting
+from tina_kit.training import autocast, counting, resolve_precision
 from tina_kit.zoo.batches import labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
-from tina_kit.zoo.forms import each
+from tina_kit.zoo.forms import each, one_by_one
 
 MODELS = 50  # p-Models evaluated side by side where they are; more only cost memory
+
+DOUBT = 0.015
+"""bf16 may swap two logits that differ by less than this share of the largest one's size. Images with
+such logits are evaluated again in float32, and more of them if that changes logits by more."""
+LEAST = 16  # images of a p-Model that are evaluated in float32 at least
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,7 @@ def evaluate(
         """int64 `(m, C)`: right answers of some p-Models."""
         images = _padded(chosen[part])  # (m, images), -1 where padded
         taken, some = images.clamp(min=0), vectors[part]
-        batches = taken.split(batch_size, dim=1)
-        logits = torch.cat([data.forward_many(some, batch, rows) for batch in batches], dim=1)
-        best, answer = without_absent(logits, tasks[part]).max(-1)
+        best, answer = _answers(data, some, taken, tasks[part], rows, batch_size)
         target = names[part].gather(1, data.labels[taken])
         correct = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (images >= 0)
         right = torch.zeros_like(tasks[part])
@@ -71,6 +74,34 @@ def evaluate(
             advance(len(right))
     total = torch.where(tasks < 0, 0, data.by_class.counts[tasks])
     return Correct(torch.cat(counts), total)
+
+
+def _answers(
+    data: TaskData, vectors: Tensor, index: Tensor, tasks: Tensor, rows: int, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """The largest logit of each image, and its row, as float32 gives them: both `(m, images)`."""
+
+    def logits(index: Tensor) -> Tensor:
+        batches = index.split(batch_size, dim=1)
+        found = torch.cat([data.forward_many(vectors, batch, rows) for batch in batches], dim=1)
+        return without_absent(found.float(), tasks)
+
+    if not one_by_one(data) or resolve_precision("auto", data.device) == "fp32":
+        return logits(index).max(-1)
+    with autocast("bf16", data.device):
+        quick = logits(index)
+    first, second = quick.topk(2).values.unbind(-1)
+    size = quick.abs().where(quick.isfinite(), 0).amax(-1)
+    lead = ((first - second) / size)[0].nan_to_num(nan=-torch.inf)
+    closest, doubt, done = lead.argsort(), DOUBT, 0
+    while (count := max(LEAST, int((lead < doubt).sum()))) > done and done < len(lead):
+        some = closest[done:count]
+        exact = logits(index[:, some])
+        apart = (quick[:, some] - exact).where(exact.isfinite(), 0)
+        moved = (apart.amax(-1) - apart.amin(-1)) / size[:, some]
+        doubt = max(doubt, 1.5 * float(moved.nan_to_num(nan=0).max()))
+        quick[:, some], done = exact, count
+    return quick.max(-1)
 
 
 def _padded(pools: list[Tensor]) -> Tensor:
