@@ -16,8 +16,8 @@ from tina_kit.zoo.forms import each, one_by_one
 MODELS = 50  # p-Models evaluated side by side where they are; more only cost memory
 
 DOUBT = 0.015
-"""bf16 may swap two logits that differ by less than this share of the largest one's size. Images with
-such logits are evaluated again in float32, and more of them if that changes logits by more."""
+"""bf16 may swap two logits that differ by less than this share of the largest one's size. Images
+with such logits are evaluated again in float32, and more of them if that changes logits by more."""
 LEAST = 16  # images of a p-Model that are evaluated in float32 at least
 
 
