@@ -63,7 +63,7 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_generators.tina_dit:TinaDiT",
             options="tina_generators.options:TinaDiTOptions",
             summary="Tina: a diffusion transformer over parameter tokens (Section 4).",
-            version=3,
+            version=4,
         ),
         Component(
             kind="generator",
@@ -71,5 +71,6 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_generators.hypernetwork:Hypernetwork",
             options="tina_generators.options:HypernetworkOptions",
             summary="Tina's transformer without diffusion: one step from prompts to parameters.",
+            version=2,
         ),
     ]
