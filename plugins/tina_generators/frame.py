@@ -29,7 +29,9 @@ class Frame:
 
     def held(self, present: Tensor) -> Tensor:
         """bool `(B, C)`, the classes that tasks have → float32 `(B, P)`, 1 for every entry but
-        those of absent classes."""
+        those of absent classes; `(1, P)` if there are none."""
+        if present.all():
+            return torch.ones(1, self.layout.size)
         return (present[:, self._owner] | (self._owner < 0)).float()
 
     def weights(self, row: float) -> Tensor:

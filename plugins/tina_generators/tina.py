@@ -72,8 +72,8 @@ class Tina(Generator):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is given in training, drawn from `random`.
 
-        clean, noise: `(B, P)`; prompts: `(B, C, D)`, scaled. Returns noisy vectors `(B, P)`, the
-        level of their noise `(B,)` in [0, 1], and the prompts to go with them.
+        clean, noise: tokens `(B, S, W)`, zero where padded; prompts: `(B, C, D)`, scaled. Returns
+        noisy tokens, the level of their noise `(B,)` in [0, 1], and the prompts to go with them.
         """
 
     @abstractmethod
@@ -130,19 +130,20 @@ class Tina(Generator):
     ) -> Tensor:
         """Of `(B, P)` normalised vectors, `(B, C, D)` scaled prompts and bool `(B, C)` classes."""
         device = self.context.device
-        noise = frame.decode(frame.noise(len(clean), random))
+        clean = frame.encode(clean)  # (B, S, W)
+        noise = frame.noise(len(clean), random)
         noisy, level, prompts = self.corrupt(clean, prompts, noise, random)
         predicted = network(
-            frame.encode(noisy).to(device),
+            noisy.to(device),
             level.to(device),
             prompts.to(device),
             frame.groups,
             _where_some_are_absent(mask, device),
         )
         weights = frame.held(mask) * frame.weights(self.options.row_weight)
-        weights = frame.encode(weights).to(device)
+        weights = frame.encode(weights).to(device).expand_as(clean)
         entries = (weights > 0).sum(-1).clamp(min=1)  # (B, S)
-        square = (predicted - frame.encode(clean).to(device)).square() * weights
+        square = (predicted - clean.to(device)).square() * weights
         error, weight = square.sum(-1) / entries, weights.sum(-1) / entries
         mean: Tensor = error.sum() / weight.sum()
         return mean

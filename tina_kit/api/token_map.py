@@ -31,9 +31,10 @@ class TokenMap:
 
     def encode(self, vectors: Tensor) -> Tensor:
         """`(..., P)` → `(..., S, W)`, padded with zeros."""
-        tokens = vectors[..., self._gather.to(vectors.device)]
+        entries = vectors.index_select(-1, self._gather.flatten().to(vectors.device))
+        tokens: Tensor = entries.unflatten(-1, self.mask.shape)
         return tokens * self.mask.to(vectors.device)
 
     def decode(self, tokens: Tensor) -> Tensor:
         """`(..., S, W)` → `(..., P)`; what stands in the padding is ignored."""
-        return tokens.flatten(-2)[..., self._scatter.to(tokens.device)]
+        return tokens.flatten(-2).index_select(-1, self._scatter.to(tokens.device))
