@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from tina_architectures.cnn import CNN
+from tina_architectures.cnn import CNN, GlobalMean
 from tina_architectures.options import CNNOptions
 
 from tina_kit.zoo.pmodel import assemble
@@ -49,3 +49,13 @@ def test_an_assembled_module_is_the_vector() -> None:
     pixels = CNN_5K.normalise(images(5))
     many = CNN_5K.forward_many(vector[None], pixels[None], 4, {})[0]
     torch.testing.assert_close(module(pixels), many, atol=1e-5, rtol=1e-5)
+
+
+def test_the_pooling_is_the_mean_and_its_gradient_is_not_written_out() -> None:
+    """A gradient that is laid out unlike the activations makes fine-tuning twice as slow."""
+    x = torch.randn(2, 5, 7, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    made = GlobalMean()(x)
+    assert torch.equal(made, x.mean((2, 3), keepdim=True))
+    (gradient,) = torch.autograd.grad(made.square().sum(), x)
+    assert torch.equal(gradient, torch.autograd.grad(x.mean((2, 3)).square().sum(), x)[0])
+    assert gradient.stride()[2:] == (0, 0)
