@@ -17,6 +17,7 @@ from tina_kit.pipeline.stages.images import SPLITS, ImagesStage
 from tina_kit.store import Checkpoint, Draft, NotFinite
 from tina_kit.training import autocast, counting, on_every_core
 from tina_kit.zoo.data import TaskData, normalised
+from tina_kit.zoo.forms import described
 
 AT_ONCE = 256  # images per batch
 TOGETHER = 16 * AT_ONCE  # images per checkpoint
@@ -75,6 +76,11 @@ class Inputs:
         self.stage: Stage = generic
         if generic.architecture.frozen_features:
             self.stage = FeaturesStage(runtime, images, generic)
+
+    @property
+    def form(self) -> str:
+        """In which form p-Models run on them, for the log."""
+        return described(self.generic.architecture, self.runtime.device)
 
     def of(self, split: Split) -> TaskData:
         """The labelled inputs of one split. Features are read on first use and stay on the device
