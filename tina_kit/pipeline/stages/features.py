@@ -74,6 +74,7 @@ class Inputs:
     def __init__(self, runtime: Runtime, images: ImagesStage, generic: GenericStage) -> None:
         self.runtime, self.images, self.generic = runtime, images, generic
         self.stage: Stage = generic
+        self._shared: dict[Split, dict[str, Tensor]] = {split: {} for split in SPLITS}
         if generic.architecture.frozen_features:
             self.stage = FeaturesStage(runtime, images, generic)
 
@@ -92,6 +93,7 @@ class Inputs:
             class_count=self.generic.class_count,
             frozen=self.generic.state,
             device=self.runtime.device,
+            features=self._shared[split],
         )
 
     def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:
