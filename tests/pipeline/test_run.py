@@ -51,6 +51,8 @@ def test_the_run_folder_explains_the_run(finished) -> None:
     assert {stage["state"] for stage in record["stages"]} == {"computed"}
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert [e["event"] for e in events[:3]] == ["run started", "stage started", "stage ended"]
+    (form,) = (event for event in events if event["event"] == "note")
+    assert form["stage"] == "evaluate/generic" and "p-Models run one by one" in form["text"]
     assert "| tina-dit |" in (folder / "report.md").read_text()
 
 

@@ -45,15 +45,18 @@ def gradient(data: TaskData, weights: torch.Tensor) -> tuple[float, torch.Tensor
 
 
 def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "one_by_one", lambda data: False)
+    monkeypatch.setattr(forms, "one_by_one", lambda architecture, device: False)
 
 
 def test_the_form_is_known_from_device_and_architecture() -> None:
-    data = cnn_data()
-    assert forms.one_by_one(data) and "one by one" in forms.described(data)
-    features = replace(data, architecture=ResNet20(ResNet20Options()))
-    assert not forms.one_by_one(features)
-    assert not forms.one_by_one(replace(data, device=torch.device("meta")))
+    architecture, gpu = cnn_data().architecture, torch.device("cuda")
+    assert forms.one_by_one(architecture, CPU)
+    assert "one by one, " in forms.described(architecture, CPU)
+    features = ResNet20(ResNet20Options())
+    assert not forms.one_by_one(features, CPU)
+    assert "batched call on features" in forms.described(features, CPU)
+    assert not forms.one_by_one(architecture, gpu)
+    assert "cuda devices" in forms.described(architecture, gpu)
 
 
 def test_losses_and_gradients_are_the_same_in_both_forms(monkeypatch) -> None:

@@ -32,6 +32,9 @@ class EventLog(Observer):
     def stage_started(self, stage: StageInfo) -> None:
         self._write("stage started", **_named(stage))
 
+    def note(self, stage: StageInfo, text: str) -> None:
+        self._write("note", **_named(stage), text=text)
+
     def checkpoint(self, label: str, step: int) -> None:
         self._write("checkpoint", stage=label, step=step)
 

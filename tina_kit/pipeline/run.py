@@ -62,6 +62,7 @@ class Run:
     record: dict[str, Any] = field(default_factory=dict)
     results: Results | None = None
     reserve: IO[bytes] | None = None
+    _told: set[str] = field(default_factory=set)  # forms of p-Models
 
     @classmethod
     def start(
@@ -136,6 +137,9 @@ class Run:
         store, info = self.plan.store, stage.info()
         if not info.cached:
             self.observer.stage_started(info)
+            if stage.form and stage.form not in self._told:
+                self._told.add(stage.form)
+                self.observer.note(info, stage.form)
         with explaining_memory(self.plan.recipe, stage.name):
             seconds = stage.ensure(
                 lambda line: self.observer.note(info, line),

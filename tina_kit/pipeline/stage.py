@@ -39,6 +39,11 @@ class Stage(ABC):
     def after(self) -> Sequence[Stage]:
         """The stages whose results it reads."""
 
+    @property
+    def form(self) -> str:
+        """In which form p-Models run in `compute` and why, for the log; "" if none do."""
+        return ""
+
     @abstractmethod
     def compute(self, draft: Draft) -> None:
         """Write the result to `draft.folder`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 
@@ -71,6 +71,8 @@ class TaskData:
         them.
     labels: int64 `(N,)` in [0, class_count).
     frozen: the generic model's state, for parameters that are not generated.
+    features: what layers that p-Models share make of all images, float32 `(N, D)` on the CPU, by
+        these layers' hash; see `on_shared_features`.
     """
 
     architecture: Architecture
@@ -79,6 +81,7 @@ class TaskData:
     class_count: int
     frozen: Mapping[str, Tensor]
     device: torch.device
+    features: dict[str, Tensor] = field(default_factory=dict)
 
     @cached_property
     def by_class(self) -> ByClass:

@@ -12,6 +12,7 @@ from tina_kit.training import autocast, counting, resolve_precision
 from tina_kit.zoo.batches import labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.forms import each, one_by_one
+from tina_kit.zoo.shared import on_shared_features
 
 MODELS = 50  # p-Models evaluated side by side where they are; more only cost memory
 
@@ -67,8 +68,10 @@ def evaluate(
         right = torch.zeros_like(tasks[part])
         return right.scatter_add_(1, target.clamp(min=0), correct.long())
 
-    counts = []
+    counts: list[Tensor] = []
     with torch.inference_mode(), counting(observer or Observer(), label, len(tasks)) as advance:
+        if data.features or sum(map(len, chosen)) > len(data.labels):
+            data, vectors = on_shared_features(data, vectors, rows, batch_size)
         for right in each(data, len(tasks), MODELS, count):
             counts.append(right)
             advance(len(right))
@@ -86,7 +89,10 @@ def _answers(
         found = torch.cat([data.forward_many(vectors, batch, rows) for batch in batches], dim=1)
         return without_absent(found.float(), tasks)
 
-    if not one_by_one(data) or resolve_precision("auto", data.device) == "fp32":
+    if (
+        not one_by_one(data.architecture, data.device)
+        or resolve_precision("auto", data.device) == "fp32"
+    ):
         return logits(index).max(-1)
     with autocast("bf16", data.device):
         quick = logits(index)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from tina_kit.api import Architecture
 from tina_kit.training import on_every_core
 from tina_kit.zoo.data import TaskData
 
@@ -23,15 +24,27 @@ Loss = Callable[[Tensor, slice], Tensor]
 """(logits `(m, B, C)` of some p-Models, which of them they are) → their mean loss, a scalar."""
 
 
-def one_by_one(data: TaskData) -> bool:
-    return data.device.type == "cpu" and not data.architecture.frozen_features
+def one_by_one(architecture: Architecture, device: torch.device) -> bool:
+    return device.type == "cpu" and not architecture.frozen_features
 
 
-def described(data: TaskData) -> str:
-    """For the log."""
-    if one_by_one(data):
-        return f"p-Models run one by one on {torch.get_num_threads()} threads"
-    return "p-Models run side by side"
+def described(architecture: Architecture, device: torch.device) -> str:
+    """The form and why, for the log."""
+    if one_by_one(architecture, device):
+        threads = torch.get_num_threads()
+        return (
+            f"p-Models run one by one, {threads} at a time with a core each: measured on CPUs, "
+            "faster than all of them in one grouped call"
+        )
+    if architecture.frozen_features:
+        return (
+            "p-Models run side by side in one batched call on features of their shared layers: "
+            "measured, faster than one by one"
+        )
+    return (
+        f"p-Models run side by side in one grouped call, since {device.type} devices are idle "
+        "between small ones (not measured)"
+    )
 
 
 def sum_of_losses(
@@ -41,7 +54,7 @@ def sum_of_losses(
 
     vectors: float32 `(M, P)`; index: int64 `(M, B)`, the images that each sees.
     """
-    if one_by_one(data):
+    if one_by_one(data.architecture, data.device):
         total: Tensor = _OneByOne.apply(vectors, data, index, classes, loss)
         return total
     every = slice(0, len(vectors))
@@ -51,7 +64,7 @@ def sum_of_losses(
 def each(data: TaskData, count: int, at_once: int, work: Callable[[slice], T]) -> Iterator[T]:
     """`work` for p-Models in order: for each by itself on a thread of its own, or for `at_once` of
     them together."""
-    if one_by_one(data):
+    if one_by_one(data.architecture, data.device):
         parts = [slice(place, place + 1) for place in range(count)]
         yield from on_every_core(work, parts)
     else:

@@ -60,6 +60,10 @@ class MeasuringStage(Stage):
             after.append(row.conditions.images)
         return [*after, *(self.shards if row.flags.personalises else ())]
 
+    @property
+    def form(self) -> str:
+        return self.row.inputs.form
+
     def compute(self, draft: Draft) -> None:
         row, observer = self.row, self.runtime.observer
         generator, data = row.ready(self.shards), row.inputs.of("test")

@@ -17,6 +17,7 @@ from tina_kit.pipeline.stages.images import SPLITS, ImagesStage
 from tina_kit.store import Checkpoint, Draft, NotFinite
 from tina_kit.training import autocast, counting, on_every_core
 from tina_kit.zoo.data import TaskData, normalised
+from tina_kit.zoo.forms import described
 
 AT_ONCE = 256  # images per batch
 TOGETHER = 16 * AT_ONCE  # images per checkpoint
@@ -73,8 +74,14 @@ class Inputs:
     def __init__(self, runtime: Runtime, images: ImagesStage, generic: GenericStage) -> None:
         self.runtime, self.images, self.generic = runtime, images, generic
         self.stage: Stage = generic
+        self._shared: dict[Split, dict[str, Tensor]] = {split: {} for split in SPLITS}
         if generic.architecture.frozen_features:
             self.stage = FeaturesStage(runtime, images, generic)
+
+    @property
+    def form(self) -> str:
+        """In which form p-Models run on them, for the log."""
+        return described(self.generic.architecture, self.runtime.device)
 
     def of(self, split: Split) -> TaskData:
         """The labelled inputs of one split. Features are read on first use and stay on the device
@@ -86,6 +93,7 @@ class Inputs:
             class_count=self.generic.class_count,
             frozen=self.generic.state,
             device=self.runtime.device,
+            features=self._shared[split],
         )
 
     def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:

@@ -69,6 +69,10 @@ class ShardStage(ZooStage):
     def after(self) -> Sequence[Stage]:
         return (self.inputs.stage,)
 
+    @property
+    def form(self) -> str:
+        return self.inputs.form
+
     def compute(self, draft: Draft) -> None:
         train = self.runtime.trainer(self.name, draft, "zoo", self.tuning.seed)
         start = starting_vectors(self.inputs.generic, self.tasks)
