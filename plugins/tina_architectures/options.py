@@ -18,8 +18,9 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 class CNNOptions(Options):
     widths: Annotated[tuple[Width, Width], Unit("channels")] = Field(
         (16, 32),
-        description="channels of the two convolutions. The paper's CNN-5K: 16 and 32; for its "
-        "CNN-14K it gives none, 32 and 44 make 13,986 parameters for ten classes",
+        description="channels of the two convolutions: 16 and 32 in the paper's CNN-5K. The paper"
+        " does not give those of its CNN-14K; 32 and 44 make 13,986 parameters for "
+        "ten classes",
     )
 
 
@@ -48,9 +49,9 @@ def _within(layer: str, name: str) -> bool:
 class ResNet20Options(Options):
     generate: str | tuple[str, ...] = Field(
         "classifier",
-        description="classifier, or a list of layers, blocks or stages with fc among them: "
-        "[stage3.2.conv2, fc]. Where the first of them comes after stage2.0, what comes "
-        "before it is computed once for each image",
+        description="classifier, or a list of layers, blocks or stages that includes fc, such as "
+        "[stage3.2.conv2, fc]. If the first of them comes after stage2.0, the layers "
+        "before it are computed once per image",
     )
 
     @field_validator("generate")
@@ -88,20 +89,24 @@ def _hint(name: str) -> str:
 class TimmOptions(Options):
     model: str = Field(
         "vit_base_patch32_224.augreg_in21k_ft_in1k",
-        description="a name of timm.list_models, with or without the tag of its weights",
+        description="a model name from timm.list_models, with or without the tag of its weights",
     )
-    pretrained: bool = Field(False, description="start from timm's weights (downloaded once)")
+    pretrained: bool = Field(
+        False, description="start from timm's pretrained weights (downloaded once)"
+    )
     checkpoint: Path | None = Field(
-        None, description="start from this file of timm's weights in place of a download"
+        None, description="start from this file of timm weights instead of downloading them"
     )
     train_backbone: bool = Field(
-        True, description="false: the generic model trains its classifier alone"
+        True,
+        description="fine-tune the backbone as well when training the generic model; false trains"
+        " only its classifier",
     )
     image_size: Annotated[int | None, Unit("pixels")] = Field(
         None,
         ge=1,
         le=4096,
-        description="side that images are resized to; by default the model's own",
+        description="images are resized to this side length (default: the model's own)",
     )
 
     def without_effect(self) -> Mapping[str, str]:

@@ -50,7 +50,8 @@ def tina_kit_components() -> Iterable[Component]:
             name="descriptions",
             target="tina_conditioners.descriptions:Descriptions",
             options="tina_conditioners.options:DescriptionsOptions",
-            summary="A sentence for each class from a file, embedded by another part (Figure 6c).",
+            summary="A sentence for each class from a file, embedded by another conditioner "
+            "(Figure 6c).",
         ),
         Component(
             kind="conditioner",

@@ -18,10 +18,10 @@ MINI = "mini-clip"
 
 class HashedNgramsOptions(Options):
     width: Annotated[int, Unit("dimensions")] = Field(
-        256, ge=8, le=65_536, description="of the embeddings"
+        256, ge=8, le=65_536, description="width of the embeddings"
     )
     letters: Annotated[int, Unit("letters")] = Field(
-        3, ge=1, le=100, description="length of the letter n-grams beside whole words"
+        3, ge=1, le=100, description="length of the letter n-grams used beside whole words"
     )
 
 
@@ -31,9 +31,11 @@ class SentenceTransformerOptions(Options):
         description="a name on the Hugging Face hub, or a folder (./encoder, relative to the "
         "recipe); the default is a Python package",
     )
-    template: str = Field("{}", pattern=r"\{\}", description="{} stands for the prompt")
+    template: str = Field(
+        "{}", pattern=r"\{\}", description="text to embed, with {} for the prompt"
+    )
     offline: Annotated[bool, Aside()] = Field(
-        True, description="use only models that are on this machine"
+        True, description="use only models that are already on this machine"
     )
 
 
@@ -44,28 +46,29 @@ class EmbeddingTableOptions(Options):
 
 class OpenClipOptions(Options):
     component: ClassVar[str] = "open-clip"  # whose options they are, for messages
-    model: str = Field("ViT-B-32", description="an open_clip configuration, or mini-clip")
+    model: str = Field("ViT-B-32", description="name of an open_clip configuration, or mini-clip")
     config: Path | None = Field(
-        None, description="an open_clip configuration of one's own (.json), in place of `model`"
+        None, description="your own open_clip configuration (.json), instead of `model`"
     )
     weights: Literal["pretrained", "random"] = Field(
-        "pretrained", description="pretrained, or random (for a dry try); mini-clip trains its own"
+        "pretrained",
+        description="pretrained, or random (to try a recipe without weights); mini-clip trains "
+        "its own",
     )
     pretrained: str | None = Field(
         "openai",
-        description="open_clip's tag of the weights, which also sets the activation and image "
-        "statistics that they were trained with; null for the configuration's own. Must be given "
-        "with a checkpoint, unless config is",
+        description="open_clip's tag of the weights, which also sets the activation function and "
+        "image statistics they were trained with; null uses the configuration's. "
+        "Required with a checkpoint, unless config is given",
     )
     checkpoint: Path | None = Field(
-        None, description="a file with these weights (safetensors or torch), so no download"
+        None,
+        description="file with these weights (safetensors or torch), instead of downloading them",
     )
     template: str = Field(
-        "a photo of a {}", pattern=r"\{\}", description="{} stands for the prompt"
+        "a photo of a {}", pattern=r"\{\}", description="text to embed, with {} for the prompt"
     )
-    seed: int = Field(
-        0, ge=0, lt=2**30, description="of random weights, which training starts from too"
-    )
+    seed: int = Field(0, ge=0, lt=2**30, description="random seed of the initial weights")
 
     @property
     def untagged(self) -> str:
@@ -111,20 +114,22 @@ class OpenClipOptions(Options):
 
 class MiniClipOptions(OpenClipOptions):
     component: ClassVar[str] = "mini-clip"
-    model: str = Field("mini-clip", description="mini-clip, or an open_clip configuration")
+    model: str = Field(
+        "mini-clip", description="mini-clip, or the name of an open_clip configuration"
+    )
     weights: Literal["pretrained", "random", "train"] = Field(  # type: ignore[assignment]
         "train",
-        description="train: on the data set's training images and class names; pretrained (give "
-        "checkpoint), or random",
+        description="train: on the data set's training images and class names; pretrained: from "
+        "checkpoint; random: untrained",
     )
     steps: Annotated[int, Unit("steps")] = Field(
-        1500, gt=0, le=1_000_000_000, description="of training; defaults suit Caltech-101"
+        1500, gt=0, le=1_000_000_000, description="training steps; the defaults suit Caltech-101"
     )
     batch_size: Annotated[int, Unit("images")] = Field(
-        256, gt=1, le=65_536, description="images in a step of training"
+        256, gt=1, le=65_536, description="images per training step"
     )
-    learning_rate: float = Field(2e-3, gt=0, description="of AdamW, at its peak")
-    weight_decay: float = Field(0.1, ge=0, description="of AdamW")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float = Field(0.1, ge=0, description="weight decay of AdamW")
 
     def without_effect(self) -> Mapping[str, str]:
         of_training = ("steps", "batch_size", "learning_rate", "weight_decay")
@@ -135,14 +140,15 @@ class MiniClipOptions(OpenClipOptions):
 class DescriptionsOptions(Options):
     beside: ClassVar[Mapping[str, str]] = {"dataset": "caltech101"}
 
-    file: Path | None = Field(None, description=".yaml of `class name: sentence`")
+    file: Path | None = Field(None, description="YAML file of `class name: sentence`")
     set: str | None = Field(
         None,
-        description="descriptions that come with the kit, in place of `file`",
+        description="descriptions that come with tina-kit, instead of `file`",
         examples=["caltech101"],
     )
     text: Annotated[ComponentSpec, Nested("conditioner")] = Field(
-        ComponentSpec(use="sentence-transformer"), description="embeds the sentences"
+        ComponentSpec(use="sentence-transformer"),
+        description="conditioner that embeds the sentences",
     )
 
     @model_validator(mode="after")
@@ -153,47 +159,50 @@ class DescriptionsOptions(Options):
 
 
 class LlmDescriptionsOptions(Options):
-    model: str = Field("gpt-4", description="the endpoint's name of the language model")
+    model: str = Field("gpt-4", description="name of the language model at the endpoint")
     endpoint: str = Field(
         "https://api.openai.com/v1",
         pattern=r"^https?://[!-~]+$",
-        description="base URL of an OpenAI-compatible API, which has /chat/completions",
+        description="base URL of an OpenAI-compatible API (the part before /chat/completions)",
     )
     key_variable: Annotated[str | None, Aside()] = Field(
         "OPENAI_API_KEY",
         pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$",
-        description="environment variable that holds the API key, named *_API_KEY; null where no "
-        "key is needed. A key is sent over https or to this machine only",
+        description="environment variable with the API key, named *_API_KEY; null if no key is "
+        "needed. Keys are sent only over https or to this machine",
     )
     prompt: str = Field(
         "Describe what a {} looks like, in one sentence of at most 25 words, so that somebody "
         "would recognise it in a photograph. Do not use any word of its name.",
         pattern=r"\{\}",
-        description="{} stands for the class name",
+        description="question to the language model, with {} for the class name",
     )
     words: Annotated[int, Unit("words")] = Field(
-        40, ge=1, le=1000, description="longer answers are refused"
+        40, ge=1, le=1000, description="maximum length of an answer; longer ones are refused"
     )
     temperature: float | None = Field(
-        0.0, ge=0, description="of the language model; null leaves it to the endpoint"
+        0.0,
+        ge=0,
+        description="sampling temperature of the language model; null uses the endpoint's default",
     )
     timeout: Annotated[float, Unit("seconds"), Aside()] = Field(
         60.0,
         gt=0,
         le=3600,
-        description="longest time from sending a request to the end of its answer",
+        description="maximum time for a request and its answer",
     )
     retries: Annotated[int, Unit("attempts"), Aside()] = Field(
-        5, ge=0, le=100, description="further attempts after a failed or refused answer"
+        5, ge=0, le=100, description="number of retries after a failed request or a refused answer"
     )
     backoff: Annotated[float, Unit("seconds"), Aside()] = Field(
         1.0,
         ge=0,
         le=600,
-        description="pause before the first retry; doubled for every further one, up to 600",
+        description="delay before the first retry; doubled for each further retry, up to 600",
     )
     text: Annotated[ComponentSpec, Nested("conditioner")] = Field(
-        ComponentSpec(use="sentence-transformer"), description="embeds the sentences"
+        ComponentSpec(use="sentence-transformer"),
+        description="conditioner that embeds the sentences",
     )
 
     @field_validator("endpoint")

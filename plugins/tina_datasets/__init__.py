@@ -48,7 +48,7 @@ def tina_kit_components() -> Iterable[Component]:
             name="image-folder",
             target="tina_datasets.folder:ImageFolder",
             options="tina_datasets.options:ImageFolderOptions",
-            summary="Your own images: one folder a class.",
+            summary="Your own images: one folder per class.",
             version=2,
         ),
         Component(

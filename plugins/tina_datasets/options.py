@@ -13,15 +13,15 @@ from tina_kit.api import Aside, ComponentSpec, Nested, Options, TaskOptions, Uni
 
 class ShapesOptions(Options):
     train: Annotated[int, Unit("images per class")] = Field(
-        100, ge=1, le=100_000, description="training images of a class"
+        100, ge=1, le=100_000, description="training images per class"
     )
     test: Annotated[int, Unit("images per class")] = Field(
-        50, ge=1, le=100_000, description="test images of a class"
+        50, ge=1, le=100_000, description="test images per class"
     )
     noise: Annotated[float, Unit("share of the pixel range")] = Field(
-        0.03, ge=0, description="standard deviation of the pixel noise, of 1"
+        0.03, ge=0, description="standard deviation of the pixel noise, for pixels in [0, 1]"
     )
-    seed: int = Field(0, ge=0, lt=2**30, description="of the drawing")
+    seed: int = Field(0, ge=0, lt=2**30, description="random seed for drawing the images")
 
 
 # In no key by itself: the fingerprint says which images are read.
@@ -47,59 +47,67 @@ class ImageFilesOptions(Options):
         0.2,
         gt=0,
         lt=1,
-        description="of each class, where the files are not split (Section 5.1: 8:2)",
+        description="share of each class's images used for testing, if the files are not already "
+        "split (Section 5.1: 8:2)",
     )
     split_seed: int = Field(
-        0, ge=0, lt=2**30, description="of the split, where the files are not split"
+        0,
+        ge=0,
+        lt=2**30,
+        description="random seed of the split, if the files are not already split",
     )
     # In no key by themselves: the fingerprint says which images are read.
     exclude: Annotated[tuple[str, ...], Aside()] = Field(
-        (), description="folders to leave out: CLASS, or CLASS/FOLDER for a folder below a class's"
+        (),
+        description="folders to leave out: CLASS, or CLASS/FOLDER for a folder inside a class "
+        "folder",
     )
     skip_damaged: Annotated[bool, Aside()] = Field(
         False,
-        description="leave out images that cannot be read, and count them in the run folder, "
-        "instead of refusing them",
+        description="leave out images that cannot be read and list them in the run folder, "
+        "instead of reporting an error",
     )
     images_per_class: ImagesPerClass = None
 
 
 class Caltech101Options(ImageFilesOptions):
     root: Path | None = Field(
-        None, description="folder that holds caltech101/; by default $TINA_KIT_DATA"
+        None, description="folder that contains caltech101/ (default: $TINA_KIT_DATA)"
     )
 
 
 class ImageFolderOptions(ImageFilesOptions):
     root: Path = Field(
-        description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/; folders "
-        "below a class's are read too"
+        description="folder that contains train/CLASS/ and test/CLASS/ (or val/CLASS/), or just "
+        "CLASS/; folders inside a class folder are read too"
     )
     names: Path | None = Field(
         None,
-        description="a .tsv of folder and class name, when folder names are not class names; a "
-        "name with a comma stands in double quotes",
+        description=".tsv file of folder and class name, if folder names are not class names; a "
+        "name with a comma needs double quotes",
     )
 
 
 class MiniImageNetOptions(ImageFilesOptions):
     root: Path | None = Field(
-        None, description="folder that holds mini_imagenet/, or that one; by default $TINA_KIT_DATA"
+        None,
+        description="the folder mini_imagenet/ or the one that contains it (default: "
+        "$TINA_KIT_DATA)",
     )
     names: Path | None = Field(
-        None, description="a table of wnid, tab, names; by default classes.tsv beside the images"
+        None, description="table of wnid, tab, names (default: classes.tsv beside the images)"
     )
 
 
 class CifarOptions(Options):
     root: Path | None = Field(
-        None, description="folder that holds the archive's folder; by default $TINA_KIT_DATA"
+        None, description="folder that contains the unpacked archive (default: $TINA_KIT_DATA)"
     )
     download: Annotated[bool, Aside()] = Field(
-        False, description="fetch what is missing, as torchvision does"
+        False, description="download missing files, as torchvision does"
     )
     verify: Annotated[bool, Aside()] = Field(
-        False, description="refuse files whose md5 is not that of the published archive"
+        False, description="check each file's MD5 against that of the published archive"
     )
     size: Annotated[int, Unit("pixels")] = Field(
         32, ge=8, le=4096, description="images are resized to size × size"
@@ -114,8 +122,8 @@ class BalancedPermutationsOptions(TaskOptions):
 class SuperclassMixOptions(TaskOptions):
     ratio: tuple[int, int, int] = Field(
         (3, 2, 1),
-        description="of tasks whose superclasses are all different, shared by some classes, and "
-        "just two",
+        description="ratio of tasks whose classes all have different superclasses, tasks in which"
+        " some classes share one, and tasks with just two superclasses",
     )
 
     @field_validator("ratio")
@@ -130,24 +138,27 @@ class UnseenClassesOptions(TaskOptions):
     beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
 
     seen: Annotated[float, Unit("classes, or their share")] = Field(
-        0.5, gt=0, description="classes of the first shard: a share below 1, or how many"
+        0.5, gt=0, description="classes in the first shard: a share below 1, or a number of classes"
     )
     shares: Annotated[tuple[int, ...], Unit("percent of the classes")] = Field(
-        (0, 20, 40, 60, 100), description="percent of unseen classes in the tasks of a test split"
+        (0, 20, 40, 60, 100),
+        description="percentage of unseen classes in the tasks of each test split",
     )
     tests: Annotated[int, Unit("tasks")] = Field(
-        150, ge=1, le=100_000, description="tasks of each test split"
+        150, ge=1, le=100_000, description="tasks in each test split"
     )
     similarity: Annotated[ComponentSpec, Nested("conditioner")] = Field(
         ComponentSpec(use="hashed-ngrams"),
-        description="embeds the names: similar classes go to different shards",
+        description="conditioner that embeds the names, so that similar classes go to different "
+        "shards",
     )
     protocol: Literal["paper", "generic-saw-all"] = Field(
         "paper",
-        description="paper: nothing trained sees the second shard, so that no generic model and "
-        "no selection has a row for its classes; generic-saw-all: all that learns from images (the "
-        "generic model, experts, a conditioner) learns all classes, and only ID and OOD tasks, and "
-        "so the p-Models that generators learn from, are kept to the first shard",
+        description="paper: nothing that is trained sees the second shard, so neither the generic"
+        " model nor selection has a row for its classes; generic-saw-all: whatever "
+        "learns from images (the generic model, experts, a conditioner) learns all "
+        "classes, and only ID and OOD tasks, and so the p-Models that generators "
+        "learn from, are limited to the first shard",
     )
 
     def without_effect(self) -> Mapping[str, str]:

@@ -27,7 +27,8 @@ def tina_kit_components() -> Iterable[Component]:
             name="class-means",
             target="tina_generators.means:ClassMeans",
             options="tina_generators.options_compared:ClassMeansOptions",
-            summary="Mean rows of each class over the ID tasks: what needs no look at the task.",
+            summary="Mean rows of each class over the ID tasks: what can be had without looking "
+            "at the task.",
         ),
         Component(
             kind="generator",

@@ -18,8 +18,8 @@ class GenericOptions(Options):
 class ClassifierSelectionOptions(Options):
     others: Literal["drop", "zero"] = Field(
         "drop",
-        description="rows of the other classes: dropped, so that they cannot be answered, or "
-        "zeroed, as in the paper, where their logit of 0 can win",
+        description="rows of the other classes: dropped, so that they cannot be predicted, or set"
+        " to zero as in the paper, where their logit of 0 can win",
     )
 
 
@@ -41,63 +41,75 @@ class TransformerOptions(Options):
         16, ge=1, le=65_536, examples=[4], description="attention heads; must divide hidden_size"
     )
     tokenizer: Annotated[ComponentSpec, Nested("tokenizer")] = Field(
-        ComponentSpec(use="layer-chunks"), description="cuts parameter vectors into tokens"
+        ComponentSpec(use="layer-chunks"),
+        description="tokenizer that cuts parameter vectors into tokens",
     )
     augmentations: Annotated[tuple[ComponentSpec, ...], Nested("augmentation")] = Field(
         (ComponentSpec(use="classifier-permutation"),),
-        description="of each pair, afresh in each step",
+        description="augmentations of each pair, drawn anew in every step",
     )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",
-        description="of parameter vectors: subtract the zoo's mean and divide by each layer's "
-        "scale, or divide by one scale, as G.pt does",
+        description="normalisation of parameter vectors: subtract the zoo's mean and divide by "
+        "each layer's scale, or divide by one global scale, as G.pt does",
     )
     row_weight: float = Field(
         1.0,
         gt=0,
-        description="of the classes' entries in the loss, where the others weigh 1: rows differ "
-        "more between classes than between tasks, and only the latter is the p-Model's own. Where "
-        "all entries are a class's it changes nothing",
+        description="weight of classifier rows in the loss, relative to other entries: rows "
+        "differ more between classes than between tasks, and only the latter is "
+        "specific to a p-Model. No effect if every entry belongs to a class",
     )
     prompts: Literal["text", "image"] = Field(
-        "text", description="trained on class names, or on random training images of each class"
+        "text", description="train on class names, or on random training images of each class"
     )
     merge: Literal["none", "mean"] = Field(
-        "none", description="mean: every class is told the mean of the task's prompts (Table 3)"
+        "none", description="mean: every class gets the mean of the task's prompts (Table 3)"
     )
     tasks: Annotated[int | None, Unit("tasks")] = Field(
         None,
         ge=1,
         le=1_000_000,
-        description="only the zoo's first so many ID tasks; all of them by default",
+        description="use only the first N ID tasks (default: all)",
     )
     inherit: Annotated[str | None, Row("generator")] = Field(
-        None, description="another Tina of the recipe to start from, of any size (Section 4.4)"
+        None,
+        description="name of another Tina in the recipe to start from, of any size (Section 4.4)",
     )
     inherit_file: Path | None = Field(
-        None, description="a checkpoint of G.pt or GPT-2 to start from (Section 4.4)"
+        None, description="checkpoint of G.pt or GPT-2 to start from (Section 4.4)"
     )
     inherit_heads: Annotated[int, Unit("heads")] = Field(
         16,
         ge=1,
         le=65_536,
-        description="attention heads of inherit_file, which does not tell; G.pt's are 16",
+        description="attention heads of the network in inherit_file, which does not record them; "
+        "G.pt has 16",
     )
 
     steps: Annotated[int, Unit("steps")] = Field(
         100_000, ge=1, le=1_000_000_000, examples=[600], description="training steps"
     )
     batch_size: Annotated[int, Unit("pairs")] = Field(
-        64, ge=1, le=1_000_000, description="pairs in a step"
+        64, ge=1, le=1_000_000, description="pairs per training step"
     )
-    learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="at its peak")
+    learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="peak learning rate")
     weight_decay: float = Field(0.0, ge=0, description="decoupled")
     warmup: Annotated[float, Unit("share of the steps")] = Field(
-        0.01, ge=0, lt=1, description="part of the steps with a rising rate"
+        0.01,
+        ge=0,
+        lt=1,
+        description="share of the steps in which the learning rate rises to its peak",
     )
-    schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
-    clip: float = Field(0.1, gt=0, examples=[1.0], description="largest norm of the gradient")
-    ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights")
+    schedule: Literal["constant", "cosine"] = Field(
+        "cosine", description="learning rate after the warm-up"
+    )
+    clip: float = Field(
+        0.1, gt=0, examples=[1.0], description="maximum gradient norm; null for no clipping"
+    )
+    ema: float = Field(
+        0.9999, ge=0, lt=1, description="decay of the exponential moving average of the weights"
+    )
 
     def without_effect(self) -> Mapping[str, str]:
         return {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
@@ -115,27 +127,32 @@ class TinaDiTOptions(TransformerOptions):
     """The paper's diffusion process; the sampler and guidance can change without training again."""
 
     diffusion_steps: Annotated[int, Unit("noise levels")] = Field(
-        1000, ge=1, le=1_000_000, description="J, noise levels in training"
+        1000, ge=1, le=1_000_000, description="number of noise levels in training (J)"
     )
     drop_condition: Annotated[float, Unit("share of the pairs")] = Field(
         0.0,
         ge=0,
         lt=1,
-        description="part of the pairs that are trained on without their prompts, for guidance",
+        description="share of pairs trained without their prompts, for guidance",
     )
     sampler: Annotated[Literal["ddpm", "ddim"], AtGeneration()] = Field(
         "ddpm",
         examples=["ddim"],
-        description="with or without fresh noise; in one step both are the same",
+        description="ddpm adds fresh noise in each step, ddim does not; with one step both are "
+        "the same",
     )
     sampling_steps: Annotated[int, Unit("steps"), AtGeneration()] = Field(
-        1000, ge=1, le=1_000_000, examples=[1], description="at most diffusion_steps"
+        1000,
+        ge=1,
+        le=1_000_000,
+        examples=[1],
+        description="number of sampling steps, at most diffusion_steps",
     )
     guidance: Annotated[float, AtGeneration()] = Field(
         1.0,
         ge=0,
-        description="strength of the prompts (Ho and Salimans 2022): 1 is off, above 1 follows "
-        "them more closely; needs drop_condition",
+        description="strength of classifier-free guidance (Ho and Salimans 2022): 1 is off, above"
+        " 1 follows the prompts more closely; needs drop_condition",
     )
 
     @model_validator(mode="after")

@@ -21,27 +21,28 @@ _SPLITS = "id, ood or a test split of the task sampler's own"
 class StudyOptions(Options):
     """What every study can be asked."""
 
-    title: str = Field("", description="of the table and the plot")
-    x_label: str = Field("", description="what the columns, or the x axis, are")
-    note: str = Field("", description="what to know when reading them")
+    title: str = Field("", description="title of the table and the plot")
+    x_label: str = Field("", description="label of the columns or the x axis")
+    note: str = Field("", description="note below the table and the plot")
     generators: Names = Field((), description=_GENERATORS)
     versus: str | None = Field(
-        None, description="a row of the table, or a curve, that all others are compared with"
+        None, description="row of the table, or curve, that all others are compared with"
     )
     published: Annotated[dict[str, dict[str, float]], Unit("percent")] = Field(
-        {}, description="row → column → the paper's p-Acc in percent, printed beside ours"
+        {}, description="row → column → the paper's p-Acc in percent, shown beside this run's"
     )
 
 
 class VariantsOptions(StudyOptions):
-    title: str = Field("Variants of the recipe", description="of the table and the plot")
+    title: str = Field("Variants of the recipe", description="title of the table and the plot")
     variants: Variants = Field(
         min_length=1,
-        description="name of a variant → dotted keys of the recipe → values",
+        description="variant name → dotted keys of the recipe → values",
         examples=[{"as it is": {}, "few tasks": {"tasks.id": 100}}],
     )
     rows: Literal["generators", "variants"] = Field(
-        "generators", description="what the rows are; the other one makes the columns"
+        "generators",
+        description="whether variants or generators are the rows; the other one makes the columns",
     )
     splits: SomeNames = Field(
         ("id", "ood"), description=f"{_SPLITS}; shuffled and gibberish are controls, and make rows"
@@ -49,31 +50,31 @@ class VariantsOptions(StudyOptions):
 
 
 class ScalingOptions(StudyOptions):
-    title: str = Field("Scaling", description="of the table and the plot")
-    x_label: str = Field("", description="of the x axis; by default the key")
+    title: str = Field("Scaling", description="title of the table and the plot")
+    x_label: str = Field("", description="label of the x axis (default: the key)")
     generators: Names = Field(
         (),
-        description="rows of the recipe; by default those that the keys name, and if they name "
-        "none, all",
+        description="generators to compare (default: those that the keys name, or all if they "
+        "name none)",
     )
     key: Annotated[str, Dotted] = Field(
-        description="a dotted key of the recipe", examples=["tasks.id"]
+        description="dotted key of the recipe to vary", examples=["tasks.id"]
     )
     values: Annotated[tuple[int | float | str, ...], Scalars, Some, Once] = Field(
-        description="that the key takes one after the other", examples=[[100, 200, 400]]
+        description="values of the key", examples=[[100, 200, 400]]
     )
     places: Annotated[tuple[int | float, ...], Once, Finite] = Field(
-        (), description="where each value stands on the x axis; by default at itself"
+        (), description="position of each value on the x axis (default: the value itself)"
     )
-    also: Overrides = Field({}, description="dotted keys → values that go with every value")
+    also: Overrides = Field({}, description="dotted keys → values to set along with each value")
     series_key: Annotated[str | None, Dotted] = Field(
-        None, description="a second key, with a curve for each value"
+        None, description="second key to vary, with a curve for each value"
     )
     series_values: Annotated[tuple[Any, ...], Once, Finite] = Field(
-        (), description="that the second key takes; a list is one value"
+        (), description="values of the second key; a list counts as one value"
     )
     series_label: str = Field(
-        "", description="names a curve, {} stands for its value; by default the key and the value"
+        "", description="name of each curve, with {} for its value (default: the key and the value)"
     )
     splits: SomeNames = Field(("ood",), description=_SPLITS)
 
@@ -98,11 +99,11 @@ class ScalingOptions(StudyOptions):
 
 class ClassCountsOptions(StudyOptions):
     title: str = Field(
-        "p-Acc by number of classes (Figure 6b)", description="of the table and the plot"
+        "p-Acc by number of classes (Figure 6b)", description="title of the table and the plot"
     )
-    x_label: str = Field("classes of a task", description="of the x axis")
+    x_label: str = Field("classes of a task", description="label of the x axis")
     counts: Annotated[Annotated[tuple[int, ...], Some, Once, within(2)], Unit("classes")] = Field(
-        description="how many classes the tasks have", examples=[[2, 5, 10]]
+        description="numbers of classes per task", examples=[[2, 5, 10]]
     )
 
 
@@ -110,14 +111,15 @@ class UnseenClassesOptions(StudyOptions):
     beside: ClassVar[Mapping[str, str]] = {"tasks": "unseen-classes", "generators": "tina-dit"}
 
     title: str = Field(
-        "p-Acc by share of unseen classes (Table 2)", description="of the table and the plot"
+        "p-Acc by share of unseen classes (Table 2)", description="title of the table and the plot"
     )
-    x_label: str = Field("unseen classes of a task (%)", description="of the x axis")
+    x_label: str = Field("unseen classes of a task (%)", description="label of the x axis")
     shares: Annotated[
         Annotated[tuple[int, ...], Some, Once, within(0, 100)], Unit("percent of the classes")
     ] = Field(
         (0, 20, 40, 60, 100),
-        description="in percent; the task sampler must have a split 'unseen N%' for each",
+        description="shares of unseen classes in percent; the task sampler must have a split "
+        "'unseen N%' for each",
     )
 
 
@@ -129,43 +131,49 @@ class SentencePromptsOptions(StudyOptions):
     }
 
     title: str = Field(
-        "Class names and sentences as prompts (Figure 6c)", description="of the table and the plot"
+        "Class names and sentences as prompts (Figure 6c)",
+        description="title of the table and the plot",
     )
-    x_label: str = Field("generator", description="what the columns are")
+    x_label: str = Field("generator", description="label of the columns")
     versus: str | None = Field(
-        "class names", description="class names or sentences, that the other is compared with"
+        "class names", description="class names or sentences: which one the other is compared with"
     )
     sentences: Annotated[ComponentSpec, Nested("conditioner")] = Field(
-        ComponentSpec(use="descriptions"), description="embeds a sentence for each class name"
+        ComponentSpec(use="descriptions"),
+        description="conditioner that embeds a sentence for each class name",
     )
 
 
 class ImagePromptsOptions(StudyOptions):
     beside: ClassVar[Mapping[str, str]] = {"conditioner": "mini-clip", "generators": "tina-dit"}
 
-    title: str = Field("Images as prompts (Figure 6a)", description="of the table and the plot")
+    title: str = Field(
+        "Images as prompts (Figure 6a)", description="title of the table and the plot"
+    )
     x_label: str = Field(
-        "", description="by default generator, or with few_shot: few-shot training"
+        "",
+        description="label of the columns (default: generator, or few-shot training if few_shot "
+        "is given)",
     )
     generators: SomeNames = Field(
-        description="rows of the recipe trained on text", examples=[["tina-dit"]]
+        description="generators of the recipe that were trained on text", examples=[["tina-dit"]]
     )
     versus: str | None = Field(
         "text prompts",
-        description="text prompts, image prompts or image prompts, mean of N, as the rows are "
-        "called",
+        description="row that the others are compared with: text prompts, image prompts, or image"
+        " prompts, mean of N",
     )
     images: Annotated[
         Annotated[tuple[Annotated[int, Field(ge=1)], ...], Some, Once], Unit("images per class")
     ] = Field(
         (1,),
-        description="images of a class, of whose embeddings the mean is its prompt; a row for each "
-        "number",
+        description="images per class whose mean embedding is the prompt; one row for each number",
     )
     few_shot: dict[str, str] = Field(
         {},
-        description="number of shots or steps (or a label) → the row of the recipe that inherits "
-        "the generator and was trained so much on image prompts; zero-shot stands at 0",
+        description="number of shots or steps (or a label) → the generator of the recipe that "
+        "inherits from the first and was trained that much on image prompts; zero-"
+        "shot is plotted at 0",
     )
 
     @model_validator(mode="after")
@@ -191,13 +199,15 @@ class ImagePromptsOptions(StudyOptions):
 class TrainingCurvesOptions(StudyOptions):
     beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
 
-    title: str = Field("Training losses (Figures 4b and 4c)", description="of the plot")
-    x_label: str = Field("step", description="of the x axis")
+    title: str = Field("Training losses (Figures 4b and 4c)", description="title of the plot")
+    x_label: str = Field("step", description="label of the x axis")
     generators: SomeNames = Field(
-        description="rows of the recipe that learn", examples=[["tina-dit"]]
+        description="generators of the recipe whose losses are plotted", examples=[["tina-dit"]]
     )
     variants: Variants = Field(
-        {}, description="curves for named variants of the recipe; by default the recipe's own"
+        {},
+        description="plot a curve for each named variant of the recipe (default: the recipe "
+        "itself)",
     )
 
     def without_effect(self) -> Mapping[str, str]:

@@ -114,7 +114,7 @@ def test_a_parts_options_hold_what_the_recipe_nests_in_it(load) -> None:
         (("    name: small\n", "    name: classifier-selection\n"), "two rows have this name"),
         (("name: mine", "name: mine\nseed: 1\nseeds: [1]"), "write either seed or seeds"),
         (("name: mine", "name: mine\nseeds: []"), "r.yaml:2:1: seeds"),
-        (("name: mine", "name: a b"), "name: 'a b' does not match '^[\\w.+-]+$' (names the run"),
+        (("name: mine", "name: a b"), "name: 'a b' does not match '^[\\w.+-]+$' (name of the run"),
         (("name: mine", "name: ../up"), "r.yaml:1:1: name"),
         (("name: mine", "name: mine\ngeneric: {epochs: 0}"), "r.yaml:2:11: generic.epochs"),
         (("name: mine", "name: mine\ngeneric: fast"), "generic: input should be an object"),

@@ -157,20 +157,20 @@ class TaskOptions(Options):
     """What every task sampler can be asked."""
 
     classes: Annotated[int, Unit("classes")] = Field(
-        10, ge=2, le=10_000, description="classes in a task (Section 5.1: ten)"
+        10, ge=2, le=10_000, description="classes per task (Section 5.1: ten)"
     )
     smallest: Annotated[int | None, Unit("classes")] = Field(
         None,
         ge=2,
         le=10_000,
-        description="tasks have from so many classes up to `classes`, padded (Section 4.2); by "
-        "default all have `classes`",
+        description="minimum classes per task; smaller tasks are padded to `classes` (Section "
+        "4.2) (default: all tasks have `classes`)",
     )
     id: Annotated[int, Unit("tasks")] = Field(
-        1000, ge=1, le=100_000, description="ID tasks: generators train on their p-Models"
+        1000, ge=1, le=100_000, description="number of ID tasks: generators train on their p-Models"
     )
     ood: Annotated[int, Unit("tasks")] = Field(
-        150, ge=1, le=100_000, description="OOD tasks: never seen by a generator"
+        150, ge=1, le=100_000, description="number of OOD tasks: never seen by a generator"
     )
 
 
@@ -181,16 +181,21 @@ class TrainingOptions(Options):
         gt=0, le=1_000_000, description="passes over the images"
     )
     batch_size: Annotated[int, Unit("images")] = Field(
-        64, gt=0, le=1_000_000, description="images in a step"
+        64, gt=0, le=1_000_000, description="images per step"
     )
-    learning_rate: float = Field(1e-3, gt=0, description="at its peak")
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
     weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
     warmup: Annotated[float, Unit("share of the steps")] = Field(
-        0.05, ge=0, lt=1, description="part of the steps with a rising rate"
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of the steps in which the learning rate rises to its peak",
     )
-    schedule: Literal["constant", "cosine"] = Field("cosine", description="after the warm-up")
+    schedule: Literal["constant", "cosine"] = Field(
+        "cosine", description="learning rate after the warm-up"
+    )
 
     def without_effect(self) -> Mapping[str, str]:
         """Momentum is of sgd."""

@@ -60,7 +60,7 @@ class FinetuneOptions(TrainingOptions):
         10, gt=0, le=1_000_000, description="passes over an average task's training images"
     )
     shard: Annotated[int, Unit("p-Models")] = Field(
-        50, gt=0, le=1_000_000, description="p-Models fine-tuned and stored together"
+        50, gt=0, le=1_000_000, description="p-Models that are fine-tuned and stored together"
     )
 
 
@@ -74,34 +74,34 @@ class EvaluationOptions(Options):
 
     on: Literal["test", "validation"] = Field(
         "test",
-        description="validation: choose options with this. A fifth of the training images stands "
-        "in for the test images, which are not read, and other tasks are drawn",
+        description="validation: for choosing options. A fifth of the training images stands in "
+        "for the test images, which are not read, and different tasks are drawn",
     )
     average: Average = Field(
         "images",
-        description="of a task's p-Acc: the share of its images that are recognised, or the mean "
-        "of its classes' shares, which does not gain from a guess at the largest class",
+        description="how a task's p-Acc is averaged: over its images, or over its classes, which "
+        "does not reward guessing the largest class",
     )
     id_tasks: Annotated[int, Unit("tasks")] = Field(
-        150, ge=0, le=1_000_000, description="the first so many ID tasks are evaluated"
+        150, ge=0, le=1_000_000, description="evaluate only the first N ID tasks"
     )
     batch_size: Annotated[int, Unit("images")] = Field(
-        256, gt=0, le=1_000_000, description="images of a p-Model in a batch"
+        256, gt=0, le=1_000_000, description="images per batch and p-Model"
     )
 
 
 class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
-    name: str = Field(min_length=1, pattern=_NAME, description="names the run folder")
-    description: str = Field("", description="one line, for `tina-kit recipes`")
-    time: str = Field("", description="how long a run takes, for `tina-kit recipes`")
+    name: str = Field(min_length=1, pattern=_NAME, description="name of the run folder")
+    description: str = Field("", description="one line for `tina-kit recipes`")
+    time: str = Field("", description="duration of a run, for `tina-kit recipes`")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
     zoo: Path | None = Field(
         None,
-        description="a zoo's folder (`tina-kit zoo`): its tasks and p-Models are the ID tasks and "
-        "theirs, in place of those that would be drawn and fine-tuned; tasks.id is then not read",
+        description="folder of a zoo (`tina-kit zoo`) whose tasks and p-Models are used instead "
+        "of drawing and fine-tuning ID tasks; tasks.id then has no effect",
     )
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
