@@ -26,7 +26,8 @@ WIDTH = 64  # of the features that the classifier reads
 
 def _conv_bn(inside: int, outside: int, kernel: int, stride: int) -> OrderedDict[str, nn.Module]:
     conv = nn.Conv2d(inside, outside, kernel, stride, padding=kernel // 2, bias=False)
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    if not conv.weight.is_meta:  # there drawing would import torch's compiler, for a second
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return OrderedDict(conv=conv, bn=nn.BatchNorm2d(outside))
 
 

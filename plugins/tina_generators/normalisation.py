@@ -10,6 +10,9 @@ from torch import Tensor
 from tina_generators.prefixes import by_prefix, with_prefix
 from tina_kit.api import Layout, Parameter
 
+AT_ONCE = 1 << 28
+"""Bytes of a zoo that are worked on at once: a zoo of gigabytes is not held twice."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -27,17 +30,19 @@ class Normalisation:
         the others (Section 4.2's padding) take no part."""
         tensors = layout.unflatten(vectors)
         one = kind == "global-scale"
+        rows = max(1, AT_ONCE // (4 * layout.size))
         room = {p.name: "" if one else p.layer for p in layout.parameters}
         mean: dict[str, Tensor] = {}
         square = {name: torch.zeros(()) for name in room.values()}
         count = {name: torch.zeros(()) for name in room.values()}
         for p in layout.parameters:
-            tensor = tensors[p.name]
-            held = _held(p, present).expand_as(tensor)
-            average = _mean(tensor, held, p)
+            parts = list(zip(tensors[p.name].split(rows), _held(p, present).split(rows)))
+            average = _mean(parts, p)
             mean[p.name] = torch.zeros_like(average) if one else average
-            square[room[p.name]] += (tensor - mean[p.name]).where(held, 0).square().sum()
-            count[room[p.name]] += held.sum()
+            for some, there in parts:
+                away = (some - mean[p.name]).where(there, 0)
+                square[room[p.name]] += away.square_().sum()
+                count[room[p.name]] += there.expand_as(some).sum()
         scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in room.items()}
         return cls(kind, mean, scale)
 
@@ -99,11 +104,14 @@ def _held(parameter: Parameter, present: Tensor) -> Tensor:
     return parameter.along_classes(present)
 
 
-def _mean(tensor: Tensor, held: Tensor, parameter: Parameter) -> Tensor:
-    """`(T, *shape)` → `(*shape)` over the held entries, the class axis of size 1."""
+def _mean(parts: list[tuple[Tensor, Tensor]], parameter: Parameter) -> Tensor:
+    """`(T, *shape)` in parts, each with which entries are held → `(*shape)` over those, the class
+    axis of size 1."""
     axes = [0] if parameter.class_axis is None else [0, parameter.class_axis + 1]
-    total = tensor.where(held, 0).sum(axes, keepdim=True)
-    return (total / held.sum(axes, keepdim=True)).squeeze(0)
+    sums = [some.where(there, 0).sum(axes, keepdim=True) for some, there in parts]
+    counts = [there.expand_as(some).sum(axes, keepdim=True) for some, there in parts]
+    total, count = (torch.stack(each).sum(0) for each in (sums, counts))
+    return (total / count).squeeze(0)
 
 
 def _nonzero(scale: Tensor) -> Tensor:

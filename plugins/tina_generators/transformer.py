@@ -133,7 +133,9 @@ class TinaTransformer(nn.Module):
         self.positions = nn.Parameter(torch.zeros(len(self.anatomy.positions), hidden))
         self.blocks = nn.ModuleList(Block(hidden, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(hidden)
-        self._initialise(depth)
+        # On the meta device there is nothing to fill, and drawing would import torch's compiler.
+        if not self.positions.is_meta:
+            self._initialise(depth)
 
     def _initialise(self, depth: int) -> None:
         """GPT-2's weights; decoders start at 0, so that the first prediction is the zoo's mean."""

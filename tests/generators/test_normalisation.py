@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tina_generators import normalisation
 from tina_generators.normalisation import ConditionScale, Normalisation
 
 from tina_kit.api import Layout, Parameter
@@ -87,3 +88,14 @@ def test_conditions_are_centred_and_scaled() -> None:
     scaled = ConditionScale.fit(conditions.flatten(0, 1))(conditions)
     torch.testing.assert_close(scaled.mean((0, 1)), torch.zeros(8), atol=1e-4, rtol=0)
     assert float(scaled.square().mean().sqrt()) == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["mean-layer-scale", "global-scale"])
+def test_a_large_zoo_is_worked_on_in_parts(monkeypatch, kind: str) -> None:
+    present = torch.rand(50, 6, generator=torch.Generator().manual_seed(1)) < 0.7
+    whole = Normalisation.fit(kind, vectors(), layout(6), present).tensors()
+    monkeypatch.setattr(normalisation, "AT_ONCE", 7 * 4 * layout(6).size)
+    parts = Normalisation.fit(kind, vectors(), layout(6), present).tensors()
+    assert whole.keys() == parts.keys()
+    for name, tensor in whole.items():
+        torch.testing.assert_close(parts[name], tensor)

@@ -12,6 +12,7 @@ import yaml
 
 from tests.conftest import plan_of
 from tina_kit.api import TinaKitError
+from tina_kit.pipeline import run as run_module
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.stages.evaluate import gibberish, shuffled
@@ -166,3 +167,22 @@ def test_seeds_give_an_interval_over_seeds(plan, tmp_path: Path) -> None:
     sets = ["generators=[{use: classifier-selection}]", "evaluation.id_tasks=0"]
     rows = Run.start(plan(sets=sets, seeds=[0, 1]), tmp_path / "runs").execute().rows
     assert rows[0]["seeds"] == 2 and rows[0]["ci95"] is not None
+
+
+def test_the_record_is_not_written_again_after_each_cached_stage(
+    finished, tmp_path: Path, monkeypatch
+) -> None:
+    path, store, _ = finished
+    run, written = Run.start(plan_of(path, store), tmp_path, []), []
+    monkeypatch.setattr(run_module, "WRITING", 1e9)
+    write = Run._write
+
+    def counted(run: Run, status: str) -> None:
+        written.append(status)
+        write(run, status)
+
+    monkeypatch.setattr(Run, "_write", counted)
+    run.execute()
+    assert written == ["running"]
+    record = read(run.folder, "run.json")
+    assert record["status"] == "done" and len(record["stages"]) == len(run.plan.stages)

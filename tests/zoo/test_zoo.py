@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tina_architectures.options import CNNOptions
 from tina_kit.api import TrainingOptions, UserError
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
-from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
+from tina_kit.zoo.batches import epoch_batches, joined, labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.evaluation import evaluate, rows_of
 from tina_kit.zoo.pmodel import PModel, assemble, load
@@ -186,3 +188,20 @@ def test_what_is_no_p_model_is_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="this is no p-Model of tina-kit"):
         load(tmp_path / "other.safetensors")
+
+
+def test_parts_are_joined_without_being_held_beside_the_whole() -> None:
+    parts = [torch.randn(count, 3) for count in (2, 1, 4)]
+    whole, held = torch.cat(parts), []
+
+    def given() -> Iterator[torch.Tensor]:
+        for part in parts:
+            made = part.clone()
+            held.append(weakref.ref(made))
+            yield made
+            del made
+            assert sum(part() is not None for part in held) <= 1
+
+    assert torch.equal(joined(given(), 7), whole)
+    assert joined(iter([whole]), 7) is whole
+    assert joined(iter([]), 0).shape == (0,)

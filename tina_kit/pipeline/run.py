@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
 RESERVE = 1 << 16  # bytes that the record of a full disk may take
+WRITING = 20  # spend at most about 5% of the time on the record of a run that goes on
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with every result
 
 
@@ -63,6 +65,7 @@ class Run:
     results: Results | None = None
     reserve: IO[bytes] | None = None
     _told: set[str] = field(default_factory=set)  # forms of p-Models
+    _next: float = field(init=False)  # when the record is written again
 
     @classmethod
     def start(
@@ -114,6 +117,7 @@ class Run:
             raise
 
     def _work(self) -> None:
+        self._next = 0.0
         self.observer.run_started(self.info())
         self.plan.store.clean()
         self._warn_of_differences()
@@ -169,7 +173,12 @@ class Run:
                 **({"made_by": store.made_by(stage.kind, stage.key)} if seconds is None else {}),
             }
         )
-        self._write("running")
+        if time.monotonic() >= self._next:
+            start = time.monotonic()
+            self._write("running")
+            end = time.monotonic()
+            # A record of thousands of stages is not written again after each of them.
+            self._next = end + WRITING * (end - start)
 
     def _results(self) -> Results:
         plan = self.plan

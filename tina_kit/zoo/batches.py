@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -25,6 +26,20 @@ def place_in_class(labels: Tensor) -> Tensor:
     place = torch.empty_like(labels)
     place[images.items] = torch.arange(len(labels)) - images.starts[labels[images.items]]
     return place
+
+
+def joined(parts: Iterable[Tensor], rows: int) -> Tensor:
+    """`torch.cat` of parts with so many rows in all, which are not held beside the result. An only
+    part is the result itself, such as one that is mapped from a file."""
+    whole, place = torch.empty(0), 0
+    for part in parts:
+        if len(part) == rows:
+            return part
+        if place == 0:
+            whole = part.new_empty(rows, *part.shape[1:])
+        whole[place : place + len(part)] = part
+        place += len(part)
+    return whole
 
 
 def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:

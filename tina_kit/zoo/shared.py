@@ -13,7 +13,8 @@ from tina_kit.api import Architecture, Layout, Parameter
 from tina_kit.training import on_every_core
 from tina_kit.zoo.data import TaskData
 
-PROBED = 8  # images that show whether logits are a linear map of features
+PROBED = 8
+"""Images that show whether logits are a linear map of features, and p-Models compared at once."""
 
 
 def on_shared_features(
@@ -30,7 +31,7 @@ def on_shared_features(
     if head is None or not shared.any() or len(vectors) < 2:
         return data, vectors
     common = vectors[0, shared]
-    if not (vectors[:, shared] == common).all():
+    if not all((part[:, shared] == common).all() for part in vectors.split(PROBED)):
         return data, vectors
     key = hashlib.sha256(common.cpu().numpy().tobytes()).hexdigest()
     rows = vectors[:, ~shared]

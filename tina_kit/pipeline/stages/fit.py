@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,7 @@ from tina_kit.pipeline.stages.zoo import (
 from tina_kit.recipe import NamedComponent
 from tina_kit.store import Draft
 from tina_kit.training import counting, derived_seed
+from tina_kit.zoo.batches import joined
 
 TOGETHER = 64  # tasks per request, which bounds a generator's memory
 _LOSSES = "losses.json"
@@ -210,17 +211,21 @@ def generate(
     generator: ready; seed: the run's. Raises TinaKitError if a result is NaN.
     """
     noise = derived_seed(seed, "generate")
-    made = []
     with counting(runtime.observer, label, len(conditions)) as advance:
-        for first in range(0, len(conditions), TOGETHER):
-            part = slice(first, first + TOGETHER)
-            some = None if tasks is None else tasks[part]
-            made.append(generator.generate(Request(conditions[part], some, noise)))
-            advance(len(made[-1]))
-    vectors = torch.cat(made)
-    if vectors.isnan().any():
-        raise TinaKitError(f"{label}: the generator gave p-Models that are not numbers (NaN)")
-    return vectors
+
+        def parts() -> Iterator[Tensor]:
+            for first in range(0, len(conditions), TOGETHER):
+                part = slice(first, first + TOGETHER)
+                some = None if tasks is None else tasks[part]
+                made = generator.generate(Request(conditions[part], some, noise))
+                if made.isnan().any():
+                    raise TinaKitError(
+                        f"{label}: the generator gave p-Models that are not numbers (NaN)"
+                    )
+                yield made
+                advance(len(made))
+
+        return joined(parts(), len(conditions))
 
 
 def _no_training(

@@ -18,6 +18,7 @@ from tina_kit.pipeline.stages.generic import GenericStage
 from tina_kit.recipe.schema import FinetuneOptions
 from tina_kit.store import Draft, content_of
 from tina_kit.zoo.archive import TENSORS, read
+from tina_kit.zoo.batches import joined
 from tina_kit.zoo.training import finetune
 
 _FILE = "zoo.safetensors"
@@ -159,7 +160,10 @@ class ZooShards:
 
     def vectors(self, split: str) -> Tensor:
         """float32 `(T, P)`, the p-Models of a split."""
-        return torch.cat([stage.vectors() for stage in self.stages[split]])
+        stages = self.stages[split]
+        if len(stages) == 1:
+            return stages[0].vectors()
+        return joined((stage.vectors() for stage in stages), len(self._tasks[split]))
 
 
 def p_models_of(
