@@ -104,9 +104,7 @@ class TransformerOptions(Options):
     schedule: Literal["constant", "cosine"] = Field(
         "cosine", description="learning rate after the warm-up"
     )
-    clip: float = Field(
-        0.1, gt=0, examples=[1.0], description="maximum gradient norm; null for no clipping"
-    )
+    clip: float = Field(0.1, gt=0, examples=[1.0], description="maximum gradient norm")
     ema: float = Field(
         0.9999, ge=0, lt=1, description="decay of the exponential moving average of the weights"
     )
