@@ -41,7 +41,7 @@ def run(
     `{"generators.tina-dit.steps": 200}`; seeds: in place of the recipe's; device: "auto", "cpu",
     "cuda", …; output: where run folders go; plugins: Python files with components of your own,
     whose code runs.
-    observers: who is told what happens; by default a progress bar on a terminal, else a line now
+    observers: follow the run; by default a progress bar on a terminal, else a line now
     and then on stderr.
 
     Raises UserError for a mistake in the recipe and TinaKitError for a run that fails.

@@ -36,7 +36,7 @@ def _resnet20_layers() -> tuple[str, ...]:
 
 
 HINTED = 3
-"""For so many unknown names the nearest layer is told."""
+"""Show the nearest layer for at most this many unknown names."""
 RESNET20_LAYERS = _resnet20_layers()
 """Every layer of ResNet-20 that has parameters, in the order of the network. Written here so that a
 recipe is checked without torch."""

@@ -88,7 +88,7 @@ class ResNet20(Architecture):
         names = [name for name, _ in self._skeleton.steps()]
         first = next(i for i, x in enumerate(names) if f"{self.layers[0]}.".startswith(f"{x}."))
         # What enters later steps is at most 8,192 numbers an image. Up to here it is 16,384, more
-        # than can be kept of a data set, and every step runs anew.
+        # than can be kept of a data set, and every step runs again.
         self.start = first if first > names.index("stage2.0") else 0
         self.frozen_features = self.start > 0
 

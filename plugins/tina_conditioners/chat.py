@@ -38,7 +38,7 @@ class Chat:
     def ask(self, question: str, objection: Callable[[str], str]) -> str:
         """The first answer without an objection, on one line.
 
-        objection: what is wrong with an answer, "" for nothing; it is told to the model, which
+        objection: what is wrong with an answer, "" for nothing; it is sent to the model, which
             may try again. Raises NoUsableAnswer when no attempt is left, and TinaKitError or
             UserError when the endpoint does not answer.
         """

@@ -67,7 +67,7 @@ class OpenClip(Conditioner):
         return max(image_side(self._config))
 
     def files(self) -> Mapping[str, str | Path]:
-        """Unknown models and tags are told here, before anything is computed."""
+        """Unknown models and tags are reported here, before anything is computed."""
         configuration(self.options)
         tag_of(self.options)
         own = MINI_FILE if self.options.model == MINI else None

@@ -58,7 +58,7 @@ def _own_configuration(path: Path) -> Config:
 
 
 def image_side(config: Config) -> tuple[int, int]:
-    """Height and width of the images that a model takes; told without open_clip, which is slow to
+    """Height and width of the images that a model takes; found without open_clip, which is slow to
     import."""
     side = config["vision_cfg"].get("image_size", 224)
     return (side, side) if isinstance(side, int) else tuple(side)

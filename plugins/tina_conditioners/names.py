@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from tina_kit.api import name_key
 
 HINTED = 3
-"""For so many missing names the nearest is told; more would hide the list."""
+"""Show the nearest name for at most this many missing names; more would hide the list."""
 
 
 def listed(missing: Iterable[str], known: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ class SentenceTransformer(Conditioner):
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        # It warns of what is told below, where nothing can be loaded.
+        # It warns of what is reported below, where nothing can be loaded.
         getLogger("sentence_transformers").setLevel(ERROR)
         try:
             return Model(place, device="cpu", local_files_only=self.options.offline)

@@ -44,8 +44,8 @@ def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
     """Why a folder holds fewer than two classes."""
     if not classes:
         for name in held.files:
-            if told := packed(root / name, root):
-                return told
+            if problem := packed(root / name, root):
+                return problem
         if list_images(root, deep=False).images:
             return (
                 "holds images itself, and no folder for each class. If it is one class of several, "
@@ -70,13 +70,13 @@ def of_splits(root: Path, names: Sequence[str]) -> str | None:
     meant = {name: _SPLIT_OF.get(name.casefold()) for name in names}
     if not names or None in meant.values():
         return None
-    told = f"holds {abridged(f'{name}/' for name in names)}, which look like splits and not like "
-    told += "classes. "
+    listed = abridged(f"{name}/" for name in names)
+    problem = f"holds {listed}, which look like splits, not like classes. "
     train = next((name for name in names if meant[name] == "train"), None)
     held = next((name for split in ("test", "val") for name in names if meant[name] == split), None)
     if train is None or held is None:
         return (
-            f"{told}To read them as they are, put train/ and test/ (or val/) side by side; to "
+            f"{problem}To read them as they are, put train/ and test/ (or val/) side by side; to "
             f"split one of them by `test_fraction`, set `root: {root / (train or names[0])}`"
         )
     moves = [
@@ -84,9 +84,7 @@ def of_splits(root: Path, names: Sequence[str]) -> str | None:
         for name in (train, held)
         if name != meant[name]
     ]
-    return f"{told}They are read where they are called train/ and test/ (or val/):\n" + "\n".join(
-        moves
-    )
+    return f"{problem}Call them train/ and test/ (or val/) to have them read:\n" + "\n".join(moves)
 
 
 def misplaced(root: Path, expected: str) -> str | None:
@@ -152,8 +150,8 @@ def _archives(place: Path, parts: Sequence[str]) -> Iterator[str]:
         suffix = _packed_suffix(name)
         if suffix and _plain(name[: -len(suffix)]) in meant:
             below = Path("DIR", *parts[:-1])
-            if told := packed(place / name, below):
-                yield told
+            if problem := packed(place / name, below):
+                yield problem
 
 
 def packed(archive: Path, target: Path) -> str | None:

@@ -76,7 +76,7 @@ class _Cifar(Dataset):
     def _folder(self) -> Path:
         """The folder of the archive's files, all there."""
         archive = self.archive
-        holds = f"{archive.folder}/ (or, with `download: true`, shall hold it)"
+        holds = f"{archive.folder}/ (or where to download it, with `download: true`)"
         root = data_root(self.options.root, archive.title, holds)
         folder = root / archive.folder
         if self.options.download and self._missing(folder):

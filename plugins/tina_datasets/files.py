@@ -31,7 +31,7 @@ class ImageFile(NamedTuple):
 
 
 @cache
-def tell(line: str) -> None:
+def warn_once(line: str) -> None:
     """Warn in one line, and once: a run lists the same files several times."""
     _LOG.warning("%s", line)
 
@@ -114,8 +114,8 @@ def _split(
 ) -> tuple[list[ImageFile], list[ImageFile]]:
     salt = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:4], "big")
     order = np.random.default_rng([seed, salt]).permutation(len(files))
-    held = min(max(1, round(test_fraction * len(files))), len(files) - 1)
-    test = set(order[:held].tolist())
+    tested = min(max(1, round(test_fraction * len(files))), len(files) - 1)
+    test = set(order[:tested].tolist())
     parts: tuple[list[ImageFile], list[ImageFile]] = ([], [])
     for index, file in enumerate(files):
         parts[index in test].append(file)

@@ -14,11 +14,11 @@ from tina_datasets.files import (
     contents,
     exclude_them,
     split_classes,
-    tell,
+    warn_once,
 )
 from tina_kit.api import ImageListing, Split, UserError, abridged, list_images, printable
 
-LISTED = 20  # classes of which much is told; then only how many more there are
+LISTED = 20  # classes listed in a message; of the rest only the number
 
 
 class FolderLayout:
@@ -51,9 +51,9 @@ class FolderLayout:
         for name in self.exclude:
             inside = name and not {"", ".", ".."} & set(name.split("/"))
             if not inside or not any(os.path.isdir(place / name) for place in places):
-                held = abridged(contents(places[0]).folders, LISTED)
-                raise UserError(f"exclude: {places[0]} holds no folder {name!r}; it holds {held}")
-        self._tell_beside(places)
+                found = abridged(contents(places[0]).folders, LISTED)
+                raise UserError(f"exclude: {places[0]} holds no folder {name!r}; it holds {found}")
+        self._warn_of_beside(places)
         return places
 
     @property
@@ -78,30 +78,32 @@ class FolderLayout:
         return names[0]
 
     def _classes(self, place: Path) -> list[str]:
-        held = contents(place)
-        if held.broken:
-            lost = abridged(held.broken)
-            tell(f"{place}: skipped {len(held.broken)} links that lead nowhere or up: {lost}")
-        names = [name for name in held.folders if name not in (*self.exclude, *self.never)]
-        if place == self.root and (told := advice.of_splits(place, names)):
-            raise UserError(f"{place}: {told}")
+        found = contents(place)
+        if found.broken:
+            lost = abridged(found.broken)
+            warn_once(f"{place}: skipped {len(found.broken)} links that lead nowhere or up: {lost}")
+        names = [name for name in found.folders if name not in (*self.exclude, *self.never)]
+        if place == self.root and (problem := advice.of_splits(place, names)):
+            raise UserError(f"{place}: {problem}")
         if len(names) < 2:
-            raise UserError(f"{place}: {advice.of_few_classes(place, held, names)}")
-        service = [name for name in held.service if name not in self.exclude]
+            raise UserError(f"{place}: {advice.of_few_classes(place, found, names)}")
+        service = [name for name in found.service if name not in self.exclude]
         if service:
             remedy = f"Delete it, or set {exclude_them(service)}"
-            tell(f"{place}: skipped {abridged(service)} (left by a system, not a class). {remedy}")
+            warn_once(
+                f"{place}: skipped {abridged(service)} (left by a system, not a class). {remedy}"
+            )
         return names
 
     @cached_property
     def files(self) -> dict[Split, list[ImageFile]]:
         listings = [[self._listed(place, name) for name in self.classes] for place in self._places]
         for place, listing in zip(self._places, listings):
-            self._tell_passed_over(place, listing)
+            self._warn_of_passed_over(place, listing)
         self._check(listings)
         for place, listing in zip(self._places, listings):
             self._check_copies(place, listing)
-            self._tell_nested(place, listing)
+            self._warn_of_nested(place, listing)
         images = [
             {
                 name: self._regular(place / name, found, label)
@@ -126,35 +128,35 @@ class FolderLayout:
         names = [name for name in listing.images if name not in listing.irregular]
         return [ImageFile(start + name, label) for name in names]
 
-    def _tell_beside(self, places: Sequence[Path]) -> None:
+    def _warn_of_beside(self, places: Sequence[Path]) -> None:
         """What lies beside the folders of the splits, and the images beside those of classes."""
         odd = {place: list_images(place, deep=False).images for place in places}
         if len(places) == 2:
-            held = contents(self.root)
-            others = [f"{name}/" for name in (*held.folders, *held.service)]
+            found = contents(self.root)
+            others = [f"{name}/" for name in (*found.folders, *found.service)]
             splits = [f"{place.name}/" for place in places]
             odd[self.root] = list_images(self.root, deep=False).images
             odd[self.root] += [name for name in others if name not in splits]
         for place, names in odd.items():
             if names:
                 beside = "the class folders" if place in places else " and ".join(splits)
-                tell(f"{place}: skipped, beside {beside}: {abridged(names)}")
+                warn_once(f"{place}: skipped, beside {beside}: {abridged(names)}")
 
-    def _tell_passed_over(self, place: Path, listings: Sequence[ImageListing]) -> None:
+    def _warn_of_passed_over(self, place: Path, listings: Sequence[ImageListing]) -> None:
         """One line a class."""
         odd = [(name, each) for name, each in zip(self.classes, listings) if each.note]
         for name, each in odd[:LISTED]:
-            tell(f"{printable(str(place / name))}: {each.note}")
+            warn_once(f"{printable(str(place / name))}: {each.note}")
         if more := odd[LISTED:]:
             count = sum(len(each.passed_over) for _, each in more)
-            tell(f"{place}: skipped {count:,} such entries of {len(more):,} more classes")
+            warn_once(f"{place}: skipped {count:,} such entries of {len(more):,} more classes")
 
-    def _tell_nested(self, place: Path, listings: Sequence[ImageListing]) -> None:
+    def _warn_of_nested(self, place: Path, listings: Sequence[ImageListing]) -> None:
         """Perhaps `root` is one folder too high."""
         images = [image for listing in listings for image in listing.images]
         if all("/" in image for image in images):
             outer, inner = self.classes, sorted({image.split("/")[0] for image in images})
-            tell(
+            warn_once(
                 f"{place}: {abridged(outer)} hold folders alone, and images in these "
                 f"({abridged(inner)}). If those are the classes, set `root` to what holds them"
             )
@@ -181,9 +183,9 @@ class FolderLayout:
                     what = what if listing.passed_over else "is empty"
                     empty.setdefault(name, []).append(f"{printable(str(place / name))} {what}")
         if empty:
-            told = abridged([each for lines in empty.values() for each in lines], LISTED)
+            problem = abridged([each for lines in empty.values() for each in lines], LISTED)
             raise UserError(
-                f"{told}. Every class needs images in both splits: add some, or leave out: "
+                f"{problem}. Every class needs images in both splits: add some, or leave out: "
                 f"{exclude_them([*empty])}"
             )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from tina_datasets.files import ImageFile, first_of_each, split_classes, tell
+from tina_datasets.files import ImageFile, first_of_each, split_classes, warn_once
 from tina_datasets.options import ImageFilesOptions
 from tina_kit.api import (
     Dataset,
@@ -246,7 +246,9 @@ class TableLayout:
                 f"{folder}: {len(lost)} images of the tables are missing: {abridged(lost)}"
             )
         if other := sorted(plain - listed - self._excluded):
-            tell(f"{folder}: skipped {len(other):,} files that no table lists: {abridged(other)}")
+            warn_once(
+                f"{folder}: skipped {len(other):,} files that no table lists: {abridged(other)}"
+            )
         return {folder + name: why for name, why in problems.items() if why is not None}
 
 

@@ -67,18 +67,18 @@ class Anatomy:
         return state
 
     def _numbered(self) -> list[str]:
-        rooms = {"encoders": self.groups, "decoders": self.groups, "condition": self.conditions}
+        sections = {"encoders": self.groups, "decoders": self.groups, "condition": self.conditions}
         return [
-            f"{room}.{number}.{kind}"
-            for room, names in rooms.items()
+            f"{section}.{number}.{kind}"
+            for section, names in sections.items()
             for number in range(len(names))
             for kind in ("weight", "bias")
         ]
 
     def _part(self, name: str) -> str:
-        room, _, rest = name.partition(".")
+        section, _, rest = name.partition(".")
         names = {"encoders": self.groups, "decoders": self.groups, "condition": self.conditions}
-        if room not in names:
+        if section not in names:
             return name
         number, _, kind = rest.partition(".")
-        return f"{room}[{names[room][int(number)]}].{kind}"
+        return f"{section}[{names[section][int(number)]}].{kind}"

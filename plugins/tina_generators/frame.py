@@ -27,7 +27,7 @@ class Frame:
         """`(B, S, W)` → `(B, P)`."""
         return self._map.decode(tokens)
 
-    def held(self, present: Tensor) -> Tensor:
+    def mask(self, present: Tensor) -> Tensor:
         """bool `(B, C)`, the classes that tasks have → float32 `(B, P)`, 1 for every entry but
         those of absent classes; `(1, P)` if there are none."""
         if present.all():

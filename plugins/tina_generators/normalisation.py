@@ -11,7 +11,7 @@ from tina_generators.prefixes import by_prefix, with_prefix
 from tina_kit.api import Layout, Parameter
 
 AT_ONCE = 1 << 28
-"""Bytes of a zoo that are worked on at once: a zoo of gigabytes is not held twice."""
+"""Bytes of a zoo that are worked on at once: a zoo of gigabytes is never in memory twice."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class Normalisation:
         tensors = layout.unflatten(vectors)
         one = kind == "global-scale"
         rows = max(1, AT_ONCE // (4 * layout.size))
-        room = {p.name: "" if one else p.layer for p in layout.parameters}
+        scale_of = {p.name: "" if one else p.layer for p in layout.parameters}
         mean: dict[str, Tensor] = {}
-        square = {name: torch.zeros(()) for name in room.values()}
-        count = {name: torch.zeros(()) for name in room.values()}
+        square = {name: torch.zeros(()) for name in scale_of.values()}
+        count = {name: torch.zeros(()) for name in scale_of.values()}
         for p in layout.parameters:
-            parts = list(zip(tensors[p.name].split(rows), _held(p, present).split(rows)))
+            parts = list(zip(tensors[p.name].split(rows), _present_entries(p, present).split(rows)))
             average = _mean(parts, p)
             mean[p.name] = torch.zeros_like(average) if one else average
             for some, there in parts:
                 away = (some - mean[p.name]).where(there, 0)
-                square[room[p.name]] += away.square_().sum()
-                count[room[p.name]] += there.expand_as(some).sum()
-        scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in room.items()}
+                square[scale_of[p.name]] += away.square_().sum()
+                count[scale_of[p.name]] += there.expand_as(some).sum()
+        scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in scale_of.items()}
         return cls(kind, mean, scale)
 
     def normalise(self, vectors: Tensor, layout: Layout) -> Tensor:
@@ -97,7 +97,7 @@ class ConditionScale:
         return (conditions - self.mean) / self.scale
 
 
-def _held(parameter: Parameter, present: Tensor) -> Tensor:
+def _present_entries(parameter: Parameter, present: Tensor) -> Tensor:
     """bool `(T, ...)` that expands to `(T, *shape)`: all but the rows of absent classes."""
     if parameter.class_axis is None:
         return present.new_ones(len(present), *[1] * len(parameter.shape))
@@ -105,7 +105,7 @@ def _held(parameter: Parameter, present: Tensor) -> Tensor:
 
 
 def _mean(parts: list[tuple[Tensor, Tensor]], parameter: Parameter) -> Tensor:
-    """`(T, *shape)` in parts, each with which entries are held → `(*shape)` over those, the class
+    """`(T, *shape)` in parts, each with which entries are there → `(*shape)` over those, the class
     axis of size 1."""
     axes = [0] if parameter.class_axis is None else [0, parameter.class_axis + 1]
     sums = [some.where(there, 0).sum(axes, keepdim=True) for some, there in parts]

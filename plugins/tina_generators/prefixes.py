@@ -1,4 +1,4 @@
-"""Tensors of several owners in one file, told apart by the first word of their names."""
+"""Tensors of several owners in one file, distinguished by the first word of their names."""
 
 from __future__ import annotations
 

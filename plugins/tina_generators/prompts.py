@@ -1,4 +1,4 @@
-"""What a Tina is told of its tasks in training: their text conditions, or images."""
+"""What a Tina sees of its tasks in training: text conditions, or images."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Tina(Generator):
         zoo = self._first_tasks(zoo)
         frame = self._frame(self.context.classes)
         present = zoo.tasks >= 0
-        zoo = replace(zoo, conditions=self._told(zoo.conditions, present))
+        zoo = replace(zoo, conditions=self._as_seen(zoo.conditions, present))
         source: Prompts = ImageDraws(zoo) if self.prompts == "image" else TextPrompts(zoo)
         self.condition_scale = ConditionScale.fit(source.rows)
         self.normalisation = Normalisation.fit(
@@ -109,11 +109,11 @@ class Tina(Generator):
             random = step.random
             pick = torch.randint(len(zoo.tasks), (self.options.batch_size,), generator=random)
             vectors, mask = zoo.vectors[pick], present[pick]
-            prompts = self.condition_scale(self._told(source.draw(pick, random), mask))
+            prompts = self.condition_scale(self._as_seen(source.draw(pick, random), mask))
             # Before the normalisation, whose mean says which neuron an entry belongs to.
             for augment in self.augmentations:
                 vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
-            clean = self.normalisation.normalise(vectors, frame.layout) * frame.held(mask)
+            clean = self.normalisation.normalise(vectors, frame.layout) * frame.mask(mask)
             return self._loss(network, frame, clean, prompts, mask, random)
 
         training = Training.from_options(self.options, self.options.steps)
@@ -140,7 +140,7 @@ class Tina(Generator):
             frame.groups,
             _where_some_are_absent(mask, device),
         )
-        weights = frame.held(mask) * frame.weights(self.options.row_weight)
+        weights = frame.mask(mask) * frame.weights(self.options.row_weight)
         weights = frame.encode(weights).to(device).expand_as(clean)
         entries = (weights > 0).sum(-1).clamp(min=1)  # (B, S)
         square = (predicted - clean.to(device)).square() * weights
@@ -152,7 +152,7 @@ class Tina(Generator):
         conditions, present = self._places(request)
         frame = self._frame(present.shape[1])
         self.network.to(self.context.device).eval()
-        prompts = self.condition_scale(self._told(conditions, present))
+        prompts = self.condition_scale(self._as_seen(conditions, present))
         with torch.inference_mode():
             made = self._make(frame, prompts, present, request.seed)
         vectors = self.normalisation.restore(made, frame.layout)
@@ -165,15 +165,15 @@ class Tina(Generator):
         """Scaled prompts `(B, C, D)`, bool `(B, C)` → normalised vectors `(B, P)`."""
         device, count = self.context.device, len(prompts)
         random = torch.Generator().manual_seed(seed)
-        held = frame.encode(frame.held(mask)).to(device)
+        kept = frame.encode(frame.mask(mask)).to(device)
         visible = _where_some_are_absent(mask, device)
         padding = self.condition_scale(self.context.padding).expand_as(prompts)
-        told = {True: prompts.to(device), False: padding.to(device)}
+        shown = {True: prompts.to(device), False: padding.to(device)}
 
         def predict(x: Tensor, level: float, with_prompts: bool) -> Tensor:
             levels = torch.full((count,), level).to(device)
-            clean: Tensor = self.network(x, levels, told[with_prompts], frame.groups, visible)
-            return clean * held
+            clean: Tensor = self.network(x, levels, shown[with_prompts], frame.groups, visible)
+            return clean * kept
 
         def noise() -> Tensor:
             # Tasks share it, so that a p-Model depends on its prompts and the seed alone.
@@ -206,9 +206,9 @@ class Tina(Generator):
             torch.cat([present, present.new_zeros(shape)], dim=1),
         )
 
-    def _told(self, conditions: Tensor, present: Tensor) -> Tensor:
-        """`(B, C, D)`, bool `(B, C)` → what the network is told: merged where the options say so
-        (Table 3's ablation), the padding prompt for absent classes."""
+    def _as_seen(self, conditions: Tensor, present: Tensor) -> Tensor:
+        """`(B, C, D)`, bool `(B, C)` → conditions as the network sees them: merged if the options
+        say so (Table 3's ablation), the padding prompt for absent classes."""
         if self.options.merge == "mean":
             conditions = mean_prompt(conditions, present)[:, None].expand_as(conditions)
         return torch.where(present[..., None], conditions, self.context.padding)

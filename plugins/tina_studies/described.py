@@ -40,8 +40,8 @@ class Described(Study, Generic[Chosen]):
         known = [*rows, *generators]
         require("published", "no row is called", self.options.published, known)
         columns = {without_split(str(trial.x)) for trial in made}
-        told = {without_split(column) for _, column in self.published}
-        require("published", "no column is called", sorted(told), sorted(columns))
+        given = {without_split(column) for _, column in self.published}
+        require("published", "no column is called", sorted(given), sorted(columns))
         return made
 
     @property

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from tina_datasets.caltech import FOLDER, Caltech101
 from tina_datasets.cifar import Cifar100
-from tina_datasets.files import tell
+from tina_datasets.files import warn_once
 from tina_datasets.folder import ImageFolder
 from tina_datasets.mini_imagenet import MiniImageNet
 from tina_datasets.options import (
@@ -31,7 +31,7 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such file
 
 @pytest.fixture(autouse=True)
 def _told_anew() -> None:
-    tell.cache_clear()
+    warn_once.cache_clear()
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_splits_of_another_name_are_no_classes(tmp_path: Path, folders, advice) 
         for name in ("a", "b"):
             write(tmp_path / split / name / "x.png")
     message = refused(images(tmp_path))
-    assert "look like splits and not like classes" in message
+    assert "look like splits, not like classes" in message
     assert all(line.replace("ROOT", str(tmp_path)) in message for line in advice)
 
 

@@ -25,6 +25,6 @@ class Augmentation(Fingerprinted, ABC):
         layout: Layout,
         random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn afresh from `random`
+        """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn anew from `random`
         (on the CPU). vectors: as they are in p-Models, not normalised. mask: which places hold a
         class; the others hold the padding prompt."""

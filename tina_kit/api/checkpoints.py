@@ -61,12 +61,12 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    told = str(error)
+    message = str(error)
     # torch's own words advise to run what the file holds.
-    if isinstance(error, pickle.UnpicklingError) or "weights_only" in told:
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in message:
         return "it is damaged or holds more than tensors, and code in a file is never run"
-    if isinstance(error, (RuntimeError, SafetensorError)) and told:
-        return f"it cannot be loaded: {told.splitlines()[0]}"
+    if isinstance(error, (RuntimeError, SafetensorError)) and message:
+        return f"it cannot be loaded: {message.splitlines()[0]}"
     return "it is damaged or no checkpoint"
 
 
@@ -101,10 +101,10 @@ class StateDict:
         ]
         missing = [f"{name} {shape}" for name, shape in shapes.items() if name not in mine]
         unexpected = [f"{name} {mine[name]}" for name in mine if exact and name not in shapes]
-        told = [abridged(other)] * bool(other)
-        told += [f"it lacks {abridged(missing)}"] * bool(missing)
-        told += [f"the network has no {abridged(unexpected)}"] * bool(unexpected)
-        return "; ".join(told)
+        problems = [abridged(other)] * bool(other)
+        problems += [f"it lacks {abridged(missing)}"] * bool(missing)
+        problems += [f"the network has no {abridged(unexpected)}"] * bool(unexpected)
+        return "; ".join(problems)
 
 
 def read_state_dict(path: Path, wanted: Wanted) -> StateDict:
@@ -226,9 +226,9 @@ def _check_unambiguous(networks: list[StateDict], is_wanted: Callable[[str], boo
 
 
 def _words(place: str, prefix: str) -> str:
-    told = [f"under the key '{place}'"] * bool(place)
-    told += [f"with the prefix '{prefix}'"] * bool(prefix)
-    return " ".join(told) or "its own tensors"
+    places = [f"under the key '{place}'"] * bool(place)
+    places += [f"with the prefix '{prefix}'"] * bool(prefix)
+    return " ".join(places) or "its own tensors"
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

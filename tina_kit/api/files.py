@@ -45,7 +45,7 @@ def file_problem(path: str | os.PathLike[str]) -> str | None:
         return "no file can have this name"
     except OSError as error:
         return _missing(path, error)
-    return next((told for is_kind, told in _KINDS if is_kind(mode)), None)
+    return next((description for is_kind, description in _KINDS if is_kind(mode)), None)
 
 
 def _missing(path: str | os.PathLike[str], error: OSError) -> str:
@@ -81,9 +81,9 @@ def content_kind(head: bytes) -> str | None:
         return "it is empty"
     if not head.strip(b"\0"):
         return "it begins with nothing but zeros, as after a broken download"
-    for magic, told in _MAGIC:
+    for magic, description in _MAGIC:
         if head.startswith(magic):
-            return told
+            return description
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF:
         return "it is a HEIF image, which Pillow does not open; save it as JPEG or PNG"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -20,6 +20,6 @@ class Fingerprinted:
         return ""
 
     def facts(self) -> Mapping[str, Any]:
-        """What a reader of the run should know beyond the options, as JSON: told in the log and
+        """What a reader of the run should know beyond the options, as JSON: shown in the log and
         kept in `run.json`. Asked for whenever a run is planned, so it must be cheap."""
         return {}

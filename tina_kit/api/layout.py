@@ -45,7 +45,7 @@ class Layout:
     """The generated parameters of a p-Model, in the order in which they are flattened.
 
     chain: whether they are a plain chain of layers, each of which feeds the next and nothing else,
-    so that hidden neurons can be told from the shapes. Skip connections and frozen layers in
+    so that hidden neurons can be found from the shapes. Skip connections and frozen layers in
     between are no chain.
     """
 

@@ -61,10 +61,10 @@ def name_index(names: Sequence[str], places: Sequence[str] | None = None) -> dic
     Raises UserError listing every name that is no text, is empty or invisible, or holds control
     characters or bytes that are not UTF-8, and all names that are the same, each with its place.
     """
-    told = places or [f"name {number}" for number in range(1, len(names) + 1)]
+    sources = places or [f"name {number}" for number in range(1, len(names) + 1)]
     wrong = [
         f"{shown(name)} ({place}) {problem}"
-        for name, place in zip(names, told)
+        for name, place in zip(names, sources)
         for problem in [_problem(name)]
         if problem
     ]
@@ -74,7 +74,7 @@ def name_index(names: Sequence[str], places: Sequence[str] | None = None) -> dic
     for position, name in enumerate(names):
         found.setdefault(name_key(name), []).append(position)
     same = [
-        _collision([names[p] for p in positions], [told[p] for p in positions])
+        _collision([names[p] for p in positions], [sources[p] for p in positions])
         for positions in found.values()
         if len(positions) > 1
     ]

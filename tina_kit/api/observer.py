@@ -59,7 +59,7 @@ class StepInfo:
 
 
 class Observer:
-    """Is told what happens in a run; every method does nothing unless overridden.
+    """Follows what happens in a run; every method does nothing unless overridden.
 
     A plugin brings observers with the hook `tina_kit_observers`. An error in one of them is
     reported once and switches that observer off; it never stops the run.

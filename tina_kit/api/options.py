@@ -42,7 +42,7 @@ class Options(BaseModel):
 
     def without_effect(self) -> Mapping[str, str]:
         """Options that no result depends on as long as another one has its value → that other
-        option, "" where nothing ever reads them. Whoever gives one of them is told so; defaults may
+        option, "" where nothing ever reads them. Giving one of them is reported; defaults may
         stay. `aside` options need not be among them."""
         return {}
 
@@ -58,13 +58,13 @@ class Options(BaseModel):
 def no_effect(options: Options, reason: str) -> str:
     """Why an option has no effect, and what to do. reason: see `Options.without_effect`."""
     value = getattr(options, reason, None)
-    told = "has no effect here"
+    message = "has no effect here"
     if reason and value is None:
-        told = f"has no effect without {reason}"
+        message = f"has no effect without {reason}"
     elif reason:
         plain = json.dumps(value, default=str, ensure_ascii=False).strip('"')
-        told = f"has no effect with {reason}: {plain}"
-    return f"{told}; leave it out"
+        message = f"has no effect with {reason}: {plain}"
+    return f"{message}; leave it out"
 
 
 class ComponentSpec(BaseModel):

@@ -56,12 +56,12 @@ def estimate(plan: Plan) -> list[Cost]:
         goals += [experiment.evaluation(row) for row in plan.recipe.generators]
     stages = [stage for stage in in_order(goals) if not isinstance(stage, ImagesStage)]
     stages.sort(key=lambda stage: _ORDER.index(stage.kind))
-    for told in dict.fromkeys(map(_told, stages)):
-        costs.append(_cost(told, [stage for stage in stages if _told(stage) == told], measured))
+    for row in dict.fromkeys(map(_row_of, stages)):
+        costs.append(_cost(row, [stage for stage in stages if _row_of(stage) == row], measured))
     return costs
 
 
-def _cost(told: str, stages: Sequence[Stage], measured: Mapping[str, _Measurement]) -> Cost:
+def _cost(row: str, stages: Sequence[Stage], measured: Mapping[str, _Measurement]) -> Cost:
     parts = [(_units(stage), measured[_name(stage)]) for stage in stages]
     units, seconds = sum(count for count, _ in parts), sum(n * each.seconds for n, each in parts)
     kind = stages[0].kind
@@ -73,7 +73,7 @@ def _cost(told: str, stages: Sequence[Stage], measured: Mapping[str, _Measuremen
         trainings = [training for _, each in parts for training in each.trainings]
         longest = max(trainings, key=lambda each: each.steps * each.seconds, default=None)
         detail = f"{longest.steps:,} steps of {spelled(longest.seconds)}" if longest else ""
-    return Cost(told, seconds, detail)
+    return Cost(row, seconds, detail)
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def _name(stage: Stage) -> str:
     return "zoo" if isinstance(stage, ShardStage) else stage.name
 
 
-def _told(stage: Stage) -> str:
-    """What stages go by whose costs are told as one."""
+def _row_of(stage: Stage) -> str:
+    """What stages go by that share a row of the estimate."""
     return stage.kind if stage.kind in ("zoo", "evaluate") else stage.name
 
 

@@ -88,8 +88,8 @@ def _check_seen(tasks: Tensor, seen: Tensor, names: Sequence[str], folder: Path)
     used = tasks[tasks >= 0].unique()
     unseen = used[~torch.isin(used, seen)].tolist()
     if unseen:
-        told = ", ".join(names[index] for index in unseen)
-        raise UserError(f"{folder}: the task sampler keeps classes of its tasks unseen: {told}")
+        listed = ", ".join(names[index] for index in unseen)
+        raise UserError(f"{folder}: the task sampler keeps classes of its tasks unseen: {listed}")
 
 
 def _check_generic(archive: ZooArchive, mine: str, folder: Path) -> None:

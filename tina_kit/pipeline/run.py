@@ -132,7 +132,7 @@ class Run:
             self._stage(stage)
 
     def info(self) -> RunInfo:
-        """What observers are told about the run."""
+        """The run as observers see it."""
         stages = [stage.info() for stage in self.plan.stages]
         recipe = self.plan.recipe
         return RunInfo(recipe.core.name, self.folder, recipe.plain(), stages)
@@ -189,12 +189,12 @@ class Run:
         bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
         options = plan.recipe.core.evaluation
         rows = result_rows(counts, bare, options.average)
-        told = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
+        notes = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
         studies = {
-            name: study_report(name, run.study, run.measured(), told, options.average)
+            name: study_report(name, run.study, run.measured(), notes, options.average)
             for name, run in plan.studies.items()
         }
-        return Results(rows, studies, told)
+        return Results(rows, studies, notes)
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}

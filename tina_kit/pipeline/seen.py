@@ -37,9 +37,9 @@ class AskedClass:
     nearest: tuple[tuple[str, float], ...]
 
     def __str__(self) -> str:
-        told = f"'{self.name}'" if "," in self.name else self.name
+        quoted = f"'{self.name}'" if "," in self.name else self.name
         same = self.known in (None, self.name)
-        return told if same else f"{told} (the data set's {self.known})"
+        return quoted if same else f"{quoted} (the data set's {self.known})"
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Familiarity:
     def lines(self) -> Iterator[str]:
         """Lines for the log about every class."""
         seen = [asked for asked in self.classes if asked.seen]
-        for told, some in (
+        for label, some in (
             ("seen in training", [asked for asked in seen if asked.in_tasks]),
             ("seen in training, but in no ID task", [a for a in seen if not a.in_tasks]),
         ):
             if some:
-                yield f"{told}: {', '.join(map(str, some))}"
+                yield f"{label}: {', '.join(map(str, some))}"
         for asked in self.classes:
             if asked.nearest:
                 unseen = "" if asked.seen else "not seen in training; "

@@ -30,14 +30,14 @@ Say = Callable[..., None]
 
 def main(request: str) -> None:
     """Examine the plugin of a request; it never returns."""
-    told = json.loads(request)
-    plugin = Plugin(**told["plugin"])
-    with open(told["file"], "a", encoding="utf-8") as file:
+    asked = json.loads(request)
+    plugin = Plugin(**asked["plugin"])
+    with open(asked["file"], "a", encoding="utf-8") as file:
 
         def say(**line: Any) -> None:
             print(json.dumps(line), file=file, flush=True)
 
-        _examine(plugin, EntryPoint(plugin.name, told["value"], ENTRY_POINTS), say)
+        _examine(plugin, EntryPoint(plugin.name, asked["value"], ENTRY_POINTS), say)
         say(done=True)
     os._exit(0)  # whatever threads and exit handlers the plugin has left
 

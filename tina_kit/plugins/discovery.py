@@ -74,7 +74,7 @@ def load_file(registry: Registry, path: Path, named: str = "") -> Failure | None
     """Run a local Python file and add its components, owned by `local`; once, however often asked.
     Returns why it cannot be used, if so.
 
-    named: what names the file, for `registry.announce`, which is told before any of its code runs.
+    named: what names the file, for `registry.announce`, which is called before its code runs.
     """
     path = path.resolve()
     if path not in registry.files:

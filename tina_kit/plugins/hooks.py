@@ -53,7 +53,7 @@ def tina_kit_commands(app: typer.Typer) -> None:
 
 @hookspec
 def tina_kit_observers(run: RunInfo) -> Iterable[Observer]:
-    """Return the observers that are to watch a run, in the order in which they are told.
+    """Return the observers that are to watch a run, in the order in which they are called.
 
     run: the run that is about to start.
 

@@ -56,7 +56,7 @@ class Registry:
     """All components that were found, their plugins, and what is wrong with plugins.
 
     files: the local files whose code has run, and why each cannot be used, if so.
-    announce: is told of a local file before its code runs.
+    announce: called with a local file before its code runs.
     """
 
     registered: list[Registered] = field(default_factory=list)

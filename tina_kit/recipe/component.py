@@ -37,8 +37,8 @@ class ResolvedComponent:
                 f"{self.entry.full_name} ({self.entry.origin}): cannot import {target}: {error}"
             ) from error
         if wrong := broken_promises(self.entry.component.kind, attribute):
-            told = [f"{self.entry.full_name}: {reason} ({place})" for reason, place in wrong]
-            raise TinaKitError("\n".join(told))
+            lines = [f"{self.entry.full_name}: {reason} ({place})" for reason, place in wrong]
+            raise TinaKitError("\n".join(lines))
         nested = {
             name: tuple(p.build() for p in child) if isinstance(child, tuple) else child.build()
             for name, child in self.children.items()

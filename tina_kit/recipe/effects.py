@@ -59,6 +59,6 @@ def said(options: Options, exclude: Collection[str] = ()) -> dict[str, Any]:
     the same is a right one."""
     fields = type(options).model_fields
     idle = {n for n in options.without_effect() if getattr(options, n) == fields[n].get_default()}
-    told = options.model_dump(mode="json", exclude={*exclude, *idle})
+    shown = options.model_dump(mode="json", exclude={*exclude, *idle})
     nested = {name: inner for name, inner in options if isinstance(inner, Options)}
-    return told | {name: said(inner) for name, inner in nested.items() if name in told}
+    return shown | {name: said(inner) for name, inner in nested.items() if name in shown}

@@ -152,8 +152,8 @@ def _settings(
         comments += [f"{name} must be given: {fields[name].description}" for name in needed]
     for name, value in chosen.items():
         if Path in (fields[name].annotation, *get_args(fields[name].annotation)):
-            told = fields[name].description
-            comments.append(f"{name}, your own in place of '{value}': {told}")
+            text = fields[name].description
+            comments.append(f"{name}, your own in place of '{value}': {text}")
     return {**chosen, **_nested(fields, registry, comments)}
 
 

@@ -29,7 +29,7 @@ _ONE_LIST = {
 
 
 def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
-    """The schema. skipped: is told of each component whose options cannot be imported."""
+    """The schema. skipped: is called with each component whose options cannot be imported."""
     builder = _Builder(registry, skipped)
     slots = {slot: _reference(kind) for slot, kind in SLOTS.items()}
     rows: Schema = {
@@ -43,7 +43,7 @@ def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
         "set": free,
         "profiles": {"type": "object", "additionalProperties": free},
         "seed": {"anyOf": [_SEED, {"type": "array", "items": _SEED, "minItems": 1}]},
-        **{key: {**_TEXTS, "description": told} for key, told in _ONE_LIST.items()},
+        **{key: {**_TEXTS, "description": described} for key, described in _ONE_LIST.items()},
     }
     kinds = {kind: builder.kind(kind) for kind in KINDS}
     whole = {f"whole-{kind}": builder.whole(kind) for kind in KINDS}
@@ -157,7 +157,7 @@ def _property(given: Schema) -> Schema:
     kind = given.get("kind")
     if kind is None:
         return plain
-    told: Schema = {key: plain[key] for key in ("description", "default") if key in plain}
+    described: Schema = {key: plain[key] for key in ("description", "default") if key in plain}
     if given.get("type") == "array":
-        return {**told, "type": "array", "items": _reference(kind)}
-    return {**told, **_reference(kind)}
+        return {**described, "type": "array", "items": _reference(kind)}
+    return {**described, **_reference(kind)}

@@ -10,7 +10,7 @@ from typing import Any
 from tina_kit.api import UserError, printable
 
 MOST = 50
-"""Mistakes that are told."""
+"""Errors in a recipe."""
 LONGEST = 600
 """Characters of each part of a message."""
 

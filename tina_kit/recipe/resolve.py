@@ -106,7 +106,7 @@ class Resolver:
         self.problems.append(Problem(where, key, message))
 
     def nearest(self, name: str, names: Sequence[str]) -> str:
-        """The nearest of the existing names, for a problem that is told."""
+        """The nearest of the existing names, for an error message."""
         return nearest(name, names) if len(self.problems) < MOST else ""
 
     def _find(self, use: Node, kind: str, key: str) -> Registered | None:
@@ -171,8 +171,8 @@ class Resolver:
         elif detail["type"] == "missing":
             self.report(where, name, "this option must be given")
         elif detail["type"] == "value_error":
-            told = str(detail["ctx"]["error"])  # a part's own words about its options
-            self.report(where, name, told)
+            message = str(detail["ctx"]["error"])  # the component's own message about its options
+            self.report(where, name, message)
         elif detail["type"] == "string_pattern_mismatch":
             field = _model_at(model, path[:-1]).model_fields.get(str(path[-1]))
             words = f" ({field.description})" if field and field.description else ""

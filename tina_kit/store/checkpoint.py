@@ -32,8 +32,8 @@ class Checkpoint:
         from safetensors.torch import save_file
 
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        if told := not_finite(whole):
-            raise NotFinite(told)
+        if problem := not_finite(whole):
+            raise NotFinite(problem)
         text = json.dumps(state)
         metadata = {"state": text, "sha256": content_hash(whole, self.path.name, text)}
         with explaining(self.path.parent, STORE_REMEDY), replacing(self.path) as draft:
@@ -62,6 +62,6 @@ class Checkpoint:
 
     def discard(self, reason: str) -> None:
         """Remove what was saved, since it cannot be used, and log why."""
-        _log.warning("checkpoint %s is not used: %s; this work starts afresh", self.path, reason)
+        _log.warning("checkpoint %s is not used: %s; this work starts again", self.path, reason)
         with suppress(OSError):
             self.path.unlink()

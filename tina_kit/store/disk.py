@@ -55,10 +55,10 @@ def explained(error: Exception, place: Path, remedy: str) -> TinaKitError:
     number = _number(error)
     paths.sort(key=lambda path: place not in path.parents)  # of two, the one that is ours
     where = _refusing(paths or [place]) if number in _REFUSED else [*paths, place][0]
-    told = getattr(error, "strerror", None) or error
+    reason = getattr(error, "strerror", None) or error
     inside = where == place or place in where.parents
     if not inside and where not in place.parents:  # somebody else's file, like a data set's
-        return TinaKitError(f"{where}: {told}")
+        return TinaKitError(f"{where}: {reason}")
     if number in _REFUSED:
         what = f"no permission ({_owner(where)})"
         if inside:
@@ -66,7 +66,7 @@ def explained(error: Exception, place: Path, remedy: str) -> TinaKitError:
         else:
             what += f", so that {place} cannot be made:"
     else:
-        what = {**_FULL, **_BROKEN}.get(number or 0, f"cannot be written to ({told}):")
+        what = {**_FULL, **_BROKEN}.get(number or 0, f"cannot be written to ({reason}):")
     return TinaKitError(f"{where}: {what} {remedy}")
 
 

@@ -60,7 +60,7 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
 
 
 def draft_of(path: Path) -> Path:
-    """Where this process writes what shall become `path`: beside it, under a name of its own."""
+    """Where this process writes what becomes `path`: beside it, under a name of its own."""
     return path.with_name(f".{path.name}.{mark()}")
 
 

@@ -47,7 +47,7 @@ def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, str]:
             os.close(handle)
             raise
         os.close(handle)
-        waiting = waiting and (lambda: None)  # it has been told
+        waiting = waiting and (lambda: None)  # it has been called
 
 
 def _opened(path: Path) -> int:

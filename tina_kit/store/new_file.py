@@ -9,7 +9,7 @@ from tina_kit.api import UserError
 
 
 def check_new(path: Path, remedy: str) -> None:
-    """Raise UserError where `write_new` would, as far as that can be told without writing.
+    """Raise UserError where `write_new` would, as far as that can be known without writing.
 
     remedy: how to choose another file.
     """

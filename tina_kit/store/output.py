@@ -56,7 +56,7 @@ def _refused(path: Path, error: OSError) -> UserError:
 
 
 def check_output(path: Path) -> None:
-    """Raise UserError where `write_output` would, as far as that can be told without writing."""
+    """Raise UserError where `write_output` would, as far as that can be known without writing."""
     if _descriptor(path) is not None:
         return
     target = Path(os.path.realpath(path))

@@ -27,7 +27,7 @@ def this_process() -> dict[str, Any]:
 
 
 def has_ended(process: Mapping[str, Any]) -> bool | None:
-    """Whether a process that `this_process` described is gone; None where this cannot be told
+    """Whether a process that `this_process` described is gone; None where this cannot be known
     from here, since it ran on another machine or in another container."""
     host, pid = process.get("host"), process.get("pid")
     if not isinstance(pid, int) or pid < 1 or not isinstance(host, str):

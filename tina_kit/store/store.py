@@ -252,11 +252,11 @@ def _clear(work: Path, alone: bool) -> None:
 
 
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
-    if told := _not_finite(folder):
+    if problem := _not_finite(folder):
         raise NotFinite(
-            f"stage {stage} ({key}): {told}; nothing was stored. Where this was trained, lower its "
-            "learning_rate or set precision: fp32; where it comes from files (checkpoint, "
-            "inherit_file, a table of embeddings), check what they hold"
+            f"stage {stage} ({key}): {problem}; nothing was stored. If it was trained, lower its "
+            "learning_rate or set precision: fp32; if it comes from files (checkpoint, "
+            "inherit_file, a table of embeddings), check their content"
         )
     files, mode = {}, mode_of_new_files(folder)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -293,20 +293,20 @@ def _verify(folder: Path) -> None:
         raise _damaged(folder, f"{ENTRY} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _damaged(folder, f"{ENTRY} is not what was written") from None
-    if not entry.get("finite") and (told := _not_finite(folder)):
-        raise _damaged(folder, told)
+    if not entry.get("finite") and (problem := _not_finite(folder)):
+        raise _damaged(folder, problem)
 
 
 def _not_finite(folder: Path) -> str:
     """The first tensor in a folder that holds NaN or infinity, and what it holds; "" for none."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
-        if told := file_not_finite(path):
-            return f"{path.relative_to(folder).as_posix()}: {told}"
+        if problem := file_not_finite(path):
+            return f"{path.relative_to(folder).as_posix()}: {problem}"
     return ""
 
 
 def _damaged(folder: Path, what: str) -> TinaKitError:
     return TinaKitError(
-        f"{folder}: {what}. Remove the entry and run again, it will be computed anew:\n"
+        f"{folder}: {what}. Remove the entry and run again, it will be computed again:\n"
         f"  rm -r '{folder}'"
     )

@@ -49,8 +49,8 @@ def file_not_finite(path: Path) -> str:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118
                 floats = file.get_slice(name).get_dtype().startswith(_FLOATS)
-                if floats and (told := _complaint(name, file.get_tensor(name))):
-                    return told
+                if floats and (problem := _complaint(name, file.get_tensor(name))):
+                    return problem
     except SafetensorError as error:
         return f"not a safetensors file ({error})"
     return ""

@@ -177,16 +177,16 @@ class _Run:
         if saved is None:
             return
         tensors, state = saved
-        if told := misfit(tensors, state, self.module, self.training):
-            self.checkpoint.discard(told)
+        if problem := misfit(tensors, state, self.module, self.training):
+            self.checkpoint.discard(problem)
             return
         module: dict[str, Tensor] = {}
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in tensors.items():
-            room, _, rest = name.partition(".")
-            if room == "module":
+            owner, _, rest = name.partition(".")
+            if owner == "module":
                 module[rest] = tensor
-            elif room == "ema":
+            elif owner == "ema":
                 self.ema[int(rest)].copy_(tensor)
             else:
                 index, _, slot = rest.partition(".")

@@ -53,12 +53,12 @@ def _slots_misfit(
 ) -> str:
     found: dict[int, set[str]] = {}
     for name, tensor in tensors.items():
-        room, _, rest = name.partition(".")
-        if room != "optimizer":
+        owner, _, rest = name.partition(".")
+        if owner != "optimizer":
             continue
         index, _, slot = rest.partition(".")
-        owner = dict(enumerate(parameters)).get(int(index) if index.isdecimal() else -1)
-        if owner is None or (tensor.ndim and tensor.shape != owner.shape):
+        parameter = dict(enumerate(parameters)).get(int(index) if index.isdecimal() else -1)
+        if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
             return f"{name} belongs to no parameter of the module"
         found.setdefault(int(index), set()).add(slot)
     if any(kept != slots for kept in found.values()):

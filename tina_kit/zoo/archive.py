@@ -138,8 +138,8 @@ def read(folder: Path, finite: bool = True) -> ZooArchive:
                 f"{folder / TENSORS}: {name} is {tuple(tensors[name].shape)}, but {MANIFEST} "
                 f"counts {shape}"
             )
-    if told := _wrong_tasks(tensors["tasks"], len(manifest.classes)):
-        raise UserError(f"{folder / TENSORS}: tasks: {told}")
+    if problem := _wrong_tasks(tensors["tasks"], len(manifest.classes)):
+        raise UserError(f"{folder / TENSORS}: tasks: {problem}")
     if finite and len(bad := (~tensors["vectors"].isfinite().all(1)).nonzero()):
         raise UserError(
             f"{folder / TENSORS}: {len(bad)} p-Models are not finite numbers, the first is "

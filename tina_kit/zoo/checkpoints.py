@@ -78,7 +78,7 @@ def gather(source: Path, architecture: Architecture) -> Gathered:
     layout = cache(architecture.layout)
     models, problems, copies = [], [], []
     for name, paths in sources.p_models.items():
-        told = paths[0].relative_to(source).as_posix()
+        name = paths[0].relative_to(source).as_posix()
         try:
             classes = sources.classes(name)
             model, *others = [_read(path, classes, layout(len(classes))) for path in paths]
@@ -87,7 +87,7 @@ def gather(source: Path, architecture: Architecture) -> Gathered:
             models.append(model)
             copies += [path.relative_to(source).as_posix() for path in paths[1:]]
         except Unfit as problem:
-            problems.append(f"{told}: {problem}")
+            problems.append(f"{name}: {problem}")
     if problems:
         listed = problems[:_TOLD]
         if len(problems) > _TOLD:

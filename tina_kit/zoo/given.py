@@ -67,8 +67,8 @@ def _files(path: str) -> Iterator[str]:
         return
     found = list_images(path)
     if not found.images:
-        held = f"; it holds {abridged(found.passed_over)}" if found.passed_over else ""
-        raise UserError(f"{path}: there is no image in this folder{held}")
+        others = f"; it holds {abridged(found.passed_over)}" if found.passed_over else ""
+        raise UserError(f"{path}: there is no image in this folder{others}")
     if found.note:
         _LOG.warning("%s: %s", path, found.note)
     yield from (os.path.join(path, name) for name in found.images)

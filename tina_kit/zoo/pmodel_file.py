@@ -134,10 +134,10 @@ def require_finite(state: Mapping[str, Tensor]) -> None:
 
 
 def _metadata(raw: Mapping[str, str], path: Path) -> Metadata:
-    told = raw.get("format", "")
-    found = re.fullmatch(rf"{NAME} ([1-9][0-9]{{0,8}})", told)
+    format_ = raw.get("format", "")
+    found = re.fullmatch(rf"{NAME} ([1-9][0-9]{{0,8}})", format_)
     if not found:
-        raise UserError(f"{path}: this is no p-Model of tina-kit (format {told[:100]!r})")
+        raise UserError(f"{path}: this is no p-Model of tina-kit (format {format_[:100]!r})")
     if int(found[1]) > VERSION:
         raise UserError(
             f"{path}: this p-Model has format {found[1]}, and tina-kit {tina_kit.__version__} "

@@ -142,10 +142,10 @@ def check_classes(
             "validation a fifth of each class is held out, one image at least, and none is left to "
             "learn from. Add images, or leave these classes out"
         )
-    told = [f"no {split} images of {abridged(lost, 20)}" for split, lost in lacking.items() if lost]
-    if told:
+    gaps = [f"no {split} images of {abridged(lost, 20)}" for split, lost in lacking.items() if lost]
+    if gaps:
         raise UserError(
-            f"the data set has {' and '.join(told)}. Every class needs training and test images: "
+            f"the data set has {' and '.join(gaps)}. Every class needs training and test images: "
             "add some, or leave these classes out"
         )
     alone = [name for name, count in zip(names, counts["train"].tolist()) if count < 2]
