@@ -1,0 +1,80 @@
+"""Every benchmark runs at a tiny size, so that none rots."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.benchmarks import sides
+
+FOLDER = Path(__file__).parent / "benchmarks"
+TOOLS = {"sides", "images"}
+TRIED_ELSEWHERE = {"fuzz", "kills", "mutations"}
+PRINTED = {
+    "p_models": ["zoo of 100 CNN-5K", "evaluating 1000 CNN-5K"],
+    "classifiers": ["the kit alone: ", "zoo of 10 ResNet-20", "evaluating 1000 ResNet-20"],
+    "counts": ["right answers in bf16 against fp32: "],
+    "tina_step": ["a training step of Tina", "optimiser", "matrix products: "],
+    "startup": ["tina-kit generate"],
+    "growth": ["| zoo, s |", "| fit, MiB |", "| all cached, s |", "| find all, s |"],
+}
+
+
+class InThisProcess:
+    """A side that needs no process of its own, which costs seconds of imports."""
+
+    def __init__(self, module: str, function: str, given: Namespace) -> None:
+        self.work = getattr(import_module(module), function)(given)
+
+    def seconds(self) -> float:
+        start = time.perf_counter()
+        self.work()
+        return time.perf_counter() - start
+
+    def end(self) -> None:
+        pass
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "--tiny", *words])
+    monkeypatch.delenv("TINA_KIT_STORE")
+    threads = torch.get_num_threads()
+    try:
+        import_module(f"tests.benchmarks.{name}").main()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_all_are_known() -> None:
+    names = {path.stem for path in FOLDER.glob("*.py")} - TOOLS
+    assert names == {*PRINTED, *TRIED_ELSEWHERE}
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert all(f"tests.benchmarks.{name}" in page for name in PRINTED)
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_it_runs(name: str, monkeypatch, capsys, tmp_path: Path) -> None:
+    monkeypatch.setattr(sides, "Side", InThisProcess)
+    run(name, monkeypatch, *([str(tmp_path)] if name == "growth" else []))
+    told = capsys.readouterr().out
+    assert all(line in told for line in PRINTED[name])
+    if name == "growth":
+        assert {path.name for path in tmp_path.iterdir()} == {"growth.md", "growth.png"}
+
+
+def test_each_side_has_a_process(capfd) -> None:
+    given = Namespace(tiny=True, rounds=2, threads=1)
+    found = sides.compare("a step", "tests.benchmarks.tina_step", "make_kit", "make_plain", given)
+    assert len(found.rounds) == 2 and min(found.rounds) > 0
+    assert str(found).startswith("a step: ") and "2 rounds" in str(found)
+
+
+def test_a_side_that_fails_ends_the_benchmark() -> None:
+    with pytest.raises(RuntimeError, match="a side of the benchmark failed"):
+        sides.compare("", "tests.benchmarks.tina_step", "lost", "make_plain", Namespace(threads=1))
