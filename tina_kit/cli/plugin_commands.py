@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
 from typer.core import TyperGroup
 
 from tina_kit.cli.common import discovered, warn
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
-    from tina_kit.plugins import Failure, Registry
+    from tina_kit.plugins import Failure
 
 
 class Commands(TyperGroup):
@@ -49,15 +48,3 @@ class Commands(TyperGroup):
             warn(found.failures)
             for failure in (*wrong, *refused):
                 log(f"warning: {failure}")
-
-
-def examined(ctx: typer.Context) -> Registry:
-    """All plugins, each examined in a process of its own (`doctor`)."""
-    from tina_kit.plugins.commands import accepted
-    from tina_kit.plugins.examination import examine
-
-    found = examine()
-    own: Any = ctx.find_root().command
-    _, refused = accepted(own.commands, found.commands)
-    found.registry.failures += refused
-    return found.registry
