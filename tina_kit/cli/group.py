@@ -1,4 +1,4 @@
-"""The commands of plugins beside tina-kit's own."""
+"""Groups of commands: tina-kit's own, to which plugins may add."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Failure
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """Shows its help if no command is given, which is no mistake."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            args = ["--help"]
+        return super().parse_args(ctx, args)
+
+
+class Commands(Group):
     """tina-kit's commands. Plugins are asked for theirs only where one may be meant: by `--help`,
     by the shell's completion and by a name that tina-kit does not know."""
 
