@@ -10,8 +10,8 @@ import typer
 
 from tina_kit.api.errors import TinaKitError
 from tina_kit.api.interruption import interruption
+from tina_kit.cli.group import Commands
 from tina_kit.cli.interrupt import interrupted, is_interrupted
-from tina_kit.cli.group import Commands, Group
 from tina_kit.cli.terminal import printing
 from tina_kit.pipeline.console import log
 
