@@ -50,8 +50,16 @@ def run():
 
 def test_version_and_help(run) -> None:
     assert run("version").stdout.startswith("tina-kit ")
+    assert run("--version").stdout == run("version").stdout
     text = run("--help").stdout
     assert all(name in text for name in ("run", "list", "show", "validate", "generate", "version"))
+
+
+@pytest.mark.parametrize("words", [[], ["zoo"], ["plugin"]])
+def test_a_group_without_a_command_prints_its_help(words: list[str], capsys) -> None:
+    assert invoke(words) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Usage: tina-kit") and "Commands:" in out and not err
 
 
 def test_list_names_every_kind_and_its_parts(run) -> None:
@@ -68,12 +76,22 @@ def test_list_as_json_is_for_programs(run) -> None:
 
 
 def test_show_tells_options_with_types_defaults_and_help(run) -> None:
-    text = run("show", "generator", "tina-dit").stdout
+    text = run("show", "generator", "tina-dit", "--all").stdout
     assert "hidden_size: int ≥ 1, ≤ 65536 (dimensions) = 2048" in text
     assert "width of the transformer" in text
     assert "tokenizer: tokenizer = layer-chunks" in text
     assert "augmentations: list of augmentations = [classifier-permutation]" in text
     assert "from tina-kit " in text
+
+
+def test_show_hides_what_is_long_unless_asked_for_all(run, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    text = run("show", "generator", "tina-dit").stdout
+    assert "hidden_size: int = 2048\n" in text and "--all shows" in text
+    assert "defined in" not in text and "≥" not in text
+    assert max(map(len, text.splitlines())) <= 70  # what has no spaces may be longer
+    [line] = [line for line in text.splitlines() if "of the classes' entries" in line]
+    assert len(line) <= 60 and line.endswith(" …")
 
 
 def test_validate_checks_the_profiles_too(run, recipe: Path) -> None:
@@ -215,7 +233,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
         (("--set", "dataset={use: caltech101}"), "Caltech-101 is missing"),
         (("--device", "tpu9"), "--device tpu9"),
         (("--seeds", "0,x"), "write whole numbers with commas"),
-        (("--seeds", "1,1"), "a seed stands here twice"),
+        (("--seeds", "1,1"), "duplicate seed"),
         (("--profile", "none"), "there is no profile 'none'"),
         (("--set", "depth"), "write it as key=value"),
     ],

@@ -10,8 +10,8 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import printable
-from tina_kit.cli import complete
 from tina_kit.cli.common import (
+    Device,
     PluginFiles,
     Profile,
     RecipeFile,
@@ -35,24 +35,33 @@ def run(
     set_: Sets = None,
     profile: Profile = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Seeds in place of the recipe's, like 0,1,2.")
+        str | None,
+        typer.Option(
+            metavar="SEEDS",
+            help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
+        ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=complete.devices)
-    ] = "auto",
-    output: Annotated[Path, typer.Option(help="Where run folders go.", callback=user_paths)] = Path(
-        "runs"
-    ),
+    device: Device = "auto",
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Folder to create the run folder in.", callback=user_paths
+        ),
+    ] = Path("runs"),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show stages, keys and what is cached; do nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the stages, their keys and which are cached, without running any.",
+        ),
     ] = False,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
     """Run a recipe and print its results table.
 
-    A run that was stopped resumes when the same command is run again. It ends with the same digits
-    if the number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
+    To resume a run that was stopped, run the same command again. It gives identical results if the
+    number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
     """
     from tina_kit import library
 
@@ -97,7 +106,7 @@ def _seeds(text: str | None) -> list[int] | None:
     except ValueError:
         raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
     if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: a seed stands here twice")
+        raise UserError(f"--seeds {text}: duplicate seed")
     return seeds
 
 
