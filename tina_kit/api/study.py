@@ -21,6 +21,7 @@ class Trial:
     split: "ood", "id", or a test split of the task sampler's own.
     classes: tasks of so many classes are drawn in place of the split's.
     prompts: "text", the class names; "image", training images of each class.
+    variant: the name of the overrides in plans and logs, by default what they set.
     images: how many of a class, of whose embeddings the mean is its prompt.
     conditioner: the option of the study whose conditioner embeds the prompts at test time; what
         the generator was trained on stays the recipe's.
@@ -37,6 +38,7 @@ class Trial:
     conditioner: str | None = None
     measure: Literal["p-acc", "loss"] = "p-acc"
     images: int = 1
+    variant: str = ""
 
 
 class Study(Fingerprinted, ABC):
