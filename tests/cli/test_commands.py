@@ -101,9 +101,26 @@ def test_validate_checks_the_profiles_too(run, recipe: Path) -> None:
 
 def test_a_dry_run_shows_the_plan_and_does_nothing(run, recipe: Path, tmp_path: Path) -> None:
     text = run("run", recipe, "--dry-run").stdout
-    assert "zoo/id" in text and "2 shards" in text and "fit/tina-dit" in text
-    assert "cached" not in text.replace("0 cached", "")
+    [shards] = [line for line in text.splitlines() if "zoo/id" in line]
+    assert shards.startswith("0 of 2  ") and shards.endswith("zoo/id (shards)")
+    [fit] = [line for line in text.splitlines() if "fit/tina-dit" in line]
+    assert fit.startswith("no  ") and "yes" not in text
     assert not (tmp_path / "store").exists() and not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_names_the_variants_of_a_study(run, recipe: Path) -> None:
+    """Stages of one kind are told apart by more than their keys."""
+    study = "{use: variants, variants: {plain: {}, wide net: {architecture.widths: [8, 8]}}}"
+    sweep = "{use: scaling, key: generators.tina-dit.hidden_size, values: [16, 32]}"
+    recipe.write_text(recipe.read_text() + f"studies: [{study}, {sweep}]\n")
+    stages = json.loads(run("run", recipe, "--dry-run", "--json").stdout)["stages"]
+    names = [(stage["name"], stage["seed"]) for stage in stages]
+    assert len(set(names)) == len(names)
+    assert {"generic", "generic [wide net]", "fit/tina-dit [hidden_size=16]"} <= dict(names).keys()
+    assert "zoo/id 2/2 [wide net]" in dict(names)
+    text = run("run", recipe, "--dry-run").stdout
+    assert "zoo/id [wide net] (shards)" in text
+    assert "--dry-run" in str(run("run", recipe, "--json").exception)
 
 
 def test_a_run_prints_its_table_to_stdout(run, finished, tmp_path, monkeypatch) -> None:
