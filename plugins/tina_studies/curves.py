@@ -21,6 +21,7 @@ class TrainingCurves(Described[TrainingCurvesOptions]):
                 name,
                 overrides,
                 measure="loss",
+                variant=variant,
             )
             for variant, overrides in variants.items()
             for name in generators

@@ -30,5 +30,5 @@ class Variants(Described[VariantsOptions]):
                     )
                     row = joined(row, CONTROLS.get(split, ""))
                     column = joined(column, _SHOWN.get(split, split))
-                    found.append(Trial(row, column, generator, overrides, split))
+                    found.append(Trial(row, column, generator, overrides, split, variant=variant))
         return found

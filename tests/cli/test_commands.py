@@ -50,8 +50,16 @@ def run():
 
 def test_version_and_help(run) -> None:
     assert run("version").stdout.startswith("tina-kit ")
+    assert run("--version").stdout == run("version").stdout
     text = run("--help").stdout
     assert all(name in text for name in ("run", "list", "show", "validate", "generate", "version"))
+
+
+@pytest.mark.parametrize("words", [[], ["zoo"], ["plugin"]])
+def test_a_group_without_a_command_prints_its_help(words: list[str], capsys) -> None:
+    assert invoke(words) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Usage: tina-kit") and "Commands:" in out and not err
 
 
 def test_list_names_every_kind_and_its_parts(run) -> None:
@@ -68,12 +76,22 @@ def test_list_as_json_is_for_programs(run) -> None:
 
 
 def test_show_tells_options_with_types_defaults_and_help(run) -> None:
-    text = run("show", "generator", "tina-dit").stdout
+    text = run("show", "generator", "tina-dit", "--all").stdout
     assert "hidden_size: int ≥ 1, ≤ 65536 (dimensions) = 2048" in text
     assert "width of the transformer" in text
     assert "tokenizer: tokenizer = layer-chunks" in text
     assert "augmentations: list of augmentations = [classifier-permutation]" in text
     assert "from tina-kit " in text
+
+
+def test_show_hides_what_is_long_unless_asked_for_all(run, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    text = run("show", "generator", "tina-dit").stdout
+    assert "hidden_size: int = 2048\n" in text and "--all shows" in text
+    assert "defined in" not in text and "≥" not in text
+    assert max(map(len, text.splitlines())) <= 70  # what has no spaces may be longer
+    [line] = [line for line in text.splitlines() if "of the classes' entries" in line]
+    assert len(line) <= 60 and line.endswith(" …")
 
 
 def test_validate_checks_the_profiles_too(run, recipe: Path) -> None:
@@ -83,9 +101,26 @@ def test_validate_checks_the_profiles_too(run, recipe: Path) -> None:
 
 def test_a_dry_run_shows_the_plan_and_does_nothing(run, recipe: Path, tmp_path: Path) -> None:
     text = run("run", recipe, "--dry-run").stdout
-    assert "zoo/id" in text and "2 shards" in text and "fit/tina-dit" in text
-    assert "cached" not in text.replace("0 cached", "")
+    [shards] = [line for line in text.splitlines() if "zoo/id" in line]
+    assert shards.startswith("0 of 2  ") and shards.endswith("zoo/id (shards)")
+    [fit] = [line for line in text.splitlines() if "fit/tina-dit" in line]
+    assert fit.startswith("no  ") and "yes" not in text
     assert not (tmp_path / "store").exists() and not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_names_the_variants_of_a_study(run, recipe: Path) -> None:
+    """Stages of one kind are told apart by more than their keys."""
+    study = "{use: variants, variants: {plain: {}, wide net: {architecture.widths: [8, 8]}}}"
+    sweep = "{use: scaling, key: generators.tina-dit.hidden_size, values: [16, 32]}"
+    recipe.write_text(recipe.read_text() + f"studies: [{study}, {sweep}]\n")
+    stages = json.loads(run("run", recipe, "--dry-run", "--json").stdout)["stages"]
+    names = [(stage["name"], stage["seed"]) for stage in stages]
+    assert len(set(names)) == len(names)
+    assert {"generic", "generic [wide net]", "fit/tina-dit [hidden_size=16]"} <= dict(names).keys()
+    assert "zoo/id 2/2 [wide net]" in dict(names)
+    text = run("run", recipe, "--dry-run").stdout
+    assert "zoo/id [wide net] (shards)" in text
+    assert "--dry-run" in str(run("run", recipe, "--json").exception)
 
 
 def test_a_run_prints_its_table_to_stdout(run, finished, tmp_path, monkeypatch) -> None:
@@ -215,7 +250,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
         (("--set", "dataset={use: caltech101}"), "Caltech-101 is missing"),
         (("--device", "tpu9"), "--device tpu9"),
         (("--seeds", "0,x"), "write whole numbers with commas"),
-        (("--seeds", "1,1"), "a seed stands here twice"),
+        (("--seeds", "1,1"), "duplicate seed"),
         (("--profile", "none"), "there is no profile 'none'"),
         (("--set", "depth"), "write it as key=value"),
     ],

@@ -133,7 +133,7 @@ def test_show_tells_units_paper_and_what_must_be_given(run, tmp_path: Path) -> N
             1,
         )
     )
-    text = run("show", "dataset", "dots", "--plugin", file).stdout
+    text = run("show", "dataset", "dots", "--plugin", file, "--all").stdout
     assert "seconds: float (s), required\n      to wait\n" in text
     assert "the paper's Section 4.2, Figures 4a and 5" in text
     line = file.read_text().splitlines().index("class Dots:") + 1

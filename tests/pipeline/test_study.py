@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tina_kit.api import UserError
+from tina_kit.api import Trial, UserError
 from tina_kit.pipeline.run import Run
+from tina_kit.pipeline.study import variant_name
 
 STUDY = (
     "studies=[{{use: sentence-prompts, name: sentences, generators: [tina-dit], "
@@ -47,3 +48,9 @@ def test_how_p_acc_is_averaged_is_the_same_in_the_whole_run(plan) -> None:
     varied = "{use: variants, name: both, generators: [oracle], variants: {a: {%s: classes}}}"
     with pytest.raises(UserError, match=r"studies\.both: 'evaluation' belongs to the whole run"):
         _ = plan(sets=[f"studies=[{varied % 'evaluation.average'}]"]).stages
+
+
+def test_stages_are_named_after_what_a_trial_changes() -> None:
+    changed = {"generators.tina-dit.hidden_size": 512, "architecture.use": "resnet"}
+    assert variant_name(Trial("a", 1, "tina-dit", changed)) == "hidden_size=512, use=resnet"
+    assert variant_name(Trial("a", 1, "tina-dit", changed, variant="ResNet-20")) == "ResNet-20"

@@ -20,6 +20,7 @@ class Trial:
     overrides: dotted keys → values that override the recipe, as `--set` does.
     split: "ood", "id", or a test split that the task sampler defines.
     classes: draw tasks of this many classes instead of using the split's.
+    variant: the name of the overrides in plans and logs; by default what they set.
     prompts: "text" (class names) or "image" (training images of each class).
     images: images per class whose mean embedding is the prompt.
     conditioner: the study's option whose conditioner embeds the prompts at test time; training
@@ -37,6 +38,7 @@ class Trial:
     conditioner: str | None = None
     measure: Literal["p-acc", "loss"] = "p-acc"
     images: int = 1
+    variant: str = ""
 
 
 class Study(Fingerprinted, ABC):

@@ -13,6 +13,7 @@ from tina_kit.api.interruption import interruption
 from tina_kit.cli.group import Commands
 from tina_kit.cli.interrupt import interrupted, is_interrupted
 from tina_kit.cli.terminal import printing
+from tina_kit.cli.version import version as print_version
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(
@@ -26,9 +27,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_version()
+        raise typer.Exit
+
+
 @app.callback()
 def root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Recipes and plugins for text-to-model research."""
 
@@ -44,7 +57,6 @@ def _register() -> None:
         schema,
         show,
         validate,
-        version,
         zoo,
     )
     from tina_kit.cli import list as list_
@@ -57,7 +69,7 @@ def _register() -> None:
     app.command("schema")(schema.schema)
     app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
-    app.command("version")(version.version)
+    app.command("version")(print_version)
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(zoo.app, name="zoo")

@@ -40,32 +40,61 @@ def user_paths(param: typer.CallbackParam, value: Any) -> Any:
 
 RecipeFile = Annotated[
     Path,
-    typer.Argument(help="A recipe (YAML).", callback=user_paths, autocompletion=complete.recipes),
+    typer.Argument(
+        metavar="RECIPE",
+        help="A recipe file (YAML), or the name of a recipe that comes with tina-kit.",
+        callback=user_paths,
+        autocompletion=complete.recipes,
+    ),
 ]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder.", callback=user_paths)]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="The folder of a finished run.", callback=user_paths),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Override one value: generators.tina-dit.depth=3.",
+        metavar="KEY=VALUE",
+        help="Override one value of the recipe, for example generators.tina-dit.depth=3. "
+        "May be repeated.",
         autocompletion=complete.settings,
     ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(help="A named set of overrides in the recipe.", autocompletion=complete.profiles),
+    typer.Option(
+        metavar="NAME",
+        help="Apply one of the recipe's profiles, a named set of overrides.",
+        autocompletion=complete.profiles,
+    ),
 ]
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
-        help="A Python file with components of your own.",
+        metavar="FILE",
+        help="A Python file with components of your own, which is run. May be repeated.",
         callback=user_paths,
         autocompletion=complete.files,
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict-plugins", help=f"Fail when a plugin does; also {STRICT}=1.")
+    bool,
+    typer.Option("--strict-plugins", help=f"Fail if a plugin fails. {STRICT}=1 does the same."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="INTEGER", help="Seed of the run to use (default: the run's first)."),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="Device to compute on: auto, cpu, cuda, cuda:1 or mps.",
+        autocompletion=complete.devices,
+    ),
 ]
 
 

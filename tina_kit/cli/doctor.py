@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,7 +18,7 @@ import tina_kit
 from tina_kit.api.component import OWN
 from tina_kit.api.errors import UserError
 from tina_kit.api.paths import environment_path
-from tina_kit.cli.common import Strict, examined, explain, is_strict, print_failures
+from tina_kit.cli.common import Json, Strict, examined, explain, is_strict, print_failures
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -40,11 +40,14 @@ class Finding:
 
 def doctor(
     ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Json = False,
     strict: Strict = False,
 ) -> None:
-    """Check Python, packages, device, store, data and plugins; exit code 1 when what every recipe
-    needs is broken."""
+    """Check this machine and the installed plugins.
+
+    Looks at Python, packages, device, store, data and plugins. The exit code is 1 if something is
+    broken that every recipe needs.
+    """
     found = examined(ctx)
     findings = findings_of(found)
     if as_json:

@@ -11,7 +11,7 @@ import typer
 from tina_kit.api.errors import UserError
 from tina_kit.api.image_files import list_images
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import RunFolder, open_run, user_paths
+from tina_kit.cli.common import Device, RunFolder, Seed, open_run, user_paths
 from tina_kit.pipeline.console import log
 
 
@@ -19,53 +19,62 @@ def generate(
     run: RunFolder,
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="A .safetensors file.", callback=user_paths),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The .safetensors file to write.",
+            callback=user_paths,
+        ),
     ],
     classes: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAMES",
             help='The classes to distinguish, separated by commas: "apple, pear".',
-            metavar="<str>",
         ),
     ] = None,
     class_: Annotated[
         list[str] | None,
         typer.Option(
             "--class",
-            help='One class to distinguish, commas and all: --class "salt, pepper" --class dog. '
-            "Follows those of --classes.",
-            metavar="<str>",
+            metavar="NAME",
+            help="One class to distinguish, whose name may contain commas; comes after those of "
+            '--classes. May be repeated: --class "salt, pepper" --class dog.',
         ),
     ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of names, a folder with one image per class, named after it: "
-            "red_circle.png.",
+            metavar="FOLDER",
+            help="Instead of names: a folder with one image per class, named after the class "
+            "(red_circle.png).",
             callback=user_paths,
         ),
     ] = None,
     generator: Annotated[
         str | None,
         typer.Option(
-            help="The generator to use (default: the run's first for this kind of prompt)."
+            metavar="NAME",
+            help="The generator to use (default: the run's first for this kind of prompt).",
         ),
     ] = None,
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Refuse classes too dissimilar to those that the run was trained on."
+            "--strict",
+            help="Refuse classes that are too dissimilar to those that the run was trained on.",
         ),
     ] = False,
-    seed: Annotated[
-        int | None, typer.Option(help="The seed to use (default: the run's first).")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    seed: Seed = None,
+    device: Device = "auto",
 ) -> None:
-    """Generate a p-Model from class names, or from an image of each class, and save it.
+    """Generate a p-Model from class names or images.
+
+    The p-Model distinguishes the classes that are named, or shown by one image each.
 
     Names that differ only in case, spaces, underscores or Unicode form are the same class. For
-    each class this tells whether the run was trained on it, and otherwise which of the trained
+    each class, the log says whether the run was trained on it, and otherwise which of the trained
     classes are most similar to it (cosine of their embeddings by the run's conditioner). It warns
     of a class that is less similar to all of them than 95% of them are to their nearest other one.
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli import complete
-from tina_kit.cli.common import Sets, Strict, registry, user_paths
+from tina_kit.cli.common import Device, Sets, Strict, registry, user_paths
 from tina_kit.pipeline.console import log
 
 
@@ -16,8 +15,9 @@ def init(
     images: Annotated[
         Path | None,
         typer.Argument(
-            help="A folder that holds a folder of images for each class (or train/CLASS/ and "
-            "test/CLASS/). Without it, images are drawn.",
+            metavar="IMAGES",
+            help="A folder that contains one folder of images per class (or train/CLASS/ and "
+            "test/CLASS/). Without it, the recipe draws its own images.",
             callback=user_paths,
         ),
     ] = None,
@@ -26,19 +26,18 @@ def init(
         typer.Option(
             "--output",
             "-o",
-            help="The new recipe (default: named after the folder of images).",
+            metavar="FILE",
+            help="The recipe to write (default: named after the folder of images).",
             callback=user_paths,
         ),
     ] = None,
     set_: Sets = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=complete.devices)
-    ] = "auto",
+    device: Device = "auto",
     strict: Strict = False,
 ) -> None:
-    """Look at your images and write a recipe that fits them and this machine.
+    """Write a recipe that fits your images and this machine.
 
-    Options of the data set are given as --set dataset.OPTION=VALUE.
+    Set options of the data set with --set dataset.OPTION=VALUE.
     """
     found = registry(strict=strict)
 

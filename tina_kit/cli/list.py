@@ -11,6 +11,7 @@ import typer
 from tina_kit.api.component import KINDS, OWN
 from tina_kit.cli import complete
 from tina_kit.cli.common import (
+    Json,
     PluginFiles,
     Strict,
     examined,
@@ -30,12 +31,17 @@ def list_(
     ctx: typer.Context,
     kind: Annotated[
         str | None,
-        typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=complete.kinds),
+        typer.Argument(
+            metavar="KIND",
+            help=f"A kind of component: {', '.join(KINDS)}.",
+            autocompletion=complete.kinds,
+        ),
     ] = None,
     broken: Annotated[
-        bool, typer.Option("--broken", help="List what is wrong with plugins, and how to fix it.")
+        bool,
+        typer.Option("--broken", help="List the problems of plugins instead, and how to fix them."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Json = False,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`plugin`: begin one of your own."""
+"""`plugin`: scaffold one of your own."""
 
 from __future__ import annotations
 
@@ -7,32 +7,49 @@ from typing import Annotated
 
 import typer
 
+from tina_kit.api.component import KINDS
 from tina_kit.cli import complete
 from tina_kit.cli.common import known_kind, user_paths
+from tina_kit.cli.group import Group
 from tina_kit.pipeline.console import log
 
-app = typer.Typer(help="Plugins of your own.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    cls=Group, help="Write plugins of your own.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
 def plugin() -> None:
-    """Plugins of your own."""
+    """Write plugins of your own."""
 
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Lower-case words joined by hyphens.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="The plugin's name: lower-case words joined by hyphens."
+        ),
+    ],
     kind: Annotated[
         list[str],
         typer.Option(
-            help="What it holds; write it again for each kind.", autocompletion=complete.kinds
+            metavar="KIND",
+            help=f"A kind of component to scaffold: {', '.join(KINDS)}. May be repeated.",
+            autocompletion=complete.kinds,
         ),
     ],
     output: Annotated[
-        Path, typer.Option(help="Where its folder goes.", callback=user_paths)
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Folder to create the plugin's folder in.", callback=user_paths
+        ),
     ] = Path("."),
 ) -> None:
-    """Write a plugin package with a small working example of each kind, its tests and a recipe."""
+    """Scaffold a working plugin package.
+
+    It contains a small example of each kind, tests and a recipe.
+    """
     from tina_kit.scaffold import write_plugin
 
     kinds = list(dict.fromkeys(known_kind(each) for each in kind))

@@ -10,21 +10,23 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import user_paths
+from tina_kit.cli.common import Json, user_paths
 
 app = typer.Typer(
-    help="List the recipes that come with tina-kit, and copy them to edit.", rich_markup_mode=None
+    help="List the recipes that come with tina-kit, or copy one.", rich_markup_mode=None
 )
 
 
 @app.callback(invoke_without_command=True)
 def recipes(
     ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """List the recipes that come with tina-kit; `tina-kit run NAME` runs one.
+    """List the recipes that come with tina-kit, or copy one.
 
-    Times are those of the recipe without a profile, on two CPU cores, from an empty store.
+    `tina-kit run NAME` runs one of them.
+
+    Times are of the recipe without a profile, on two CPU cores, starting with an empty store.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -46,15 +48,20 @@ def recipes(
 @app.command()
 def copy(
     name: Annotated[
-        str, typer.Argument(help="The name of a recipe.", autocompletion=complete.shipped)
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The name of a recipe that comes with tina-kit.",
+            autocompletion=complete.shipped,
+        ),
     ],
     folder: Annotated[
-        Path, typer.Argument(help="Folder to copy it to.", callback=user_paths)
+        Path, typer.Argument(metavar="FOLDER", help="Folder to copy it to.", callback=user_paths)
     ] = Path("."),
 ) -> None:
-    """Copy a recipe to edit it.
+    """Copy a recipe in order to edit it.
 
-    What it extends is written out, so that the copy runs by itself.
+    The recipes that it extends are merged into the copy, which needs no other file.
     """
     from tina_kit.recipe.catalogue import copy_recipe
 

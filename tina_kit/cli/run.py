@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,8 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import printable
-from tina_kit.cli import complete
 from tina_kit.cli.common import (
+    Device,
     PluginFiles,
     Profile,
     RecipeFile,
@@ -21,12 +22,14 @@ from tina_kit.cli.common import (
     show_warnings,
     user_paths,
 )
-from tina_kit.cli.terminal import raw
+from tina_kit.cli.layout import print_rows
+from tina_kit.cli.terminal import print_wrapped, raw
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
+    from tina_kit.pipeline.stage import Stage
     from tina_kit.report.table import Table
 
 
@@ -35,32 +38,49 @@ def run(
     set_: Sets = None,
     profile: Profile = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Seeds in place of the recipe's, like 0,1,2.")
+        str | None,
+        typer.Option(
+            metavar="SEEDS",
+            help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
+        ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.", autocompletion=complete.devices)
-    ] = "auto",
-    output: Annotated[Path, typer.Option(help="Where run folders go.", callback=user_paths)] = Path(
-        "runs"
-    ),
+    device: Device = "auto",
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Folder to create the run folder in.", callback=user_paths
+        ),
+    ] = Path("runs"),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show stages, keys and what is cached; do nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the stages, their keys and which are cached, without running any.",
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
     """Run a recipe and print its results table.
 
-    A run that was stopped resumes when the same command is run again. It ends with the same digits
-    if the number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
+    To resume a run that was stopped, run the same command again. It gives identical results if the
+    number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
     """
     from tina_kit import library
 
+    if as_json and not dry_run:
+        raise UserError("--json: give it with --dry-run; a run writes results.json")
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
         found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
     )
+    if as_json:
+        print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
+        return
     if dry_run:
         _print_plan(plan)
         return
@@ -97,7 +117,7 @@ def _seeds(text: str | None) -> list[int] | None:
     except ValueError:
         raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
     if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: a seed stands here twice")
+        raise UserError(f"--seeds {text}: duplicate seed")
     return seeds
 
 
@@ -107,25 +127,21 @@ def _summary(plan: Plan) -> str:
 
 
 def _print_plan(plan: Plan) -> None:
-    """One line a stage; all shards of a split on one line."""
-    several = len(plan.experiments) > 1
-    lines: dict[tuple[int | None, str], list[tuple[str, bool]]] = {}
+    """A line for each stage; all shards of a split on one."""
+    groups: dict[tuple[int | None, str], list[Stage]] = {}
     for stage in plan.stages:
-        label = stage.name.split(" ")[0]
-        state = (stage.key, stage.cached)
-        lines.setdefault((stage.seed, label), []).append(state)
-    print(f"store {plan.store.root}")
-    for (seed, label), states in lines.items():
-        cached = sum(done for _, done in states)
-        key, word = states[0][0], "cached" if cached else "to do"
-        if len(states) > 1:
-            key, word = (
-                f"{key} … ({len(states)} shards)",
-                f"{cached} cached, {len(states) - cached} to do",
-            )
-        owner = "all seeds" if seed is None else f"seed {seed}"
-        name = f"{owner:<9}  {label}" if several else label
-        print(f"{name:<36} {key:<38} {word}")
+        groups.setdefault((stage.seed, stage.group), []).append(stage)
+    table = [("cached", "key", "stage")]
+    for (seed, name), stages in groups.items():
+        cached = sum(stage.cached for stage in stages)
+        state, key = "yes" if cached else "no", stages[0].key
+        if len(stages) > 1:
+            state, key, name = f"{cached} of {len(stages)}", f"{key} …", f"{name} (shards)"
+        if len(plan.experiments) > 1 and seed is not None:
+            name = f"{name}, seed {seed}"
+        table.append((state, key, name))
+    print_wrapped(_summary(plan))
+    print_rows(table)
 
 
 def _print_table(results: Table) -> None:

@@ -15,15 +15,21 @@ from tina_kit.pipeline.console import log
 def schema(
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A file; by default stdout.", callback=user_paths),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The file to write (default: print the schema).",
+            callback=user_paths,
+        ),
     ] = None,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Write a JSON Schema of recipes with all installed parts.
+    """Write a JSON Schema of recipes with all installed components.
 
     An editor with a YAML language server then completes and checks a recipe that starts with
-    `# yaml-language-server: $schema=FILE`. Write it again when parts were installed.
+    `# yaml-language-server: $schema=FILE`. Write the schema again after installing plugins.
     """
     from tina_kit.recipe.json_schema import recipe_schema
     from tina_kit.store.output import check_output, is_stream, write_output

@@ -13,7 +13,8 @@ import typer
 from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Strict, facts, known_kind, registry
+from tina_kit.cli.common import Json, PluginFiles, Strict, facts, known_kind, registry
+from tina_kit.cli.terminal import print_wrapped, shortened
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Registered
@@ -24,19 +25,32 @@ _PAPER = re.compile(rf"\b(?:Sections?|Tables?|Figures?|Appendix) {_PLACE}(?:(?:,
 
 def show(
     kind: Annotated[
-        str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=complete.kinds)
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help=f"A kind of component: {', '.join(KINDS)}.",
+            autocompletion=complete.kinds,
+        ),
     ],
     name: Annotated[
         str,
         typer.Argument(
-            help="The component's name, or owner/name.", autocompletion=complete.components
+            metavar="NAME",
+            help="The component's name, or owner/name.",
+            autocompletion=complete.components,
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Also show bounds, units, whole descriptions and where it is defined."
+        ),
+    ] = False,
+    as_json: Json = False,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Show a component: its options, an example, and where it comes from."""
+    """Show a component, its options and an example."""
     from tina_kit.plugins.registry import UnknownComponent
     from tina_kit.recipe.example import example
 
@@ -50,7 +64,7 @@ def show(
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        _print(told)
+        _print(told, everything)
 
 
 def described(entry: Registered) -> dict[str, Any]:
@@ -67,27 +81,38 @@ def described(entry: Registered) -> dict[str, Any]:
     }
 
 
-def _print(told: dict[str, Any]) -> None:
+def _print(told: dict[str, Any], everything: bool) -> None:
     print(f"{told['kind']} {told['full_name']} (version {told['version']})")
-    print(told["summary"])
-    print(f"from {told['origin']}, {told['target']}")
-    print(f"defined in {told['file']}")
-    if told["paper"]:
-        print(f"the paper's {', '.join(told['paper'])}")
+    print_wrapped(told["summary"])
+    if everything:
+        print(f"from {told['origin']}, {told['target']}")
+        print(f"defined in {told['file']}")
+        if told["paper"]:
+            print(f"the paper's {', '.join(told['paper'])}")
     missing = {need["module"]: need["remedy"] for need in told["missing"]}
     for need in told["needs"]:
         module = need.partition(" ")[0]
         print(f"needs {need}" + (" (not installed)" if module in missing else ""))
     print("\noptions:" if told["options"] else "\nIt has no options.")
     for option in told["options"]:
-        print(f"  {option['name']}: {_type(option)}{_default(option)}")
-        notes = [option["description"]]
-        notes += ["read at generation only"] if option["at_generation"] else []
-        if any(notes):
-            print(f"      {'; '.join(note for note in notes if note)}")
+        _print_option(option, everything)
     print("\nin a recipe:")
     for line in told["example"].splitlines():
         print(f"  {line}")
+    if not everything:
+        print("\n--all shows bounds, units, whole descriptions and where it is defined.")
+
+
+def _print_option(option: dict[str, Any], everything: bool) -> None:
+    kind = _type(option) if everything else option["type"]
+    print_wrapped(f"{option['name']}: {kind}{_default(option)}", "  ")
+    notes = [option["description"]]
+    notes += ["read at generation only"] if option["at_generation"] else []
+    if text := "; ".join(note for note in notes if note):
+        if everything:
+            print_wrapped(text, "      ")
+        else:
+            print(f"      {shortened(text, 6)}")
 
 
 def _type(option: dict[str, Any]) -> str:

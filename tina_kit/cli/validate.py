@@ -12,7 +12,10 @@ def validate(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Check a recipe without running it. With profiles, each of them is checked too."""
+    """Check a recipe without running it.
+
+    Checks each of its profiles too, unless --profile names one.
+    """
     from tina_kit.recipe.load import profiles_of, resolved, source_of
 
     found = registry(plugin or (), strict)

@@ -1,4 +1,4 @@
-"""`zoo`: p-Models as a thing of their own, out of a run or from elsewhere."""
+"""`zoo`: zoos of p-Models as folders, from a run or from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import abridged
-from tina_kit.cli.common import RunFolder, open_run, registry, user_paths
+from tina_kit.cli.common import Json, RunFolder, Seed, open_run, registry, user_paths
+from tina_kit.cli.group import Group
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
     from tina_kit.zoo.archive import ZooArchive
 
 app = typer.Typer(
-    help="Zoos of p-Models: take them out of a run, bring others in, look at them.",
+    cls=Group,
+    help="Export, import and describe zoos of p-Models.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 Output = Annotated[
-    Path, typer.Option("-o", "--output", help="A new folder for the zoo.", callback=user_paths)
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="Folder to write the zoo to; must not exist yet.",
+        callback=user_paths,
+    ),
 ]
 TOLD = 10  # names of what is left out
 
@@ -33,11 +42,11 @@ TOLD = 10  # names of what is left out
 def export(
     run: RunFolder,
     output: Output,
-    seed: Annotated[int | None, typer.Option(help="A seed of the run; its first one.")] = None,
+    seed: Seed = None,
 ) -> None:
-    """Take the ID tasks and p-Models out of a finished run.
+    """Export the ID tasks and p-Models of a finished run.
 
-    A recipe learns from them with `zoo: FOLDER`.
+    A recipe that says `zoo: FOLDER` learns from them.
     """
     from tina_kit.zoo.archive import check_place
 
@@ -54,34 +63,44 @@ def import_(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A zoo's folder, or a folder of PyTorch checkpoints.", callback=user_paths
+            metavar="SOURCE",
+            help="A zoo's folder, or a folder of PyTorch checkpoints.",
+            callback=user_paths,
         ),
     ],
     output: Output,
     architecture: Annotated[
-        str | None, typer.Option(help="What the p-Models are; `list architecture` names them.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The architecture of the p-Models, one of those of `tina-kit list architecture`.",
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="An option of the architecture: widths=[16,32]."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Set one option of the architecture, for example widths=[16,32]. May be repeated.",
+        ),
     ] = None,
 ) -> None:
-    """Make a zoo of p-Models from elsewhere.
+    """Make a zoo from p-Models that were trained elsewhere.
 
-    Everything is checked first, and no code in a file is run. Every .pt, .pth, .bin, .ckpt, .pkl
-    and .safetensors file of SOURCE and the folders in it is a p-Model. The classes of DIR/NAME.pth,
-    in the order of its logits, stand in DIR/NAME.json (a list), in DIR/NAME.txt (a name a line) or
-    in classes.json: of DIR (NAME → list) or of SOURCE (DIR/NAME → list). Tensors are matched by
-    name, wherever they lie in the file and whatever prefix their names share. What is left out is
-    named.
+    Everything is checked before the zoo is written, and no code in a file is run. Every .pt, .pth,
+    .bin, .ckpt, .pkl and .safetensors file of SOURCE and its subfolders is one p-Model. The classes
+    of DIR/NAME.pth, in the order of its logits, are read from DIR/NAME.json (a list), DIR/NAME.txt
+    (one name per line) or a classes.json: in DIR (NAME → list) or in SOURCE (DIR/NAME → list).
+    Tensors are matched by name, at any depth in the file and with any common prefix. The log lists
+    what is left out.
     """
     from tina_kit.zoo.archive import MANIFEST, check_place
 
     if not source.is_dir():
-        raise UserError(f"{source}: there is no such folder")
+        raise UserError(f"{source}: no such folder")
     check_place(output)
     if set_ and architecture is None:
-        raise UserError("--set: name the --architecture that it is an option of")
+        raise UserError("--set: give the --architecture whose option it is")
     part = None if architecture is None else _architecture(architecture, set_ or ())
     if (source / MANIFEST).exists():
         archive = _copied(source, part)
@@ -97,12 +116,14 @@ def import_(
 
 @app.command()
 def show(
-    folder: Annotated[Path, typer.Argument(help="A zoo's folder.", callback=user_paths)],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A zoo's folder.", callback=user_paths)
+    ],
+    as_json: Json = False,
 ) -> None:
-    """Show what a zoo holds.
+    """Describe a zoo.
 
-    Its tasks and classes, the parameters of each layer, what they are and where they come from.
+    Prints its tasks and classes, its architecture and origin, and the parameters of each layer.
     """
     from tina_kit.zoo.archive import read
     from tina_kit.zoo.summary import summary
@@ -151,7 +172,7 @@ def _copied(source: Path, part: ResolvedComponent | None) -> ZooArchive:
 
     archive = read(source)
     others = [path.name for path in source.iterdir() if path.name not in (MANIFEST, TENSORS)]
-    _told(len(others), "files that are no part of the zoo", others)
+    _told(len(others), "files that do not belong to the zoo", others)
     built = architecture_of(archive.architecture, source) if part is None else part.build()
     check_layout(archive.layout, built.layout(archive.tasks.shape[1]), str(source))
     return archive
@@ -166,7 +187,7 @@ def _gathered(source: Path, part: ResolvedComponent) -> ZooArchive:
     _told(len(found.left_out), "files or class lists that belong to no p-Model", found.left_out)
     _told(found.ignored, "tensors that the architecture does not generate", found.ignored_names)
     if found.averaged:
-        log(f"of {found.averaged} p-Models the averaged weights (ema) were taken")
+        log(f"averaged weights (EMA) were taken for {found.averaged} p-Models")
     if found.by_order:
         log(
             f"the tensors of {found.by_order} p-Models have other names and were matched by their "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -66,6 +67,11 @@ class Plan:
             for study in self.studies.values():
                 goals += [stage for stages in study.stages for stage in stages]
             return in_order(goals)
+
+    def facts(self) -> dict[str, Any]:
+        """The stages as plain data, as `run --dry-run --json` prints them."""
+        stages = [asdict(stage.info()) for stage in self.stages]
+        return {"key": self.key, "store": str(self.store.root), "stages": stages}
 
     @cached_property
     def key(self) -> str:

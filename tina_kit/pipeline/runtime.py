@@ -21,6 +21,7 @@ class Runtime:
     precision: of trainings, "fp32" or "bf16"; the only one of these that is part of keys.
     recorded: the keys of a finished run's stages, so that nothing that goes into a key, such as the
         images, is needed to find them.
+    variant: the variant of a study that these stages belong to, "" for the recipe's own.
     """
 
     store: Store
@@ -28,6 +29,7 @@ class Runtime:
     precision: str
     observer: Observers = field(default_factory=Observers)
     recorded: Recorded = field(default_factory=dict)
+    variant: str = ""
 
     def __post_init__(self) -> None:
         keep_freed_memory()
@@ -55,6 +57,6 @@ class Runtime:
         """The same for a recipe with another precision."""
         return replace(self, precision=resolve_precision(precision, self.device))
 
-    def planned(self) -> Runtime:
-        """The same without the keys of a finished run."""
-        return replace(self, recorded={})
+    def for_variant(self, variant: str) -> Runtime:
+        """The same for a variant of the recipe, whose stages a finished run does not look up."""
+        return replace(self, recorded={}, variant=variant)

@@ -17,16 +17,22 @@ class Stage(ABC):
     """Settings, computation and, in subclasses, readers of the result.
 
     kind: its folder in the store; version: raised when the core computes it differently.
-    name: in plans and logs (`zoo/ood 2/3`); seed: the run's seed it was made for, None if seeds
-    share it. Neither is part of its key.
+    group: its name, which it shares with the other shards of one split (`zoo/ood`), followed by the
+    variant of a study that needs it (`zoo/ood [ResNet-20]`); name: in plans and logs, the same with
+    the shard (`zoo/ood 2/3 [ResNet-20]`); seed: the run's seed it was made for, None if seeds share
+    it. None of these is in its key.
     """
 
     kind: ClassVar[str]
     version: int = 1
 
-    def __init__(self, runtime: Runtime, name: str, seed: int | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, name: str, seed: int | None = None, shard: str = ""
+    ) -> None:
+        variant = f" [{runtime.variant}]" if runtime.variant else ""
         self.runtime = runtime
-        self.name = name
+        self.group = f"{name}{variant}"
+        self.name = f"{name} {shard}{variant}" if shard else self.group
         self.seed = seed
 
     @property

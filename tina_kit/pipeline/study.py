@@ -158,7 +158,9 @@ class StudyRun:
             recipe = vary(base.recipe, trial.overrides, self.named.component.where)
             if recipe.core.evaluation != base.recipe.core.evaluation:
                 raise self._error("'evaluation' belongs to the whole run and cannot vary in it")
-            runtime = base.runtime.planned().for_precision(recipe.core.precision)
+            runtime = base.runtime.for_variant(variant_name(trial)).for_precision(
+                recipe.core.precision
+            )
             self._variants[key] = Experiment(recipe, base.seed, runtime)
         return self._variants[key]
 
@@ -168,3 +170,15 @@ class StudyRun:
             hint = nearest(trial.generator, list(rows))
             raise self._error(f"the recipe has no generator '{trial.generator}'; {hint}")
         return rows[trial.generator]
+
+
+def variant_name(trial: Trial) -> str:
+    """What a trial changes, for the names of its stages: `ResNet-20`, or `hidden_size=512`."""
+    if trial.variant:
+        return trial.variant
+    values = trial.overrides.items()
+    return ", ".join(f"{key.rpartition('.')[2]}={_text(value)}" for key, value in values)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

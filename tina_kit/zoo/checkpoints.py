@@ -27,7 +27,7 @@ from tina_kit.api import (
 from tina_kit.api.checkpoints import Shapes, find_state_dict, state_dicts
 from tina_kit.zoo.sources import Sources, Unfit
 
-_TOLD = 5  # files that an error lists
+_LISTED = 5  # files that an error lists
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def gather(source: Path, architecture: Architecture) -> Gathered:
     layout = cache(architecture.layout)
     models, problems, copies = [], [], []
     for name, paths in sources.p_models.items():
-        name = paths[0].relative_to(source).as_posix()
+        place = paths[0].relative_to(source).as_posix()
         try:
             classes = sources.classes(name)
             model, *others = [_read(path, classes, layout(len(classes))) for path in paths]
@@ -87,11 +87,11 @@ def gather(source: Path, architecture: Architecture) -> Gathered:
             models.append(model)
             copies += [path.relative_to(source).as_posix() for path in paths[1:]]
         except Unfit as problem:
-            problems.append(f"{name}: {problem}")
+            problems.append(f"{place}: {problem}")
     if problems:
-        listed = problems[:_TOLD]
-        if len(problems) > _TOLD:
-            listed.append(f"and {len(problems) - _TOLD} more")
+        listed = problems[:_LISTED]
+        if len(problems) > _LISTED:
+            listed.append(f"and {len(problems) - _LISTED} more")
         raise UserError(
             f"{source}: {len(problems)} of {len(sources.p_models)} p-Models do not fit, nothing "
             "was written:" + "".join(f"\n  {line}" for line in listed)

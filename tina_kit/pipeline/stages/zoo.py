@@ -50,11 +50,12 @@ class ShardStage(ZooStage):
         self,
         runtime: Runtime,
         name: str,
+        shard: str,
         inputs: Inputs,
         tuning: FineTuning,
         tasks: Tensor,
     ) -> None:
-        super().__init__(runtime, name, tuning.seed)
+        super().__init__(runtime, name, tuning.seed, shard)
         self.inputs, self.tuning, self.tasks = inputs, tuning, tasks
 
     @property
@@ -153,7 +154,12 @@ class ZooShards:
         parts = tasks.split(self.tuning.options.shard)
         return tuple(
             ShardStage(
-                self.runtime, f"zoo/{label} {number}/{len(parts)}", self.inputs, self.tuning, part
+                self.runtime,
+                f"zoo/{label}",
+                f"{number}/{len(parts)}",
+                self.inputs,
+                self.tuning,
+                part,
             )
             for number, part in enumerate(parts, 1)
         )
