@@ -128,3 +128,16 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         list(TopologicalSorter(graph()).static_order())
     except CycleError as error:
         pytest.fail(f"an import circle: {' -> '.join(error.args[1])}")
+
+
+def test_each_command_lives_in_the_file_of_its_name() -> None:
+    from tina_kit.cli.app import app
+
+    own = {command.name: [command] for command in app.registered_commands}
+    own |= {group.name: group.typer_instance.registered_commands for group in app.registered_groups}
+    assert len(own) > 10
+    for command, callables in own.items():
+        places = {each.callback.__module__ for each in callables if each.callback is not None}
+        assert places == {f"tina_kit.cli.{command}"}
+        others = {f"tina_kit.cli.{other}" for other in own if other != command}
+        assert not graph()[f"tina_kit.cli.{command}"] & others

@@ -82,7 +82,7 @@ def _table(root: yaml.Node | None) -> dict[str, str]:
         if name in table:
             raise ValueError(
                 f"line {line}: this class is described in line {lines[name]} already; case, "
-                "spaces, underscores and Unicode forms make no difference"
+                "spaces, underscores and Unicode forms are ignored"
             )
         table[name], lines[name] = sentence, line
     return table

@@ -52,7 +52,9 @@ def test_code_is_refused_and_not_run(tmp_path: Path, recwarn: pytest.WarningsRec
     torch.save({"model": Trap(sprung)}, saved)
     for content in (saved.getvalue(), *(pickle.dumps(Trap(sprung), n) for n in range(6))):
         path.write_bytes(content)
-        with pytest.raises(UserError, match=r"weights\.pt: it is damaged or (holds more|no ch)"):
+        with pytest.raises(
+            UserError, match=r"weights\.pt: damaged(, or contains more| or not a ch)"
+        ):
             read_checkpoint(path)
     assert not sprung.exists() and not recwarn.list
 
@@ -60,7 +62,7 @@ def test_code_is_refused_and_not_run(tmp_path: Path, recwarn: pytest.WarningsRec
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_scripted_modules_are_refused_in_our_own_words(tmp_path: Path) -> None:
     torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "script.pt")
-    with pytest.raises(UserError, match=r"script\.pt: it .* more than tensors, and code"):
+    with pytest.raises(UserError, match=r"script\.pt: .* more than tensors \(code"):
         read_checkpoint(tmp_path / "script.pt")
 
 
@@ -113,7 +115,7 @@ def test_what_is_no_checkpoint_is_refused_without_torchs_advice(
 ) -> None:
     path = tmp_path / "broken.pt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"broken\.pt: it (is damaged|cannot be load)") as caught:
+    with pytest.raises(UserError, match=r"broken\.pt: (damaged|cannot be load)") as caught:
         read(path)
     assert "weights_only" not in str(caught.value) and not recwarn.list
 
@@ -121,7 +123,7 @@ def test_what_is_no_checkpoint_is_refused_without_torchs_advice(
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.safetensors").write_bytes(content)
-    with pytest.raises(UserError, match=r"broken\.safetensors: it cannot be loaded: .* Expected a"):
+    with pytest.raises(UserError, match=r"broken\.safetensors: cannot be loaded: .* Expected a"):
         read_checkpoint(tmp_path / "broken.safetensors")
 
 
@@ -165,7 +167,7 @@ def test_what_keeps_tensors_from_being_a_network_is_told(tmp_path: Path) -> None
 def test_networks_that_differ_are_an_ambiguity_and_named(tmp_path: Path, wanted: object) -> None:
     path = tmp_path / "a.pt"
     torch.save({"G": state(1.0), "D": state(2.0, "net.")}, path)
-    told = r"a\.pt: it holds 2 different networks .* 'G' and under the key 'D' with the prefix 'net"
+    told = r"a\.pt: 2 different networks match .* 'G' and under the key 'D' with the prefix 'net"
     with pytest.raises(UserError, match=told):
         read_state_dict(path, wanted)  # type: ignore[arg-type]
 
@@ -173,7 +175,7 @@ def test_networks_that_differ_are_an_ambiguity_and_named(tmp_path: Path, wanted:
 @pytest.mark.parametrize("content", [[], {"epoch": 3}, {1: torch.ones(2)}, torch.ones(2)], ids=str)
 def test_a_checkpoint_without_named_tensors_is_told(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "a.pt")
-    with pytest.raises(UserError, match=r"a\.pt: holds no weights: there are no tensors"):
+    with pytest.raises(UserError, match=r"a\.pt: contains no weights \(no named tensors"):
         read_state_dict(tmp_path / "a.pt", NAMES)
 
 

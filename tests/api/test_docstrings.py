@@ -126,4 +126,4 @@ def test_help_shows_all_of_it() -> None:
     text = pydoc.plain(pydoc.render_doc(api))
     lost = [n for n in api.__all__ if not re.search(rf"^    (class )?{n}(\(| = )", text, re.M)]
     assert not lost
-    assert "Draws tasks from a dataset's classes" in text
+    assert "Draws tasks from a data set's classes" in text

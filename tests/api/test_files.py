@@ -72,7 +72,7 @@ def test_images_that_cannot_be_opened_are_known_by_why(tmp_path: Path) -> None:
     assert list(found.irregular) and set(found.irregular) == {
         *("gone.png", "loop.png", "pipe.png", "zero.png")
     }
-    assert found.irregular["gone.png"] == "it is a link to nowhere, where nothing is"
+    assert found.irregular["gone.png"] == "it is a broken link to nowhere"
 
 
 @needs_links
@@ -105,11 +105,11 @@ def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").chmod(0)
     (tmp_path / "b").chmod(0)
     found = list_images(tmp_path)
-    assert (found.irregular, found.passed_over) == ({"a.png": "it may not be read"}, ["b/"])
+    assert (found.irregular, found.passed_over) == ({"a.png": "permission denied"}, ["b/"])
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="none: this folder cannot be listed"):
+    with pytest.raises(UserError, match="none: cannot list this folder"):
         list_images(tmp_path / "none")
 
 
@@ -123,7 +123,7 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
         (b"PK\x03\x04", "ZIP archive"),
         (b"\x1f\x8b\x08", "gzip archive"),
         (b"%PDF-1.7", "PDF"),
-        (bytes(9), "zeros"),
+        (bytes(9), "zero bytes"),
     ],
 )
 def test_what_a_file_holds_is_told_from_its_beginning(head: bytes, told: str) -> None:

@@ -147,12 +147,18 @@ def test_floats_are_read_by_their_range(tmp_path: Path, values, read) -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        (np.array([[-1, 200]], np.int32), r"between -1 and 200; 0 to 255 or 0 to 65535 is read"),
-        (np.array([[0, 70000]], np.int32), r"between 0 and 70000; .* Save it with 8 bits"),
-        (np.array([[-0.1, 1]], np.float32), r"between -0\.1 and 1; 0 to 1 or 0 to 255 is read"),
-        (np.array([[0, 300]], np.float32), r"between 0 and 300"),
-        (np.array([[0, np.nan]], np.float32), "values that are no numbers"),
-        (np.array([[0, np.inf]], np.float32), "values that are no numbers"),
+        (
+            np.array([[-1, 200]], np.int32),
+            r"range from -1 to 200; supported: 0 to 255 or 0 to 65535",
+        ),
+        (np.array([[0, 70000]], np.int32), r"range from 0 to 70000; .* Save it with 8 bits"),
+        (
+            np.array([[-0.1, 1]], np.float32),
+            r"range from -0\.1 to 1; supported: 0 to 1 or 0 to 255",
+        ),
+        (np.array([[0, 300]], np.float32), r"range from 0 to 300"),
+        (np.array([[0, np.nan]], np.float32), "contains NaN or infinite values"),
+        (np.array([[0, np.inf]], np.float32), "contains NaN or infinite values"),
     ],
 )
 def test_values_of_an_unknown_range_are_refused(tmp_path: Path, values, told: str) -> None:
@@ -374,18 +380,18 @@ IRREGULAR: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pipe": (os.mkfifo, "it is a named pipe, not a regular file"),
     "a socket": (bind, "it is a socket, not a regular file"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a regular file"),
-    "a dangling link": (lambda path: path.symlink_to("gone.png"), "a link to gone.png, where noth"),
-    "a link to itself": (lambda path: path.symlink_to(path.name), "a link that leads back to its"),
+    "a dangling link": (lambda path: path.symlink_to("gone.png"), "a broken link to gone.png"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), "a circular link"),
     "an empty file": (lambda path: path.touch(), "it is empty"),
     "a web page": (lambda path: path.write_text("\n<!DOCTYPE html><html>"), "it is a web page"),
-    "zeros": (lambda path: path.write_bytes(bytes(99)), "nothing but zeros"),
+    "zeros": (lambda path: path.write_bytes(bytes(99)), "begins with zero bytes"),
     "a pointer": (
         lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
         "it is a Git LFS pointer: run `git lfs pull`",
     ),
     "a HEIF image": (lambda path: path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(9)), "a HEIF im"),
     "an SVG drawing": (lambda path: path.write_text("<?xml?><svg>"), "an SVG drawing; save it as"),
-    "words": (lambda path: path.write_text("no image"), "it is in no image format that is read"),
+    "words": (lambda path: path.write_text("no image"), "it is not in a supported image"),
 }
 
 

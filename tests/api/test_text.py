@@ -25,7 +25,7 @@ def test_marks_and_line_ends_make_no_difference(tmp_path: Path, mark: bytes, end
     [
         ("fig".encode("utf-16"), "it is UTF-16"),
         (codecs.BOM_UTF16_BE + "fig".encode("utf-16-be"), "it is UTF-16"),
-        ("fig".encode("utf-16-le"), "it holds zero bytes"),
+        ("fig".encode("utf-16-le"), "it contains zero bytes"),
         ("café".encode("latin1"), "can't decode byte 0xe9"),
     ],
 )
@@ -52,5 +52,5 @@ def test_a_pipe_is_not_waited_for_and_a_limit_is_kept(tmp_path: Path) -> None:
         read_text(tmp_path / "pipe")
     (tmp_path / "t").write_bytes(b"x" * (1 << 20))
     assert len(read_text(tmp_path / "t", 1 << 20)) == 1 << 20
-    with pytest.raises(UserError, match="exceeds 1,048,575 bytes"):
+    with pytest.raises(UserError, match="larger than 1,048,575 bytes"):
         read_text(tmp_path / "t", (1 << 20) - 1)

@@ -1,16 +1,18 @@
-"""How much faster many classifiers are fine-tuned at once on features than p-Models one after
-another through the frozen backbone.
+"""Fine-tuning and evaluating ResNet-20 classifiers with the kit, which computes the features of all
+images once (that counts here), and as plain PyTorch does it: one `nn.Module` after another, every
+image through the frozen backbone, in fp32, batches of 64.
 
-Run `python -m tests.benchmarks.classifiers`; prints the median and the range of the ratio over
-rounds that alternate the two. Computing the features counts; the more p-Models, the less it weighs.
+Run `python -m tests.benchmarks.classifiers` with TINA_KIT_DATA set for real images, else on noise.
+`--zoo`, `--epochs` and `--models` change the size; `--many` is the zoo that the kit alone makes.
 """
 
 from __future__ import annotations
 
-import statistics
+import tempfile
 import time
-from argparse import ArgumentParser
+from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from tina_architectures.options import ResNet20Options
@@ -18,85 +20,142 @@ from tina_architectures.resnet20 import ResNet20
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CLASSES, ALL_CLASSES, EACH = 10, 20, 50
-ARCHITECTURE = ResNet20(ResNet20Options())
+from tests.benchmarks.images import BATCH, CLASSES, CPU, decoded, drawn, images, places
+from tests.benchmarks.p_models import trainer_in
+from tests.benchmarks.sides import arguments, compare
+from tina_kit.api import Observer, TrainingOptions
+from tina_kit.pipeline.stages.features import through
+from tina_kit.store import Draft
+from tina_kit.training import autocast, generator_for, keep_freed_memory, resolve_precision
+from tina_kit.zoo.batches import epoch_batches
+from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.evaluation import evaluate
+from tina_kit.zoo.pmodel import assemble
+from tina_kit.zoo.training import finetune, initial_seeded
+
+RESNET = ResNet20(ResNet20Options())
+HERE = "tests.benchmarks.classifiers"
 
 
 class World:
-    """A generic model, images, and the tasks and batches of some p-Models."""
+    """Images, tasks and the generic model's rows for each."""
 
-    def __init__(self, models: int, steps: int, batch: int) -> None:
-        torch.manual_seed(0)
-        self.generic = ARCHITECTURE.build(ALL_CLASSES).eval().requires_grad_(False)
-        self.images = torch.randint(0, 256, (ALL_CLASSES * EACH, 3, 32, 32), dtype=torch.uint8)
-        tasks = torch.stack([torch.randperm(ALL_CLASSES)[:CLASSES] for _ in range(models)])
-        self.targets = torch.randint(0, CLASSES, (steps, models, batch))
-        firsts = tasks.gather(1, self.targets.movedim(1, 0).flatten(1)) * EACH
-        firsts = firsts.view(models, steps, batch)
-        self.batches = (firsts + torch.randint(0, EACH, firsts.shape)).movedim(1, 0)
-        layout = ARCHITECTURE.layout(ALL_CLASSES)
-        vector = layout.flatten(self.generic.state_dict())
-        self.start = layout.take_classes(vector.expand(models, -1), tasks)  # (models, P)
+    def __init__(self, given: Namespace, count: int) -> None:
+        found = images(given)
+        self.pixels, self.labels = found.images, found.labels
+        self.classes = int(found.labels.max()) + 1
+        self.generic = initial_seeded(RESNET, self.classes, 0).eval()
+        self.tasks, layout = drawn(count, self.classes), RESNET.layout(self.classes)
+        state = dict(self.generic.state_dict())
+        self.start = layout.take_classes(layout.flatten(state).expand(count, -1), self.tasks)
+        self.epochs = 1 if given.tiny else given.epochs
 
-    def together(self) -> Tensor:
-        """`(models, P)`: features once, then all classifiers in one optimisation."""
-        with torch.inference_mode():
-            parts = self.images.split(250)
-            features = torch.cat([ARCHITECTURE.inputs(self.generic, part) for part in parts])
-        features, vectors = features.clone(), nn.Parameter(self.start.clone())
-        optimizer = torch.optim.AdamW([vectors], lr=1e-3, weight_decay=0)
-        for batch, target in zip(self.batches, self.targets):
-            logits = ARCHITECTURE.forward_many(vectors, features[batch], CLASSES, {})
-            loss = F.cross_entropy(logits.flatten(0, 1), target.flatten())
-            _step(optimizer, loss * len(vectors))
-        return vectors.detach()
+    def on(self, inputs: Callable[[Tensor], Tensor]) -> TaskData:
+        frozen = self.generic.state_dict()
+        return TaskData(RESNET, inputs, self.labels, self.classes, frozen, CPU)
 
-    def one_by_one(self) -> Tensor:
-        """`(models, P)`: each p-Model alone, every image through the backbone in every step."""
-        layout, done = ARCHITECTURE.layout(CLASSES), []
-        for model, start in enumerate(self.start):
-            module = ARCHITECTURE.build(CLASSES)
-            module.load_state_dict({**self.generic.state_dict(), **layout.unflatten(start)})
-            module.eval().requires_grad_(False)
+    def features(self) -> TaskData:
+        """As a run's stage computes them."""
+        module = self.generic.to(memory_format=torch.channels_last)
+
+        def network(some: Tensor) -> Tensor:
+            return RESNET.inputs(module, some.contiguous(memory_format=torch.channels_last))
+
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            torch.inference_mode(),
+            autocast(resolve_precision("auto", CPU), CPU),
+        ):
+            draft = Draft(Path(folder), Path(folder))
+            rows = through(network, self.pixels, draft, "features", Observer(), cores=True)
+        return self.on(rows.clone().__getitem__)
+
+    def module(self, vector: Tensor) -> nn.Module:
+        return assemble(RESNET, self.generic.state_dict(), vector, CLASSES).requires_grad_(False)
+
+
+def plain_zoo(given: Namespace) -> Callable[[], object]:
+    world = World(given, 2 if given.tiny else given.zoo)
+    data = world.on(world.pixels.__getitem__)
+    steps = world.epochs * -(-int(len(world.labels) / world.classes * CLASSES) // BATCH)
+
+    def work() -> None:
+        for task, vector in zip(world.tasks, world.start):
+            module, names = world.module(vector), places(task, world.classes)
             trained = [p.requires_grad_() for p in module.get_submodule("fc").parameters()]
-            optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0)
-            for batch, target in zip(self.batches[:, model], self.targets[:, model]):
-                logits = module(ARCHITECTURE.normalise(self.images[batch]))
-                _step(optimizer, F.cross_entropy(logits, target))
-            done.append(layout.flatten(module.state_dict()))
-        return torch.stack(done)
+            optimizer = torch.optim.AdamW(trained, lr=1e-3)
+            random = generator_for(0, "finetune", *task.tolist())
+            for batch in epoch_batches(data.images_of(task), steps, BATCH, random):
+                optimizer.zero_grad()
+                logits = module(RESNET.normalise(world.pixels[batch]))
+                F.cross_entropy(logits, names[world.labels[batch]]).backward()
+                optimizer.step()
+
+    return work
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+def kit_zoo(given: Namespace) -> Callable[[], object]:
+    keep_freed_memory()
+    world = World(given, 2 if given.tiny else given.zoo)
+    return lambda: tune(world, world.features())
 
 
-def seconds(tune: Callable[[], Tensor]) -> float:
+def tune(world: World, data: TaskData) -> Tensor:
+    options = TrainingOptions(epochs=world.epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        return finetune(data, world.tasks, world.start, options, 0, trainer_in(folder))
+
+
+def plain_evaluation(given: Namespace) -> Callable[[], int]:
+    world = World(given, 3 if given.tiny else given.models)
+    data = world.on(world.pixels.__getitem__)
+
+    @torch.inference_mode()
+    def work() -> int:
+        right = 0
+        for task, vector in zip(world.tasks, world.start):
+            module, names = world.module(vector), places(task, world.classes)
+            for batch in data.images_of(task).split(BATCH):
+                answers = module(RESNET.normalise(world.pixels[batch])).argmax(1)
+                right += int((answers == names[world.labels[batch]]).sum())
+        return right
+
+    return work
+
+
+def kit_evaluation(given: Namespace) -> Callable[[], int]:
+    keep_freed_memory()
+    world = World(given, 3 if given.tiny else given.models)
+    return lambda: int(evaluate(world.features(), world.start, world.tasks, BATCH).correct.sum())
+
+
+def alone(given: Namespace) -> str:
+    """How long the kit takes for a large zoo."""
+    keep_freed_memory()
+    world = World(given, 4 if given.tiny else given.many)
     start = time.perf_counter()
-    tune()
-    return time.perf_counter() - start
+    data = world.features()
+    between = time.perf_counter()
+    tune(world, data)
+    end = time.perf_counter()
+    return (
+        f"zoo of {len(world.tasks)} ResNet-20 classifiers, {world.epochs} epochs, the kit alone: "
+        f"{end - start:.1f} s with features, {end - between:.1f} s on cached ones"
+    )
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="only show that it runs")
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    world = World(2, 2, 8) if given.tiny else World(20, 16, 64)
-    rounds = 1 if given.tiny else given.rounds
-    # And warm up.
-    torch.testing.assert_close(world.together(), world.one_by_one(), atol=1e-4, rtol=1e-3)
-    ratios = []
-    for _ in range(rounds):
-        fast, slow = seconds(world.together), seconds(world.one_by_one)
-        ratios.append(slow / fast)
-    print(
-        f"{len(world.start)} classifiers through the backbone / on features: "
-        f"{statistics.median(ratios):.1f} "
-        f"({min(ratios):.1f} to {max(ratios):.1f}, {rounds} rounds)"
-    )
+    given = arguments(__doc__, zoo=10, epochs=10, models=1000, many=1150)
+    with decoded(given):
+        print(alone(given), flush=True)
+        name = (
+            f"zoo of {given.zoo} ResNet-20 classifiers, {given.epochs} epochs, against nn.Modules"
+        )
+        print(compare(name, HERE, "kit_zoo", "plain_zoo", given), flush=True)
+        name = (
+            f"evaluating {given.models} ResNet-20 classifiers, against one nn.Module after another"
+        )
+        print(compare(name, HERE, "kit_evaluation", "plain_evaluation", given))
 
 
 if __name__ == "__main__":

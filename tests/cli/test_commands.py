@@ -324,7 +324,7 @@ def test_an_unexpected_error_is_one_line_and_debug_shows_where(capsys, monkeypat
     def fail(*_: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("tina_kit.cli.inspect.registry", fail)
+    monkeypatch.setattr("tina_kit.cli.list.registry", fail)
     assert invoke(["list"]) == 1
     assert capsys.readouterr().err == (
         "error: RuntimeError: boom (this is not expected; --debug shows where)\n"

@@ -271,7 +271,7 @@ def test_doctor_tells_what_is_broken_and_exits_with_1(run, tmp_path, monkeypatch
 
 
 def test_doctor_tells_a_package_that_is_too_old(run, monkeypatch) -> None:
-    monkeypatch.setattr("tina_kit.cli.checks.version", lambda name: "0.0.1")
+    monkeypatch.setattr("tina_kit.cli.doctor.version", lambda name: "0.0.1")
     result = run("doctor")
     assert result.exit_code == 1
     assert "broken  numpy" in result.stdout and "pip install 'numpy>=" in result.stdout

@@ -53,7 +53,7 @@ def exit_after_it() -> None:
 def test_it_is_one_line_wherever_it_comes_from(
     come: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tina_kit.cli.inspect.registry", lambda *_: come())
+    monkeypatch.setattr("tina_kit.cli.list.registry", lambda *_: come())
     assert invoke(["list"]) == 130
     assert capsys.readouterr().err == PRESSED
 

@@ -131,7 +131,7 @@ def test_a_locale_without_the_letters_of_a_file_is_told(capsys, monkeypatch) -> 
     def open_it(*_: object) -> None:
         "runs/größe".encode("ascii")
 
-    monkeypatch.setattr("tina_kit.cli.inspect.registry", open_it)
+    monkeypatch.setattr("tina_kit.cli.list.registry", open_it)
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
     assert invoke(["list"]) == 1
     told = capsys.readouterr().err

@@ -131,7 +131,7 @@ def test_a_p_model_depends_on_its_images(seeing, pictures) -> None:
 
 
 def test_who_takes_no_images_says_so(experiment, seeing, pictures) -> None:
-    with pytest.raises(UserError, match="takes no image prompts, only text; one that does is open"):
+    with pytest.raises(UserError, match="accepts only text prompts; open"):
         personal_model(experiment, None, ["a", "b", "c"], pictures)
     with pytest.raises(UserError, match="classifier-selection reads no prompts"):
         personal_model(seeing, "classifier-selection", seeing.class_names[:3], pictures)

@@ -289,7 +289,7 @@ def test_no_line_of_another_file_is_shown(
     [
         ("/dev/zero", "/dev/zero cannot be read: it is a device, not a regular file"),
         ("pipe", "/pipe cannot be read: it is a named pipe, not a regular file"),
-        ("loop", "/loop cannot be read: it is a link that leads back to itself"),
+        ("loop", "/loop cannot be read: it is a circular link"),
         ("/", "there is no / (it is a folder)"),
         ("r.yaml/x", "/r.yaml/x (nor its folder)"),
         ("a" * 300, "cannot be read: File name too long"),

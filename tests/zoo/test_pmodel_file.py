@@ -77,7 +77,7 @@ def nested(depth: int) -> str:
         ({"classes": "[]"}, "classes: List should have at least 1 item"),
         ({"classes": '["a", 2, "c"]'}, "classes.1: Input should be a valid string"),
         ({"classes": '["a", "", "c"]'}, "classes: '' (name 2) is an empty name"),
-        ({"classes": '["a", "\\u001b[31m", "c"]'}, "(name 2) holds control characters"),
+        ({"classes": '["a", "\\u001b[31m", "c"]'}, "(name 2) contains control characters"),
         ({"classes": '["a", "\\ud800", "c"]'}, "(name 2) is not UTF-8"),
         ({"classes": '["a b", "c", "A_b"]'}, "(name 1) and 'A_b' (name 3) are the same"),
         ({"classes": "nonsense"}, "its metadata are damaged: 'classes'"),

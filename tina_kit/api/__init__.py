@@ -1,9 +1,9 @@
-"""What a plugin author imports. Nothing here imports torch; names load on first use.
+"""The API for plugin authors. Importing it does not import torch; names load on first use.
 
-`API_VERSION` numbers what is here; `tina_kit.api.component` says what the number promises. A plugin
-declares `Component`s; the class of each keeps the contract of its kind (`Dataset`, `TaskSampler`,
-`Architecture`, `Tokenizer`, `Conditioner`, `Generator`, `Augmentation`, `Study`) and is built with
-its `Options`. Tensors are named with their shapes as `tina_kit.api.dataset` lists them.
+`API_VERSION` is its version; `tina_kit.api.component` says what the version promises. A plugin
+declares `Component`s. The class of each implements the contract of its kind (`Dataset`,
+`TaskSampler`, `Architecture`, `Tokenizer`, `Conditioner`, `Generator`, `Augmentation`, `Study`) and
+is constructed with its `Options`. `tina_kit.api.dataset` defines the letters used in tensor shapes.
 """
 
 from __future__ import annotations
@@ -152,11 +152,11 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    return __all__  # so that `help` shows what has not been imported yet
+    return __all__  # so that `help` also lists names that have not been loaded yet
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy, because pydantic alone would take a third of the time `tina-kit list` may take.
+    # Lazy: importing pydantic alone takes a third of the time budget of `tina-kit list`.
     if name in _MODULE_OF:
         return getattr(import_module(f"tina_kit.api.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What a p-Model architecture promises. Shapes are named as in `dataset`."""
+"""The contract of p-Model architectures. Shape letters are defined in `dataset`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class Architecture(Fingerprinted, ABC):
-    """A p-Model architecture: what is generated, and how many p-Models run at once.
+    """A p-Model architecture: which parameters are generated, and how to run many p-Models at once.
 
-    `inputs` is where a frozen feature extractor belongs: with `frozen_features` its results are
-    computed once and kept, and `forward_many` runs only what is generated.
+    A frozen feature extractor belongs in `inputs`: with `frozen_features` its outputs are computed
+    once and stored, and `forward_many` runs only the generated layers.
     """
 
     frozen_features: bool = False
-    """Whether `inputs` runs a part of the network and not just `normalise`."""
+    """Whether `inputs` runs frozen layers of the network rather than just `normalise`."""
 
     @abstractmethod
     def build(self, classes: int) -> nn.Module:
-        """A fresh module: float32 images `(B, 3, H, W)` → logits `(B, classes)`.
+        """Return a new module that maps float32 images `(B, 3, H, W)` to logits `(B, classes)`.
 
-        Its parameters include every one of `layout(classes)` under the same name.
+        Its parameters include all of `layout(classes)` under the same names.
         """
 
     def initial(self, classes: int) -> nn.Module:
-        """The module that the generic model's training starts from; `build` unless pretrained."""
+        """The initial module for training the generic model: `build`'s, unless pretrained."""
         return self.build(classes)
 
     @abstractmethod
@@ -40,10 +40,10 @@ class Architecture(Fingerprinted, ABC):
 
     @abstractmethod
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 `(..., 3, H, W)` → float32 of the same shape, as `build`'s module takes them."""
+        """uint8 `(..., 3, H, W)` → float32 of the same shape: the input of `build`'s module."""
 
     def inputs(self, module: nn.Module, images: Tensor) -> Tensor:
-        """uint8 `(N, 3, H, W)` → float32 `(N, ...)`, what `forward_many` takes.
+        """uint8 `(N, 3, H, W)` → float32 `(N, ...)`: the inputs of `forward_many`.
 
         module: the generic model, on the device of `images`, in eval mode.
         """
@@ -53,8 +53,8 @@ class Architecture(Fingerprinted, ABC):
     def forward_many(
         self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
     ) -> Tensor:
-        """M p-Models at once: float32 `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`.
+        """Run M p-Models at once: float32 `(M, P)`, `(M, B, ...)` → logits `(M, B, classes)`.
 
-        frozen: the generic model's state, on the same device, for parameters that are not
+        frozen: the generic model's state dict, on the same device, for the parameters that are not
         generated.
         """

@@ -1,4 +1,4 @@
-"""What an augmentation promises. Shapes are named as in `dataset`."""
+"""The contract of augmentations. Shape letters are defined in `dataset`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Augmentation(Fingerprinted, ABC):
-    """Changes both sides of (p-Model, prompts) pairs alike (Section 4.3)."""
+    """Transforms both sides of (p-Model, prompts) pairs consistently (Section 4.3)."""
 
     @abstractmethod
     def __call__(
@@ -25,6 +25,8 @@ class Augmentation(Fingerprinted, ABC):
         layout: Layout,
         random: torch.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`(B, P)`, `(B, C, D)`, bool `(B, C)` → the same shapes, drawn anew from `random`
-        (on the CPU). vectors: as they are in p-Models, not normalised. mask: which places hold a
-        class; the others hold the padding prompt."""
+        """float32 `(B, P)`, float32 `(B, C, D)`, bool `(B, C)` → the same shapes and dtypes.
+
+        vectors: parameter vectors before normalisation. mask: which positions hold a class; the
+        others hold the padding prompt. random: a CPU generator; each call draws anew from it.
+        """

@@ -1,4 +1,4 @@
-"""Checkpoints of others, read as tensors alone, and the networks that are found in them."""
+"""Reads third-party checkpoints without running their code, and finds the networks in them."""
 
 from __future__ import annotations
 
@@ -21,39 +21,38 @@ from tina_kit.api.errors import UserError
 from tina_kit.api.messages import abridged
 
 CHECKPOINT = re.compile(r"\.(safetensors|pt|pth|bin|ckpt|pkl|pickle)(\.tar)?$", re.IGNORECASE)
-"""How the names of files end that `read_checkpoint` reads."""
+"""Matches the names of files that `read_checkpoint` can read."""
 _AVERAGED = re.compile(r"(^|[._])ema([._]|$)", re.IGNORECASE)
-# What wrappers put into names wherever they are: torch.compile, (Fully Sharded) Data Parallel,
-# activation checkpointing.
+# Name components that wrappers insert: torch.compile, (Fully Sharded) Data Parallel, activation
+# checkpointing.
 _WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
-_DEEPEST = 8  # mappings within mappings
-_LONGEST = 32  # words of a prefix
+_DEEPEST = 8  # nested mappings
+_LONGEST = 32  # dotted components of a prefix
 
 Shapes = Mapping[str, tuple[int, ...]]
 Wanted = Shapes | Collection[str] | Callable[[str], bool]
-"""The names of a network's tensors, with or without their shapes, or what says of a name whether it
-is one."""
+"""The names of a network's tensors, with or without their shapes, or a predicate on names."""
 
 
 def read_checkpoint(path: Path) -> Any:
-    """What a `.safetensors` file or one of `torch.save` holds, its tensors on the CPU. No code in a
-    file is ever run.
+    """The content of a `.safetensors` file or of one written by `torch.save`, with its tensors on
+    the CPU. Code in the file is never run.
 
-    Raises UserError, `PATH: what is wrong`, for a file that cannot be read, is damaged, or holds
-    more than tensors and plain values.
+    Raises UserError (`PATH: what is wrong`) if the file cannot be read, is damaged, or contains
+    anything but tensors and plain values.
     """
     try:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings():  # of unusual pickles, which are refused below
+        with warnings.catch_warnings():  # about unusual pickles, which are rejected below
             warnings.simplefilter("ignore")
-            # A file of the older format cannot be mapped.
+            # Files in the older, non-zip format cannot be memory-mapped.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except MemoryError:
         raise
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # a damaged file fails in any way
+    except Exception as error:  # a damaged file can raise anything
         raise UserError(
             f"{path}: {_reason(error)}. Expected a .safetensors file or a state dict saved by "
             "torch.save"
@@ -61,13 +60,13 @@ def read_checkpoint(path: Path) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    message = str(error)
-    # torch's own words advise to run what the file holds.
-    if isinstance(error, pickle.UnpicklingError) or "weights_only" in message:
-        return "it is damaged or holds more than tensors, and code in a file is never run"
-    if isinstance(error, (RuntimeError, SafetensorError)) and message:
-        return f"it cannot be loaded: {message.splitlines()[0]}"
-    return "it is damaged or no checkpoint"
+    text = str(error)
+    # Torch's own message advises running the code in the file.
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in text:
+        return "damaged, or contains more than tensors (code in a file is never run)"
+    if isinstance(error, (RuntimeError, SafetensorError)) and text:
+        return f"cannot be loaded: {text.splitlines()[0]}"
+    return "damaged or not a checkpoint"
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ class StateDict:
     """The tensors of a network in a checkpoint.
 
     tensors: by the network's own names, on the CPU.
-    place: the keys of the checkpoint that lead to them, joined by dots; "" where they are its own.
-    prefix: what stood before all names. others: the names there that do not begin with it.
+    place: the dotted keys that lead to them in the checkpoint; "" for its top level.
+    prefix: the prefix that was removed from all names. others: the names there without this prefix.
     """
 
     tensors: Mapping[str, Tensor]
@@ -86,13 +85,13 @@ class StateDict:
 
     @property
     def averaged(self) -> bool:
-        """Whether it is the average of a training."""
+        """Whether these are averaged (EMA) weights."""
         return bool(_AVERAGED.search(f"{self.place}.{self.prefix}"))
 
     def misfit(self, shapes: Shapes, exact: bool = False) -> str:
-        """What keeps the tensors from being a network of these shapes, "" for nothing: those of
-        another shape with both shapes, those that are missing, and with `exact` those that the
-        network does not have. The first few of each are named."""
+        """Why the tensors do not fit a network of these shapes, "" if they do: tensors of a
+        different shape, missing ones, and with `exact` those that the network lacks. Names the
+        first few of each."""
         mine = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
         other = [
             f"{name} is {mine[name]} instead of {shape}"
@@ -110,11 +109,11 @@ class StateDict:
 def read_state_dict(path: Path, wanted: Wanted) -> StateDict:
     """The network in a checkpoint that has the wanted names, or most of them.
 
-    It may lie in any mapping within the checkpoint (`model`, `state_dict`, `net`, ...), under any
-    prefix that its names have in common (`module.`, `_orig_mod.`, `model.`, ...). Of a network and
-    its average over the training (a key or prefix with `ema` in it) the average is taken. Raises
-    UserError, `PATH: what is wrong`, as `read_checkpoint` does, where there are no tensors with
-    names, and where several different networks fit.
+    It may be in any mapping within the checkpoint (`model`, `state_dict`, `net`, ...), and its
+    names may share any prefix (`module.`, `_orig_mod.`, `model.`, ...). If the checkpoint holds a
+    network and its average (a key or prefix that contains `ema`), the average is used. Raises
+    UserError (`PATH: what is wrong`) as `read_checkpoint` does, if there are no named tensors, and
+    if several different networks match.
     """
     try:
         return find_state_dict(state_dicts(read_checkpoint(path)), wanted)
@@ -123,14 +122,14 @@ def read_state_dict(path: Path, wanted: Wanted) -> StateDict:
 
 
 def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
-    """Raise UserError, `SOURCE: not finite: NAMES`, where tensors of any dtype and shape, `(...)`,
-    hold NaN or infinity."""
+    """Raise UserError (`SOURCE: not finite: NAMES`) if any of the tensors, of any dtype and shape
+    `(...)`, contains NaN or infinity."""
     if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise UserError(f"{source}: not finite: {abridged(broken)}")
 
 
 def state_dicts(content: Any) -> dict[str, dict[str, Tensor]]:
-    """Every mapping in a checkpoint that holds tensors under names, by the keys that lead to it."""
+    """Every mapping from names to tensors in a checkpoint, by the dotted keys that lead to it."""
     found: dict[str, dict[str, Tensor]] = {}
     seen: set[int] = set()
 
@@ -149,9 +148,9 @@ def state_dicts(content: Any) -> dict[str, dict[str, Tensor]]:
 
 
 def find_state_dict(states: Mapping[str, Mapping[str, Tensor]], wanted: Wanted) -> StateDict:
-    """See `read_state_dict`. states: as `state_dicts` finds them. Raises LookupError."""
+    """See `read_state_dict`. states: as `state_dicts` returns them. Raises LookupError."""
     if not states:
-        raise LookupError("holds no weights: there are no tensors with names in it")
+        raise LookupError("contains no weights (no named tensors)")
     if callable(wanted):
         found = _candidates(states, wanted)
         networks = [_under(states[place], place, prefix) for _, place, prefix in found]
@@ -178,8 +177,8 @@ def find_state_dict(states: Mapping[str, Mapping[str, Tensor]], wanted: Wanted) 
 def _most(
     states: Mapping[str, Mapping[str, Tensor]], wanted: set[str]
 ) -> tuple[list[StateDict], bool]:
-    """The networks with the most wanted names, and whether those are all; of several prefixes at
-    one place, none at all is the network's own."""
+    """The networks with the most wanted names, and whether those are all of them; where several
+    prefixes match equally well, no prefix is preferred."""
     found = _candidates(states, wanted.__contains__)
     most = max((count for count, _, _ in found), default=0)
     best = [(place, prefix) for count, place, prefix in found if count == most]
@@ -191,7 +190,7 @@ def _most(
 def _candidates(
     states: Mapping[str, Mapping[str, Tensor]], is_wanted: Callable[[str], bool]
 ) -> list[tuple[int, str, str]]:
-    """All places and prefixes under which there are wanted names, and how many of them."""
+    """Every place and prefix with wanted names: (how many, place, prefix)."""
     found = []
     for place, state in states.items():
         counts = Counter(prefix for name in state for prefix in _prefixes(name, is_wanted))
@@ -215,20 +214,20 @@ def _prefixes(name: str, is_wanted: Callable[[str], bool]) -> Iterator[str]:
 
 
 def _check_unambiguous(networks: list[StateDict], is_wanted: Callable[[str], bool]) -> None:
-    """Raise LookupError unless the wanted tensors of all are equal."""
+    """Raise LookupError unless all networks have the same wanted tensors."""
     meant = [{n: t for n, t in each.tensors.items() if is_wanted(n)} for each in networks]
     if not all(_equal(meant[0], other) for other in meant[1:]):
         places = " and ".join(_words(each.place, each.prefix) for each in networks)
         raise LookupError(
-            f"it holds {len(networks)} different networks that fit, {places}; save the one that is "
-            "meant in a file of its own"
+            f"{len(networks)} different networks match ({places}); save the one you mean to a file "
+            "of its own"
         )
 
 
 def _words(place: str, prefix: str) -> str:
-    places = [f"under the key '{place}'"] * bool(place)
-    places += [f"with the prefix '{prefix}'"] * bool(prefix)
-    return " ".join(places) or "its own tensors"
+    words = [f"under the key '{place}'"] * bool(place)
+    words += [f"with the prefix '{prefix}'"] * bool(prefix)
+    return " ".join(words) or "at the top level"
 
 
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
@@ -241,7 +240,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 
 def _unwrapped(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The same without what wrappers put into names; as it is where names would become equal."""
+    """The state with wrapper components removed from its names; unchanged if names would clash."""
     plain = {
         ".".join(word for word in name.split(".") if word not in _WRAPPERS): tensor
         for name, tensor in state.items()

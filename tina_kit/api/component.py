@@ -1,22 +1,20 @@
-"""What a plugin declares, and for which API. Plain data: importing this costs next to nothing.
+"""What a plugin declares, and the version of the API. Plain data that is cheap to import.
 
-`API_VERSION` is the version of `tina_kit.api` and `tina_kit.testing`; it is a whole number, apart
-from tina-kit's own version, and a component says with `api` for which one it was written. What the
-number promises:
+`API_VERSION` is the version of `tina_kit.api` and `tina_kit.testing`: an integer, independent of
+tina-kit's own version. A component states in `api` which one it was written for. What it promises:
 
-- While it stays the same, a plugin that works goes on working: no name, parameter, field or method
-  is taken away or renamed, none gets another meaning, shape or dtype, and what is added to a
-  contract has a default. New names, kinds and optional fields may come with any version of
-  tina-kit; a plugin that uses one asks for it in its dependencies (`tina-kit>=0.3`).
-- It is raised when a plugin must be changed to go on working, never in a patch release, and
-  CHANGELOG.md then says what to change. Where it can be, the old way has warned for one minor
-  version before.
-- A component of another `api` is refused with its whole plugin, before anything of it is built,
-  and costs the others nothing.
-- Names with a leading underscore and modules outside `tina_kit.api` and `tina_kit.testing` are no
-  part of the promise. Results (cache keys) are not either: a component's `version` stands for them.
+- While the number stays the same, working plugins keep working: no name, parameter, field or
+  method is removed or renamed or changes its meaning, shape or dtype, and anything added to a
+  contract has a default. Any release of tina-kit may add names, kinds and optional fields; a plugin
+  that uses one requires that release (`tina-kit>=0.3`).
+- It is raised when plugins must change to keep working, never in a patch release, and CHANGELOG.md
+  says what to change. Where possible, the old way emits a warning for one minor release first.
+- A plugin with a component for another `api` is rejected before any of it is built, without
+  affecting other plugins.
+- Names with a leading underscore and modules outside `tina_kit.api` and `tina_kit.testing` are not
+  covered. Nor are results (cache keys): those are versioned by each component's `version`.
 
-`tests/api/surface.json` records the surface; a test fails when it changes unrecorded.
+`tests/api/surface.json` records the surface; a test fails if it changes without being recorded.
 """
 
 from __future__ import annotations
@@ -43,9 +41,9 @@ KINDS = (
 )
 
 _TYPES = {
-    "str": (str, "text"),
-    "int": (int, "a whole number"),
-    "tuple[str, ...]": (tuple, "a tuple of texts, like ('pyarrow',)"),
+    "str": (str, "a string"),
+    "int": (int, "an integer"),
+    "tuple[str, ...]": (tuple, "a tuple of strings, like ('pyarrow',)"),
 }
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -53,18 +51,18 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @dataclass(frozen=True)
 class Component:
-    """One part that a recipe can name.
+    """A component that recipes can name.
 
     kind: one of KINDS.
-    name: lower-case words joined by hyphens; with the owner it makes the full name `owner/name`.
-    target: `"module:attribute"`, called as `target(options, **parts)` when the part is built and
-        imported no sooner.
+    name: lower-case words joined by hyphens; the full name is `owner/name`.
+    target: `"module:attribute"`, called as `target(options, **components)`; it is not imported
+        before the component is built.
     options: `"module:attribute"` of its `Options` class, in a module that does not import torch.
-    summary: one line; the paper's section where the part comes from it.
-    version: raise it when the same options give other results; it is part of every cache key.
-    needs: importable modules beyond the kit's own dependencies, as `"module"` or
+    summary: one line, with the section if the component comes from the paper.
+    version: raise it when the same options give different results; it enters every cache key.
+    needs: modules it imports beyond tina-kit's own dependencies, as `"module"` or
         `"module (how to install it)"`.
-    api: the API_VERSION that it was written for, as a plain number.
+    api: the API_VERSION that it was written for, as a literal number.
     """
 
     kind: str

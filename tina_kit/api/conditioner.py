@@ -1,4 +1,4 @@
-"""What a conditioner promises. Shapes are named as in `dataset`."""
+"""The contract of conditioners. Shape letters are defined in `dataset`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Conditioner(Fingerprinted, ABC):
     """Embeds prompts (Section 4.1).
 
-    modalities: which kinds of prompt it takes, "text" and "image".
+    modalities: the kinds of prompts it accepts: "text", "image" or both.
     learns: whether it is trained on the dataset before it embeds anything (`fit`, `save`, `load`).
-    image_size: side of the square images that suit it best; any size is taken.
-    device: where it computes; the core sets it.
+    image_size: preferred side of square images, in pixels; it must accept any size.
+    device: where it computes; set by the core.
     """
 
     modalities: tuple[str, ...] = ("text",)
@@ -36,11 +36,13 @@ class Conditioner(Fingerprinted, ABC):
     device: torch.device | None = None
 
     def fit(self, images: Images, class_names: Sequence[str], train: Train) -> None:
-        """Learn from training images and the names of their classes; see `Context.train`. torch is
-        seeded for it, so initial weights are drawn here."""
+        """Learn from training images and their class names; see `Context.train`.
+
+        Draw initial weights here: torch is seeded just before the call.
+        """
 
     def save(self, folder: Path) -> None:
-        """Write all that `load` needs, as safetensors and JSON."""
+        """Write everything that `load` needs, as safetensors and JSON."""
 
     def load(self, folder: Path) -> None:
         """The inverse of `save`."""
@@ -48,23 +50,23 @@ class Conditioner(Fingerprinted, ABC):
     @property
     @abstractmethod
     def width(self) -> int:
-        """D."""
+        """D, the length of an embedding."""
 
     @abstractmethod
     def embed(self, prompts: Sequence[str]) -> Tensor:
-        """Prompts → float32 `(len(prompts), D)`; each row depends on its own prompt alone."""
+        """Prompts → float32 `(len(prompts), D)`; each row depends only on its own prompt."""
 
     def embed_images(self, images: Tensor) -> Tensor:
         """uint8 `(N, 3, H, W)` → float32 `(N, D)`, in the same space as `embed`.
 
-        Raises UserError where "image" is not among `modalities`.
+        Raises UserError if "image" is not among `modalities`.
         """
-        raise UserError(f"{type(self).__name__} takes no image prompts, only text")
+        raise UserError(f"{type(self).__name__} accepts only text prompts, not images")
 
     def gibberish(self, count: int, seed: int) -> Tensor:
-        """float32 `(count, D)`: embeddings of prompts that mean nothing, for the control.
+        """float32 `(count, D)`: embeddings of meaningless prompts, for the control.
 
-        Random letters; a conditioner that cannot embed them gives random vectors instead.
+        By default random letters; a conditioner that cannot embed them returns random vectors.
         """
         random = Random(seed)
         return self.embed(["".join(random.choices(ascii_lowercase, k=8)) for _ in range(count)])

@@ -1,8 +1,8 @@
-"""What a data set promises.
+"""The contract of data sets.
 
-Tensors are named with their shapes, here and in the other contracts: N images, K classes of the
-data set, T tasks, C classes of a task, D the width of a condition, P the length of a parameter
-vector, M p-Models, B images of a batch.
+All contracts use these letters in shapes: N images, K classes in the data set, T tasks, C classes
+per task, D the width of a condition, P the length of a parameter vector, M p-Models, B images per
+batch.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Split = Literal["train", "test"]
 class Images:
     """images: uint8 `(N, 3, H, W)`; labels: int64 `(N,)` in [0, K).
 
-    left_out: a line for each image that is not among them because it cannot be read: its name in
-    the data set, and why. The run folder keeps them.
+    left_out: one line per image that was left out because it cannot be read: its name in the data
+    set, and the reason. The run folder lists them.
     """
 
     images: Tensor
@@ -34,33 +34,34 @@ class Images:
 
 
 class Dataset(Fingerprinted, ABC):
-    """Labelled images. `files()` must name all that is read and be cheap (no decoding)."""
+    """Labelled images. `files()` must name every file that is read, and be cheap (no decoding)."""
 
     superclasses: Sequence[int] | None = None
-    """The superclass of each class, where they exist."""
+    """The superclass of each class, in label order; None if there are no superclasses."""
 
     larger_than: int | None = None
-    """Side of `load`'s images where their files hold larger ones, which `load_larger` reads; None
-    where they do not."""
+    """The side of `load`'s images, in pixels, if `load_larger` can read larger ones from the same
+    files; None if it cannot."""
 
     @property
     @abstractmethod
     def class_names(self) -> Sequence[str]:
-        """The K class names, in label order, each with a `name_key` of its own: they are prompts.
+        """The K class names, in label order. They serve as prompts, so each needs its own
+        `name_key`.
 
-        Raises UserError when the data is missing, and where names are the same; `name_index` checks
-        them, and says where each comes from.
+        Raises UserError if the data is missing or two names are the same (`name_index` checks
+        names and reports where each comes from).
         """
 
     @abstractmethod
     def load(self, split: Split) -> Images:
-        """Decode one split. Raises UserError naming a file that is missing or broken."""
+        """Decode one split. Raises UserError naming any file that is missing or damaged."""
 
     def load_larger(self, index: Tensor, side: int) -> Tensor:
-        """Training images again, for a conditioner that sees more of them than p-Models do. Called
-        only for a side above `larger_than`.
+        """Training images at a higher resolution, for a conditioner that takes larger images than
+        p-Models do: int64 `(B,)` indices into `load("train")` → uint8 `(B, 3, side, side)`.
 
-        index: int64 `(B,)` among the images of `load("train")` → uint8 `(B, 3, side, side)`.
-        Raises UserError naming a file that is missing or broken.
+        side: in pixels, above `larger_than`. Raises UserError naming any file that is missing or
+        damaged.
         """
         raise NotImplementedError(f"{type(self).__name__} sets larger_than without load_larger")

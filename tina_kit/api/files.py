@@ -1,4 +1,4 @@
-"""Files that a user names: what may be opened, and what a file is."""
+"""Files that a user names: which may be opened, and what they contain."""
 
 from __future__ import annotations
 
@@ -35,35 +35,35 @@ class FileProblem(Exception):
 
 
 def file_problem(path: str | os.PathLike[str]) -> str | None:
-    """Why a path is not opened: it leads to nothing, or to no regular file. None where it may be.
+    """Why a path cannot be opened: it does not exist or is not a regular file. None if it can be.
 
-    Nothing is opened to tell, so that no pipe is waited for.
+    Nothing is opened to find out, since opening a pipe could block.
     """
     try:
         mode = os.stat(path).st_mode
     except ValueError:
-        return "no file can have this name"
+        return "this is not a valid file name"
     except OSError as error:
         return _missing(path, error)
-    return next((description for is_kind, description in _KINDS if is_kind(mode)), None)
+    return next((problem for is_kind, problem in _KINDS if is_kind(mode)), None)
 
 
 def _missing(path: str | os.PathLike[str], error: OSError) -> str:
     if error.errno == errno.ELOOP:
-        return "it is a link that leads back to itself"
+        return "it is a circular link"
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         if os.path.islink(path):
-            return f"it is a link to {printable(os.readlink(path))}, where nothing is"
+            return f"it is a broken link to {printable(os.readlink(path))}"
         return NO_FILE
     return error.strerror or str(error)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """A file, open to read. Raises FileProblem where `path` leads to no regular file."""
+    """Open a file for reading. Raises FileProblem if `path` is not a regular file."""
     problem = file_problem(path)
     if problem is not None:
         raise FileProblem(problem)
-    # What takes the file's place meanwhile must not make this wait.
+    # Non-blocking, in case a pipe has replaced the file in the meantime.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         handle = os.open(path, flags)
@@ -76,16 +76,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def content_kind(head: bytes) -> str | None:
-    """What a file is by its first bytes (512 are enough), where it is often taken for another."""
+    """What a file contains if it is none of the expected formats, judged by its first 512 bytes;
+    None if it is not recognised."""
     if not head:
         return "it is empty"
     if not head.strip(b"\0"):
-        return "it begins with nothing but zeros, as after a broken download"
-    for magic, description in _MAGIC:
+        return "it begins with zero bytes, as after an incomplete download"
+    for magic, kind in _MAGIC:
         if head.startswith(magic):
-            return description
+            return kind
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF:
-        return "it is a HEIF image, which Pillow does not open; save it as JPEG or PNG"
+        return "it is a HEIF image, which Pillow cannot open; save it as JPEG or PNG"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(_PAGES) or (text.startswith((b"<!--", b"<?xml")) and b"<html" in text):
         return "it is a web page"

@@ -1,4 +1,4 @@
-"""What every kind of component promises for cache keys and records."""
+"""What every component contributes to cache keys and to the records of a run."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any
 
 
 class Fingerprinted:
-    """Every component answers for the files it reads, so that cache keys need no paths."""
+    """Base of every component: it declares the files it reads, so that keys contain no paths."""
 
     def files(self) -> Mapping[str, str | Path]:
-        """The files whose content the results depend on, by names that stay the same when the
-        whole is moved. The core hashes them, again only when size or date have changed."""
+        """The files whose content affects results, by names that do not change when the files are
+        moved. The core hashes them, and again only if their size or modification time changes."""
         return {}
 
     def fingerprint(self) -> str:
-        """A string that changes when anything else outside the options changes the results."""
+        """A string that changes whenever results change for a reason other than options and
+        files."""
         return ""
 
     def facts(self) -> Mapping[str, Any]:
-        """What a reader of the run should know beyond the options, as JSON: shown in the log and
-        kept in `run.json`. Asked for whenever a run is planned, so it must be cheap."""
+        """Facts about the component beyond its options, as JSON values: they are logged and stored
+        in `run.json`. Called whenever a run is planned, so it must be cheap."""
         return {}

@@ -1,5 +1,5 @@
-"""What a generator promises, what it learns from and what it is asked. Shapes are named as in
-`dataset`."""
+"""The contract of generators: what they learn from and what they generate. Shape letters are
+defined in `dataset`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class ImagePrompts:
 class Zoo:
     """ID tasks to learn from.
 
-    tasks: int64 `(T, C)`, -1 where a task has fewer classes; conditions: float32 `(T, C, D)`, the
-    padding prompt there.
+    tasks: int64 `(T, C)`, -1 where a task has fewer classes; conditions: float32 `(T, C, D)`, with
+    the padding prompt in those positions.
     p_models: float32 `(T, P)`, for generators that learn from them; see `vectors`.
-    images: prompts for generators whose `prompts` are images.
+    images: image prompts, for generators with `prompts = "image"`.
     """
 
     tasks: Tensor
@@ -46,8 +46,8 @@ class Zoo:
 
     @property
     def vectors(self) -> Tensor:
-        """float32 `(T, P)`: the p-Models. Raises RuntimeError where the generator's `learns_from`
-        does not name them: then none were made."""
+        """float32 `(T, P)`: the p-Models. Raises RuntimeError if the generator's `learns_from`
+        does not include them, since then none are trained."""
         if self.p_models is None:
             raise RuntimeError("a generator without 'p-models' in `learns_from` has no p-Models")
         return self.p_models
@@ -55,12 +55,12 @@ class Zoo:
 
 @dataclass(frozen=True)
 class Request:
-    """What a generator is asked for: T tasks at once.
+    """A request for p-Models of T tasks.
 
     conditions: float32 `(T, C, D)`.
-    tasks: int64 `(T, C)`, the dataset's class indices, -1 where a task has fewer classes; None
-        where the prompts are no classes of it.
-    seed: of the noise; the same request gives the same p-Models.
+    tasks: int64 `(T, C)`, class indices of the data set, -1 where a task has fewer classes; None
+        if the prompts are not its classes.
+    seed: random seed of the noise; equal requests give equal p-Models.
     """
 
     conditions: Tensor
@@ -69,34 +69,36 @@ class Request:
 
 
 class Learning(Protocol):
-    """What a generator may learn from beside the zoo: the training images, never test images."""
+    """What a generator may learn from besides the zoo: training images, never test images."""
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """int64 `(M, C)` tasks → `size` random images of each, as `forward_many` takes them:
-        inputs `(M, size, ...)` and int64 `(M, size)` targets in [0, C)."""
+        """int64 `(M, C)` tasks → `size` random images of each, as inputs of `forward_many`:
+        float32 `(M, size, ...)`, and their targets, int64 `(M, size)` in [0, C)."""
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
-        """The one fine-tuning routine: `(M, P)` from where to start, int64 `(M, C)` → `(M, P)`."""
+        """Fine-tune M p-Models as the zoo does: float32 `(M, P)` initial parameter vectors, int64
+        `(M, C)` tasks → float32 `(M, P)`."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a generator may know of the run; given to `setup` before `fit`, `load` or `generate`.
+    """What a generator may know about the run; passed to `setup` before `fit`, `load` or
+    `generate`.
 
     generic: float32 `(P_K',)`, the generic model's vector in `architecture.layout(K')`.
-    generic_classes: int64 `(K',)`, the dataset's class of each of its rows: all K classes, or
-        those that the task sampler lets be seen.
+    generic_classes: int64 `(K',)`, the class of each of its rows: all K classes, or those that the
+        task sampler allows to be seen in training.
     architecture: of the p-Models.
     class_count: K.
-    classes: C of the tasks the zoo was made for.
-    width: D of the conditions; padding: float32 `(D,)`, the padding prompt's.
-    frozen: the generic model's state, for `architecture.forward_many`.
-    device: where to compute; what a generator gives back lies on the CPU.
-    train: the one training loop; only in `fit`.
+    classes: C of the zoo's tasks.
+    width: D of the conditions; padding: float32 `(D,)`, the padding prompt's embedding.
+    frozen: the generic model's state dict, for `architecture.forward_many`.
+    device: where to compute; results are returned on the CPU.
+    train: the training loop; only in `fit`.
     learning: the training images; only in `fit`.
-    personalise: int64 `(T, C)` tasks → float32 `(T, P)`, the fine-tuned p-Models themselves.
-        Only a control may use it on an OOD task.
-    inherited: for each option of kind `row`, the folder that the named generator was saved to.
+    personalise: int64 `(T, C)` tasks → float32 `(T, P)`, the fine-tuned p-Models themselves. Only
+        controls may use it on OOD tasks.
+    inherited: for each `Row` option, the folder in which the named generator was saved.
     """
 
     architecture: Architecture
@@ -117,14 +119,14 @@ class Context:
 class Generator(Fingerprinted, ABC):
     """Maps conditions to parameter vectors.
 
-    learns_from: any of "p-models", "images" and "conditions"; nothing else is made for it or
-        given to it. Empty where there is nothing to fit: then `fit`, `save` and `load` are not
+    learns_from: any of "p-models", "images" and "conditions"; nothing else is computed for it or
+        passed to it. Empty if there is nothing to fit: `fit`, `save` and `load` are then not
         called.
-    reads_conditions: False for methods that look only at class indices; the controls with
-        shuffled and gibberish prompts are run for those that do read them.
-    personalises: True for a control that looks at the p-Models of the very tasks it is asked for.
-    id_only: True for methods that need a task's own data and so have no answer for OOD tasks.
-    prompts: "text" or "image", what it is trained on.
+    reads_conditions: False for methods that use only class indices; the controls with shuffled
+        and gibberish prompts are run only for generators that read conditions.
+    personalises: True for controls that use the p-Models of the requested tasks themselves.
+    id_only: True for methods that need a task's own data and therefore cannot handle OOD tasks.
+    prompts: "text" or "image": the kind of prompts it is trained on.
     """
 
     learns_from: frozenset[LearnsFrom] = frozenset({"p-models", "conditions"})
@@ -140,7 +142,7 @@ class Generator(Fingerprinted, ABC):
         return bool(self.learns_from)
 
     def setup(self, context: Context) -> None:
-        """Draws nothing: torch is seeded by the run only when `fit` is called."""
+        """Receive the context. Draw no random numbers here: torch is only seeded for `fit`."""
         self.context = context
 
     def fit(self, zoo: Zoo) -> None:
@@ -148,15 +150,15 @@ class Generator(Fingerprinted, ABC):
 
     @abstractmethod
     def generate(self, request: Request) -> Tensor:
-        """→ float32 `(T, P)` on the CPU, in `architecture.layout(C')` with C' ≥ C.
+        """Return float32 `(T, P)` on the CPU, in `architecture.layout(C')` with C' ≥ C.
 
-        The first C rows are the task's classes. Rows beyond them are other classes that the
-        p-Model may also answer; such an answer is counted as wrong, and so is a logit of -inf,
-        which says that there is no row for a class.
+        The first C rows are the task's classes. Any further rows are other classes that the
+        p-Model may predict; such predictions count as wrong. A logit of -inf says that a class has
+        no row, and its images count as wrong too.
         """
 
     def save(self, folder: Path) -> None:
-        """Write all that `load` needs, as safetensors and JSON."""
+        """Write everything that `load` needs, as safetensors and JSON."""
 
     def load(self, folder: Path) -> None:
         """The inverse of `save`, after `setup`."""

@@ -1,4 +1,4 @@
-"""The images of a folder."""
+"""Lists the image files in a folder."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ SERVICE_FOLDERS = frozenset(
         "__pycache__",
     }
 )
-_LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})  # Windows; others begin with a dot
+_LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})  # Windows; others are dotfiles
 
 
 def is_service_folder(name: str) -> bool:
-    """Whether a system or an archiver keeps a folder of this name among a user's own."""
+    """Whether folders of this name are hidden or created by an operating system or archiver."""
     return name[0] == "." or name.lower() in SERVICE_FOLDERS
 
 
 @dataclass
 class ImageListing:
-    """What a folder holds, by names relative to it, with "/" in between, sorted.
+    """The content of a folder: sorted names relative to it, with "/" as separator.
 
-    images: files that an image's name says to be one; irregular: which of them cannot be opened,
-    and why; passed_over: the other files, and folders that are not looked into, which end in "/".
+    images: files with an image suffix; irregular: those of them that cannot be opened, and why;
+    passed_over: other files, and folders that were not searched (their names end in "/").
     """
 
     images: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class ImageListing:
 
     @property
     def note(self) -> str:
-        """What was passed over, in a line to log; empty where nothing was."""
+        """A log line about the entries that were passed over; "" if there are none."""
         count = len(self.passed_over)
         entries = (
             "1 entry that is not an image"
@@ -61,11 +61,11 @@ class ImageListing:
 def list_images(
     folder: str | os.PathLike[str], deep: bool = True, exclude: Collection[str] = ()
 ) -> ImageListing:
-    """The images of a folder, and with `deep` of the folders below it. Nothing is opened.
+    """The images in a folder and, with `deep`, in its subfolders. No file is opened.
 
-    exclude: folders below that are left out without being counted as passed over. Hidden files
-    that are no images, and what systems leave behind (`Thumbs.db`), count as nothing. Raises
-    UserError where `folder` itself cannot be listed.
+    exclude: subfolders that are left out without counting as passed over. Hidden files that are not
+    images and system files (`Thumbs.db`) are ignored. Raises UserError if `folder` itself cannot be
+    listed.
     """
     suffixes, found = image_suffixes(), ImageListing()
     root = os.path.join(folder, "")
@@ -83,8 +83,8 @@ def list_images(
                 entries = list(scanned)
         except OSError as error:
             if not below:
-                what = f"{folder}: this folder cannot be listed ({error.strerror})"
-                raise UserError(what) from None
+                message = f"{folder}: cannot list this folder ({error.strerror})"
+                raise UserError(message) from None
             found.passed_over.append(below)
             continue
         for entry in entries:
@@ -108,7 +108,7 @@ def list_images(
 
 
 def _leads_up(folder: str) -> bool:
-    """Whether it is a link to a folder that holds it."""
+    """Whether it is a link to one of its parent folders."""
     link = folder.rstrip("/" + os.sep)
     if not os.path.islink(link):
         return False
@@ -121,7 +121,7 @@ def _sort_in(
 ) -> None:
     image = _is_called_image(entry.name, suffixes)
     if entry.name[0] == "." or entry.name.lower() in _LITTER:
-        if image and not entry.name.startswith("._"):  # which macOS leaves beside each file
+        if image and not entry.name.startswith("._"):  # macOS metadata of another file
             found.passed_over.append(name)
     elif not image:
         found.passed_over.append(name)
@@ -138,7 +138,7 @@ def _is_called_image(name: str, suffixes: Collection[str]) -> bool:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a circular link
         return False
 
 
@@ -148,4 +148,4 @@ def _irregular(entry: os.DirEntry[str]) -> str | None:
             return None
     except OSError:
         pass
-    return file_problem(entry.path) or "it may not be read"
+    return file_problem(entry.path) or "permission denied"

@@ -1,4 +1,4 @@
-"""One reader of images: whatever Pillow opens becomes upright 8-bit RGB, cropped and resized."""
+"""Reads images: any format that Pillow opens becomes upright 8-bit RGB, cropped and resized."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     ImageSource: TypeAlias = str | os.PathLike[str] | BinaryIO | Image.Image
 
-BACKGROUND = (255, 255, 255)  # white, as most programs show what is transparent
-LISTED = 20  # of many files that cannot be read
+BACKGROUND = (255, 255, 255)  # white, as most programs show transparent areas
+LISTED = 20  # number of unreadable files that a message lists
 _COMMON = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-_CLOSED = {  # formats that Pillow knows and that are not read here
-    "EPS": "runs Ghostscript",
-    "PDF": "is only written",
-    "IPTC": "opens what it holds in any format, these included",
-    **dict.fromkeys(("BUFR", "GRIB", "HDF5", "MPEG", "WMF"), "is only identified"),
+_CLOSED = {  # formats of Pillow's that are not read here
+    "EPS": "would run Ghostscript",
+    "PDF": "can only be written",
+    "IPTC": "opens embedded data in any format, including these",
+    **dict.fromkeys(("BUFR", "GRIB", "HDF5", "MPEG", "WMF"), "can only be identified"),
 }
 
 
@@ -39,22 +39,22 @@ def read_images(
     size: tuple[int, int],
     unreadable: dict[int, str] | None = None,
 ) -> NDArray[np.uint8]:
-    """Images as p-Models see them, read side by side: uint8 `(N, 3, height, width)`.
+    """Read images in parallel, as p-Models see them: uint8 `(N, 3, height, width)`.
 
-    sources: paths, open binary files or Pillow images; of several frames the first is read.
-    size: (height, width). Images are turned upright (EXIF), their middle is cut out and resized.
-    unreadable: is given the index of each image that cannot be read and why, and that image is
-    left black. Without it, UserError lists all of them. Only regular files are opened.
+    sources: paths, open binary files or Pillow images; only the first frame is read.
+    size: (height, width) in pixels. Images are rotated upright (EXIF), centre-cropped and resized.
+    unreadable: receives the index of each image that cannot be read and the reason; the image
+    stays black. Without it, UserError lists all of them. Only regular files are opened.
 
-    The pixels become 8-bit RGB. What is transparent is composited on white. 16-bit grey is divided
-    by 257, 12-bit grey by its maximum. 32-bit integers are taken as they are where all lie in
-    [0, 255], else divided by 257 where all lie in [0, 65535]; floats are multiplied by 255 where
-    all lie in [0, 1], else taken as they are where all lie in [0, 255]; others are refused.
+    The pixels become 8-bit RGB. Transparent areas are composited on white. 16-bit grey is divided
+    by 257, 12-bit grey scaled by 255/4095. 32-bit integers are kept if all are in [0, 255], and
+    divided by 257 if all are in [0, 65535]; floats are multiplied by 255 if all are in [0, 1], and
+    kept if all are in [0, 255]. Any other values are rejected.
     """
     found: dict[int, str] = {} if unreadable is None else unreadable
     pixels = np.zeros((len(sources), 3, *size), dtype=np.uint8)
 
-    one_by_one = Lock()  # a Pillow image is decoded when it is first used, and may be given twice
+    one_by_one = Lock()  # Pillow images decode lazily, and the same one may be passed twice
 
     def read(index: int) -> None:
         source = sources[index]
@@ -65,9 +65,9 @@ def read_images(
         except Exception as error:
             found[index] = printable(str(error)) or type(error).__name__
 
-    _formats()  # once, before threads ask for it
+    _formats()  # fill the cache before the threads start
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Of what is read all the same: many pixels, odd metadata.
+        # About images that are read anyway: many pixels, unusual metadata.
         warnings.simplefilter("ignore")
         for _ in pool.map(read, range(len(sources))):
             pass
@@ -80,9 +80,9 @@ def read_images(
 
 
 def unreadable_images(reasons: Mapping[str, str], remedy: str) -> UserError:
-    """One message for all images that cannot be read, the first of them listed.
+    """One error for all images that cannot be read; it lists the first LISTED of them.
 
-    reasons: why, by the image's name. remedy: what to do with "it" or "them".
+    reasons: by the image's name. remedy: a verb phrase, to be followed by "it" or "them".
     """
     if len(reasons) == 1:
         [(name, reason)] = reasons.items()
@@ -96,8 +96,7 @@ def unreadable_images(reasons: Mapping[str, str], remedy: str) -> UserError:
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """The suffixes of the image files that are read, like ".png": those that Pillow opens, without
-    those of formats that run other programs or are only identified."""
+    """The suffixes of readable image files, like ".png"."""
     from PIL import Image
 
     opened = {*_formats(), "MPO"}  # a JPEG with several frames
@@ -107,7 +106,7 @@ def image_suffixes() -> frozenset[str]:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """In the order in which they are tried: some formats take what is another's for theirs."""
+    """In the order in which they are tried; some formats also accept files of another format."""
     from PIL import Image
 
     Image.init()
@@ -136,16 +135,13 @@ def _decoded(file: BinaryIO, size: tuple[int, int]) -> NDArray[np.uint8]:
     except UnidentifiedImageError:
         file.seek(0)
         kind = content_kind(file.read(1024))
-        raise FileProblem(kind or "it is in no image format that is read here") from None
+        raise FileProblem(kind or "it is not in a supported image format") from None
 
 
 def _name(source: ImageSource, index: int) -> str:
     if isinstance(source, (str, os.PathLike)):
         return printable(os.fspath(source))
     return f"image {index} (counted from 0)"
-
-
-# Pixels.
 
 
 def _fitted(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -176,7 +172,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         rgb = upright.convert("RGB")
         hidden = (np.asarray(rgb) == _eight_bit_key(key, samples)).all(-1)
     elif _has_alpha(upright):
-        # Pillow knows the way from La to LA alone.
+        # Pillow converts La only to LA.
         rgba = (upright.convert("LA") if upright.mode == "La" else upright).convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (*BACKGROUND, 255))
         return Image.alpha_composite(ground, rgba).convert("RGB")
@@ -190,7 +186,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _samples(image: Image.Image) -> str:
-    """How the file holds its samples, in Pillow's words ("L;2"); known until they are decoded."""
+    """The file's raw sample format in Pillow's notation ("L;2"); available only before decoding."""
     tiles: Any = getattr(image, "tile", None)
     if not tiles:
         return ""
@@ -199,19 +195,19 @@ def _samples(image: Image.Image) -> str:
 
 
 def _white_is_zero(image: Image.Image) -> bool:
-    """Whether a TIFF says so, which Pillow heeds in 8 bits alone."""
+    """Whether a TIFF declares white as zero, which Pillow respects only for 8-bit samples."""
     tags: Any = getattr(image, "tag_v2", {})
     return bool(tags.get(262) == 0)
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """A copy, turned as its metadata says."""
+    """A copy, rotated as its EXIF metadata says."""
     from PIL import ImageOps
 
     image.load()
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # metadata can be damaged where the pixels are not
+    except Exception:  # damaged metadata; the pixels may still be fine
         return image.copy()
 
 
@@ -223,7 +219,7 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _eight_bit_key(key: Any, samples: str) -> Any:
-    """The transparent colour, which a file gives in samples of its own size, as in 8 bits."""
+    """The transparent colour in 8 bits; the file gives it at its own sample depth."""
     values = np.atleast_1d(np.asarray(key))
     if ";16" in samples:
         return values >> 8  # as Pillow reads such samples
@@ -236,9 +232,9 @@ def _eight_bit_key(key: Any, samples: str) -> Any:
 def _eight_bits(
     values: NDArray[Any], mode: str, of_12_bits: bool, of_16_bits: bool
 ) -> NDArray[np.uint8]:
-    """of_16_bits: where the mode is "I", as older versions of Pillow open 16-bit grey."""
+    """of_16_bits: older versions of Pillow open 16-bit grey in mode "I"."""
     if mode == "F" and not np.isfinite(values).all():
-        raise ValueError("it holds values that are no numbers")
+        raise ValueError("it contains NaN or infinite values")
     low, high = values.min().item(), values.max().item()
     if of_12_bits:
         scale = 255 / 4095
@@ -251,6 +247,6 @@ def _eight_bits(
     else:
         known = "0 to 1 or 0 to 255" if mode == "F" else "0 to 255 or 0 to 65535"
         raise ValueError(
-            f"its values lie between {low:g} and {high:g}; {known} is read. Save it with 8 bits"
+            f"its values range from {low:g} to {high:g}; supported: {known}. Save it with 8 bits"
         )
     return np.rint(values.astype(np.float64) * scale).astype(np.uint8)

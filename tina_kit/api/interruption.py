@@ -1,7 +1,7 @@
-"""Signals that ask a process to end: Ctrl-C, and what schedulers and closing terminals send.
+"""Signals that ask a process to end: Ctrl-C, and those from schedulers and closing terminals.
 
-The command line makes a `KeyboardInterrupt(signal)` of each, so that whatever cleans up after
-Ctrl-C does so after SIGTERM and SIGHUP too.
+The command line turns each into a `KeyboardInterrupt(signal)`, so that code that cleans up after
+Ctrl-C also does so after SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 
-# Some schedulers announce the end of a job with one of the last three.
+# Some schedulers send one of the last three before they kill a job.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 def interruption(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The interrupt behind an error, None where there is none: Python wraps what comes while a
-    class is being made, and what cleans up after it may fail itself."""
+    """The interrupt that caused an error, or None: Python wraps an interrupt that arrives during
+    the creation of a class, and cleaning up after one may itself fail."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return error
@@ -27,14 +27,14 @@ def interruption(error: BaseException | None) -> KeyboardInterrupt | None:
 
 
 def signal_of(interrupt: KeyboardInterrupt) -> signal.Signals:
-    """The signal that it came from, SIGINT where it does not say."""
+    """The signal that caused it; SIGINT if it does not say."""
     return signal.Signals(interrupt.args[0]) if interrupt.args else signal.SIGINT
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Drop these signals while the block runs, which must be short and end the work at hand."""
-    if current_thread() is not main_thread():  # where no signal is handled, nor may be set
+    """Ignore these signals while the block runs; it must be short and the last thing to be done."""
+    if current_thread() is not main_thread():  # only the main thread may set handlers
         yield
         return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}

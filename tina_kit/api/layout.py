@@ -1,4 +1,4 @@
-"""The layout of a parameter vector: which entry is which parameter, and which class it serves."""
+"""The layout of a parameter vector: the parameter and the class of each entry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Parameter:
     """One generated tensor.
 
     name: as in the module's `state_dict`; shape: of the tensor; layer: the layer it belongs to.
-    class_axis: the axis indexed by class, None where classes share the tensor.
+    class_axis: the axis indexed by class, None if all classes share the tensor.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Parameter:
 
     @property
     def size(self) -> int:
-        """Entries of the tensor."""
+        """Number of entries of the tensor."""
         return math.prod(self.shape)
 
     def along_classes(self, values: Tensor) -> Tensor:
-        """One value of any dtype for each class, `(T, C)` → a view `(T, ...)` of them that
-        broadcasts with tensors `(T, *shape)`. Raises ValueError without a class axis."""
+        """One value per class, `(T, C)` of any dtype → a view `(T, ...)` that broadcasts with
+        tensors `(T, *shape)`. Raises ValueError if there is no class axis."""
         if self.class_axis is None:
             raise ValueError(f"{self.name} is not indexed by class")
         view = [1] * len(self.shape)
@@ -44,9 +44,8 @@ class Parameter:
 class Layout:
     """The generated parameters of a p-Model, in the order in which they are flattened.
 
-    chain: whether they are a plain chain of layers, each of which feeds the next and nothing else,
-    so that hidden neurons can be found from the shapes. Skip connections and frozen layers in
-    between are no chain.
+    chain: whether they form a plain chain of layers, each feeding only the next, so that shapes
+    determine the hidden neurons. Skip connections or frozen layers in between break a chain.
     """
 
     parameters: tuple[Parameter, ...]
@@ -59,7 +58,7 @@ class Layout:
 
     @cached_property
     def slices(self) -> dict[str, slice]:
-        """Where each parameter lies in the vector."""
+        """The slice of the vector that holds each parameter."""
         slices, start = {}, 0
         for parameter in self.parameters:
             slices[parameter.name] = slice(start, start + parameter.size)
@@ -68,7 +67,7 @@ class Layout:
 
     @cached_property
     def classes(self) -> int | None:
-        """C, the number of classes, or None when nothing is indexed by class."""
+        """C, the number of classes, or None if nothing is indexed by class."""
         for parameter in self.parameters:
             if parameter.class_axis is not None:
                 return parameter.shape[parameter.class_axis]
@@ -86,7 +85,8 @@ class Layout:
         return torch.cat(pieces, dim=-1)
 
     def unflatten(self, vectors: Tensor) -> dict[str, Tensor]:
-        """Vectors `(..., P)` → views `(..., *shape)` by parameter name."""
+        """Vectors `(..., P)` → views `(..., *shape)` by parameter name. Raises ValueError for
+        vectors of another length."""
         if vectors.shape[-1] != self.size:
             raise ValueError(f"vectors have {vectors.shape[-1]} entries, the layout {self.size}")
         return {
@@ -95,22 +95,22 @@ class Layout:
         }
 
     def take_classes(self, vectors: Tensor, index: Tensor) -> Tensor:
-        """Pick, for each vector, the rows of the given classes in the given order.
+        """Select the rows of the given classes from each vector, in the given order.
 
         vectors: `(T, P)` in this layout of K classes (T may be an expanded 1).
         index: int64 `(T, C)`, entries in [0, K).
-        Returns `(T, P')` in the layout that this architecture has for C classes.
+        Returns `(T, P')` in the same architecture's layout for C classes.
         """
         return self._take(vectors, index, and_mean=False)
 
     def take_classes_or_mean(self, vectors: Tensor, index: Tensor) -> Tensor:
-        """`take_classes`, where -1 in `index` `(T, C)` stands for the mean of all K rows: what a
-        class without a row of its own starts from."""
+        """`take_classes`, where -1 in `index` `(T, C)` selects the mean of all K rows, the initial
+        row of a class that has none of its own."""
         classes = self.classes or 0
         return self._take(vectors, index.where(index >= 0, classes), and_mean=True)
 
     def _take(self, vectors: Tensor, index: Tensor, and_mean: bool) -> Tensor:
-        """and_mean: row K is the mean of the others."""
+        """and_mean: append the mean of all rows as row K."""
         import torch
 
         pieces = []
@@ -126,10 +126,10 @@ class Layout:
         return torch.cat(pieces, dim=-1)
 
     def class_of_entries(self) -> Tensor:
-        """int64 `(P,)`: the class that each entry belongs to, -1 for shared entries."""
+        """int64 `(P,)` on the CPU: the class that each entry belongs to, -1 for shared entries."""
         import torch
 
-        # On the CPU even where a network is built on another device.
+        # Explicit devices: this may run while another default device is set.
         owner = torch.full((self.size,), -1, device="cpu")
         for parameter in self.parameters:
             if parameter.class_axis is not None:

@@ -1,4 +1,4 @@
-"""Class names: how they are spelled as prompts, and when two of them are the same."""
+"""Class names: their spelling as prompts, and when two of them count as the same."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tina_kit.api.errors import UserError
 
 # The braille blank looks like a space, but Unicode does not count it as white space.
 _SPACES = re.compile(r"[\s\u2800]+")
-# Zero-width and direction marks, the byte order mark and the soft hyphen say nothing in a name.
+# Zero-width and direction marks, the byte order mark and the soft hyphen mean nothing in a name.
 _MARKS = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-# Joiners, fillers and variation selectors change how a name is drawn, but not which one it is.
+# Joiners, fillers and variation selectors change a name's appearance, not its identity.
 _SHAPING = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u200c\u200d\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef"
@@ -20,18 +20,18 @@ _SHAPING = (
 _WITHOUT_MARKS = re.compile(f"[{_MARKS}]")
 _IGNORED = re.compile(f"[{_MARKS}{_SHAPING}]")
 _INVISIBLE = {"Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
-_TOLD = 5  # problems that an error lists
+_LISTED = 5  # problems that an error lists
 
 
 def name_key(name: str) -> str:
-    """The form in which class names are compared: two names are the same when their keys are equal.
+    """The form in which class names are compared: names with equal keys are the same.
 
-    Unicode forms, case, underscores, white space and invisible characters make no difference
-    (NFKC, case folded, runs of white space and underscores one space, none at the ends). The key is
-    not for display: `as_words` gives a prompt.
+    Unicode forms, case, underscores, white space and invisible characters are ignored (NFKC, case
+    folding, runs of white space and underscores become one space and are stripped at the ends). The
+    key is not for display: `as_words` returns a prompt.
     """
-    # The order of Unicode's compatibility caseless matching (D146): some characters decompose into
-    # others that have a case.
+    # Unicode's compatibility caseless matching (D146) folds twice, because some characters
+    # decompose into others that have a case.
     text = unicodedata.normalize("NFD", _IGNORED.sub("", name)).casefold()
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFKC", text)
@@ -39,16 +39,16 @@ def name_key(name: str) -> str:
 
 
 def as_words(name: str) -> str:
-    """The name of a folder, a file or a table's entry as a prompt: `sea_horse` is "sea horse".
+    """The name of a folder, a file or a table entry as a prompt: `sea_horse` becomes "sea horse".
 
-    Underscores become spaces; the rest is tidied as by `tidy`.
+    Underscores become spaces; then `tidy` is applied.
     """
     return tidy(name.replace("_", " "))
 
 
 def tidy(name: str) -> str:
-    """The name in NFC, with single spaces for white space, none at the ends, and without invisible
-    marks."""
+    """The name in NFC without invisible marks, stripped, with each run of white space replaced by
+    one space."""
     text = unicodedata.normalize("NFC", _WITHOUT_MARKS.sub("", name))
     return _SPACES.sub(" ", text).strip()
 
@@ -56,15 +56,15 @@ def tidy(name: str) -> str:
 def name_index(names: Sequence[str], places: Sequence[str] | None = None) -> dict[str, int]:
     """The position of each class name by its `name_key`.
 
-    places: where each name comes from, as an error should say it: "folder red_circle",
-        "names.tsv:3"; by default "name 3", counted from 1.
-    Raises UserError listing every name that is no text, is empty or invisible, or holds control
-    characters or bytes that are not UTF-8, and all names that are the same, each with its place.
+    places: where each name comes from, for error messages: "folder red_circle", "names.tsv:3"; by
+        default "name 3", counted from 1.
+    Raises UserError listing every name that is not text, is empty or invisible, or contains control
+    characters or invalid UTF-8, or otherwise all names that are the same, each with its place.
     """
-    sources = places or [f"name {number}" for number in range(1, len(names) + 1)]
+    places = places or [f"name {number}" for number in range(1, len(names) + 1)]
     wrong = [
         f"{shown(name)} ({place}) {problem}"
-        for name, place in zip(names, sources)
+        for name, place in zip(names, places)
         for problem in [_problem(name)]
         if problem
     ]
@@ -74,34 +74,34 @@ def name_index(names: Sequence[str], places: Sequence[str] | None = None) -> dic
     for position, name in enumerate(names):
         found.setdefault(name_key(name), []).append(position)
     same = [
-        _collision([names[p] for p in positions], [sources[p] for p in positions])
+        _collision([names[p] for p in positions], [places[p] for p in positions])
         for positions in found.values()
         if len(positions) > 1
     ]
     if same:
         raise UserError(
-            f"{_listed(same)}. Case, spaces, underscores and Unicode forms make no difference; "
-            "rename or remove one"
+            f"{_listed(same)}. Case, spaces, underscores and Unicode forms are ignored; rename or "
+            "remove one"
         )
     return {key: positions[0] for key, positions in found.items()}
 
 
 def shown(name: object) -> str:
-    """A name in quotes for a message, with what cannot be printed written as escapes."""
+    """A name in quotes for a message, with unprintable characters escaped."""
     if not isinstance(name, str):
         return repr(name)
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name) + "'"
 
 
 def _problem(name: object) -> str:
-    """What is wrong with a name by itself, "" for nothing."""
+    """What is wrong with a single name, "" for nothing."""
     if not isinstance(name, str):
         return f"is not text but {type(name).__name__}"
     categories = {unicodedata.category(c) for c in name.strip()}
     if "Cs" in categories:
         return "is not UTF-8"
     if "Cc" in categories:
-        return "holds control characters"
+        return "contains control characters"
     if categories <= _INVISIBLE or not name_key(name):
         return "is an empty name"
     return ""
@@ -116,5 +116,5 @@ def _collision(names: Sequence[str], places: Sequence[str]) -> str:
 
 
 def _listed(problems: Sequence[str]) -> str:
-    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-    return "; ".join(problems[:_TOLD]) + more
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    return "; ".join(problems[:_LISTED]) + more

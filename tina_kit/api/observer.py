@@ -1,4 +1,4 @@
-"""What watches a run: progress bars, logs and experiment trackers are observers."""
+"""The contract of observers, such as progress bars, logs and experiment trackers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class StageInfo:
     """One stage of a run.
 
     name: as in plans and logs (`zoo/ood 2/3`); kind: the kind of stage (`zoo`); key: its cache key.
-    seed: the run's seed that it belongs to, None where seeds share it.
-    cached: whether its result was in the store when the run began.
+    seed: the seed of the run that it belongs to, None if the seeds share it.
+    cached: whether its result was already stored when the run began.
     """
 
     name: str
@@ -26,10 +26,10 @@ class StageInfo:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run that begins.
+    """A run that is about to start.
 
-    name: the recipe's; folder: the run folder; recipe: with every default written out; stages: in
-    the order in which they run.
+    name: the recipe's; folder: the run folder; recipe: with all defaults filled in; stages: in
+    execution order.
     """
 
     name: str
@@ -40,14 +40,14 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class StepInfo:
-    """How far a stage is.
+    """The progress of a stage.
 
-    label: the stage's name, followed by what is counted where the stage counts several things.
-    done, total: training steps, images or tasks. At the first of these events `done` is what an
-        earlier run had already computed.
-    training: which of the stage's trainings this is, None where nothing is trained.
-    loss: mean loss since the last event that had one; about a hundred events of a training do.
-    learning_rate: of the last step, where there is a loss.
+    label: the stage's name, followed by what is counted if the stage counts several things.
+    done, total: training steps, images or tasks. In the first event, `done` is what an earlier run
+        had already computed.
+    training: the index of the training within the stage, None if nothing is trained.
+    loss: mean loss since the last event with a loss; about a hundred events per training have one.
+    learning_rate: of the last step, given together with a loss.
     """
 
     label: str
@@ -59,33 +59,33 @@ class StepInfo:
 
 
 class Observer:
-    """Follows what happens in a run; every method does nothing unless overridden.
+    """Receives the events of a run; every method does nothing unless overridden.
 
-    A plugin brings observers with the hook `tina_kit_observers`. An error in one of them is
-    reported once and switches that observer off; it never stops the run.
+    Plugins provide observers through the hook `tina_kit_observers`. An error in an observer is
+    reported once and disables that observer; it never stops the run.
     """
 
     def run_started(self, run: RunInfo) -> None:
         """Called once, before the first stage."""
 
     def stage_started(self, stage: StageInfo) -> None:
-        """Called when a stage is about to be computed; not for cached stages."""
+        """Called before a stage is computed; not called for cached stages."""
 
     def note(self, stage: StageInfo, text: str) -> None:
-        """Called with what a user should know of a stage, such as that another run computes it and
-        this one waits."""
+        """Called with a message about a stage for the user, such as that it waits for another run
+        that is computing it."""
 
     def step(self, step: StepInfo) -> None:
         """Called for every step; must return quickly."""
 
     def checkpoint(self, label: str, step: int) -> None:
-        """Called when a training has been saved after so many steps."""
+        """Called after a checkpoint has been saved. step: the number of steps completed."""
 
     def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
-        """seconds: how long it took to compute, None where it was cached."""
+        """Called when a stage is done. seconds: how long it took, None if it was cached."""
 
     def result(self, results: Mapping[str, Any]) -> None:
         """Called once with the content of `results.json`."""
 
     def run_ended(self, status: str) -> None:
-        """status: `done`, `failed` or `interrupted`."""
+        """Called last. status: `done`, `failed` or `interrupted`."""

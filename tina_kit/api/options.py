@@ -1,4 +1,4 @@
-"""Typed settings of components: one source for defaults, checks, `show` and the built object."""
+"""Typed options of components: the source of defaults, validation, `show` and JSON Schema."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 UNCHECKED = {"effects": "unchecked"}
-"""The context of a validation that lets options stand which have no effect."""
+"""Validation context that accepts options without effect."""
 
 
 class Options(BaseModel):
-    """Base of every component's options: frozen, unknown keys refused.
+    """Base class of every component's options: frozen, and unknown keys are rejected.
 
-    What a field says beyond its type stands beside it: `Annotated[int, Unit("pixels")]`; see
-    `Unit`, `Nested`, `Row`, `AtGeneration` and `Aside`. `tina-kit show` and `tina-kit schema` tell
-    it.
-    `beside` says what else an example needs in the recipe, as images for prompts need a conditioner
-    that takes them: key of the recipe → component.
-    Fields of type `pathlib.Path` are left out of cache keys (a path is not a result); a part that
-    reads files names them in its `files()`. In a recipe they are relative to the recipe's folder,
-    `~` is expanded, and what they name must exist; the part gets them absolute. So it is with lists
-    and mappings of paths and with paths in nested models. A field of type `str | Path` takes names
-    too: it is a path where the text starts with `.`, `/` or `~`, or where something of this name
-    lies beside the recipe.
+    Fields can carry annotations, like `Annotated[int, Unit("pixels")]`: see `Unit`, `Nested`,
+    `Row`, `AtGeneration` and `Aside`. `tina-kit show` and `tina-kit schema` display them.
+
+    `beside` maps keys of the recipe to the components that an example needs there: image prompts,
+    for instance, need a conditioner that accepts images.
+
+    Fields of type `pathlib.Path` do not enter cache keys; a component that reads files lists them
+    in `files()` instead. In a recipe, paths are relative to the recipe's folder, `~` is expanded,
+    and the file must exist; the component receives absolute paths. The same holds for lists and
+    mappings of paths and for paths in nested models. A field of type `str | Path` also accepts
+    names: text is a path if it starts with `.`, `/` or `~`, or if it names an existing file or
+    folder beside the recipe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     beside: ClassVar[Mapping[str, str]] = {}
 
     def without_effect(self) -> Mapping[str, str]:
-        """Options that no result depends on as long as another one has its value → that other
-        option, "" where nothing ever reads them. Giving one of them is reported; defaults may
-        stay. `aside` options need not be among them."""
+        """Options without effect, each mapped to the option whose current value makes it so, or to
+        "" if nothing reads it. Setting one of them explicitly is an error. `Aside` options need not
+        be listed."""
         return {}
 
     @model_validator(mode="after")
@@ -58,13 +59,13 @@ class Options(BaseModel):
 def no_effect(options: Options, reason: str) -> str:
     """Why an option has no effect, and what to do. reason: see `Options.without_effect`."""
     value = getattr(options, reason, None)
-    message = "has no effect here"
+    problem = "has no effect here"
     if reason and value is None:
-        message = f"has no effect without {reason}"
+        problem = f"has no effect without {reason}"
     elif reason:
         plain = json.dumps(value, default=str, ensure_ascii=False).strip('"')
-        message = f"has no effect with {reason}: {plain}"
-    return f"{message}; leave it out"
+        problem = f"has no effect with {reason}: {plain}"
+    return f"{problem}; leave it out"
 
 
 class ComponentSpec(BaseModel):
@@ -75,11 +76,8 @@ class ComponentSpec(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options given beside `use`, unchecked."""
+        """The options given beside `use`, not validated."""
         return dict(self.__pydantic_extra__ or {})
-
-
-# What a field says of itself beyond its type: `steps: Annotated[int, Unit("steps")] = Field(100)`.
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class Nested:
-    """The field holds a component (`ComponentSpec`) or several (`tuple[ComponentSpec, ...]`), which
-    arrive built, as the keyword argument of the field's name. kind: of the component."""
+    """The field holds a component (`ComponentSpec`) or several (`tuple[ComponentSpec, ...]`). They
+    are built and passed as the keyword argument of the field's name. kind: of the component."""
 
     kind: str
 
@@ -105,28 +103,27 @@ class Nested:
 
 @dataclass(frozen=True)
 class Row:
-    """The field (`str | None`) names another row of the recipe's list of components of a kind. The
-    folder that the other one was saved to arrives as `Context.inherited[field]`."""
+    """The field (`str | None`) names an earlier row of the recipe's list of this kind. The folder
+    in which that component was saved is passed as `Context.inherited[field]`."""
 
     kind: str
 
 
 @dataclass(frozen=True)
 class AtGeneration:
-    """`fit` does not look at the field: another value needs no new training."""
+    """`fit` ignores the field: changing it requires no new training."""
 
 
 @dataclass(frozen=True)
 class Aside:
-    """The field changes no result, only how it is obtained: it is left out of cache keys."""
+    """The field does not affect results, only how they are obtained; it enters no cache key."""
 
 
 @dataclass(frozen=True)
 class FieldFacts:
-    """What a field says of itself; see `Unit`, `Nested`, `Row`, `AtGeneration` and `Aside`.
+    """A field's annotations; see `Unit`, `Nested`, `Row`, `AtGeneration` and `Aside`.
 
-    unit, nested, row: the name or kind, None where it says nothing; at_generation, aside: whether
-    it says so.
+    unit, nested, row: the name or kind, None if absent; at_generation, aside: whether present.
     """
 
     unit: str | None = None
@@ -137,7 +134,7 @@ class FieldFacts:
 
     @classmethod
     def of(cls, field: FieldInfo) -> FieldFacts:
-        """The one reader of a field's metadata."""
+        """Read the annotations from a field's metadata."""
         found: dict[str, Any] = {}
         for mark in field.metadata:
             if isinstance(mark, Unit):
@@ -154,7 +151,7 @@ class FieldFacts:
 
 
 class TaskOptions(Options):
-    """What every task sampler can be asked."""
+    """Options that every task sampler has."""
 
     classes: Annotated[int, Unit("classes")] = Field(
         10, ge=2, le=10_000, description="classes per task (Section 5.1: ten)"
@@ -163,19 +160,19 @@ class TaskOptions(Options):
         None,
         ge=2,
         le=10_000,
-        description="minimum classes per task; smaller tasks are padded to `classes` (Section "
-        "4.2) (default: all tasks have `classes`)",
+        description="minimum number of classes per task; smaller tasks are padded (Section 4.2). "
+        "By default all tasks have `classes`",
     )
     id: Annotated[int, Unit("tasks")] = Field(
-        1000, ge=1, le=100_000, description="number of ID tasks: generators train on their p-Models"
+        1000, ge=1, le=100_000, description="number of ID tasks; generators train on their p-Models"
     )
     ood: Annotated[int, Unit("tasks")] = Field(
-        150, ge=1, le=100_000, description="number of OOD tasks: never seen by a generator"
+        150, ge=1, le=100_000, description="number of OOD tasks; generators never see them"
     )
 
 
 class TrainingOptions(Options):
-    """How a classifier is trained."""
+    """Options for training a classifier."""
 
     epochs: Annotated[int, Unit("epochs")] = Field(
         gt=0, le=1_000_000, description="passes over the images"
@@ -184,19 +181,18 @@ class TrainingOptions(Options):
         64, gt=0, le=1_000_000, description="images per step"
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw or sgd")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled for adamw, L2 for sgd")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="optimiser: adamw or sgd")
+    weight_decay: float = Field(
+        0.0, ge=0, description="weight decay: decoupled for adamw, L2 for sgd"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
     warmup: Annotated[float, Unit("share of the steps")] = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="share of the steps in which the learning rate rises to its peak",
+        0.05, ge=0, lt=1, description="linear warm-up of the learning rate"
     )
     schedule: Literal["constant", "cosine"] = Field(
-        "cosine", description="learning rate after the warm-up"
+        "cosine", description="learning-rate schedule after the warm-up"
     )
 
     def without_effect(self) -> Mapping[str, str]:
-        """Momentum is of sgd."""
+        """Only sgd has a momentum."""
         return {} if self.optimizer == "sgd" else {"momentum": "optimizer"}

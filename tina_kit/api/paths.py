@@ -1,4 +1,4 @@
-"""Paths as users write them, by one rule: in recipes, options, arguments and the environment."""
+"""Paths as users write them in recipes, options, arguments and environment variables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tina_kit.api.errors import UserError
 def user_path(text: str | Path) -> Path:
     """The path that a user wrote, with a leading `~` or `~user` expanded.
 
-    A relative path stays relative. Variables are left to the shell: a `$` that reaches tina-kit
-    was not expanded by it. Raises UserError for such a `$`, for the home folder of an unknown user
-    and for a NUL character. An absolute path that exists may contain a `$`.
+    A relative path stays relative. Variables are not expanded, that is the shell's job. Raises
+    UserError for a `$` (unless it is an absolute path that exists), for the home folder of an
+    unknown user and for a NUL character.
     """
     written = os.fspath(text)
     path = Path(os.path.expanduser(written))
@@ -34,7 +34,7 @@ STORE = "TINA_KIT_STORE"
 
 
 def environment_path(variable: str) -> Path | None:
-    """The path that an environment variable holds, None where it is unset or empty.
+    """The path in an environment variable, None if it is unset or empty.
 
     Relative paths are relative to the working directory. Raises UserError as `user_path` does.
     """
@@ -48,11 +48,11 @@ def environment_path(variable: str) -> Path | None:
 
 
 def cache_folder(name: str = "") -> Path:
-    """Where tina-kit keeps what it has computed or fetched: the folder that TINA_KIT_STORE names,
-    links resolved, else `store` in the user's cache folder.
+    """Where tina-kit stores what it has computed or downloaded: the folder TINA_KIT_STORE with
+    links resolved, or `store` in the user's cache folder.
 
-    name: of what a plugin keeps, in a folder of its own beside that one. Raises UserError as
-    `environment_path` does, and where the user has no home folder.
+    name: a plugin's own cache; its folder is next to the store. Raises UserError as
+    `environment_path` does, and if the user has no home folder.
     """
     named = environment_path(STORE)
     store = _default_store() if named is None else Path(os.path.realpath(named))
@@ -64,7 +64,7 @@ def _default_store() -> Path:
 
     if os.path.expanduser("~") == "~":
         raise UserError(
-            f"there is no home folder (HOME is not set, and user {os.getuid()} has none): set "
-            f"{STORE} to a folder that you can write to"
+            f"no home folder (HOME is not set, and user {os.getuid()} has none); set {STORE} to a "
+            "writable folder"
         )
     return user_cache_path("tina-kit") / "store"

@@ -1,4 +1,4 @@
-"""How a component saves what it has learned."""
+"""Saves what a component has learned."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def save_tensors(
 ) -> None:
     """Save tensors of any dtype and shape, `(...)`, by name, to a `.safetensors` file.
 
-    They may lie on any device, need no particular layout, and may share memory, which safetensors
-    itself refuses. facts: plain values for a JSON file beside it, of the same name.
+    Tensors may be on any device, need not be contiguous and may share memory, which safetensors
+    itself does not support. facts: plain values, written to a JSON file of the same name.
     """
     from safetensors.torch import save_file
 

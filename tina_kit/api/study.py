@@ -1,4 +1,4 @@
-"""What a study promises: an evaluation beyond ID and OOD."""
+"""The contract of studies: evaluations beyond ID and OOD."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tina_kit.api.fingerprint import Fingerprinted
 class Trial:
     """One measurement of a study: a generator of the recipe on one set of tasks.
 
-    series, x: the curve and the place on it, or the row and the column, that it belongs to.
+    series, x: the curve and the x value, or the row and the column, to which it belongs.
     generator: the name of the generator's row in the recipe.
-    overrides: dotted keys → values laid on the recipe, as `--set` does.
-    split: "ood", "id", or a test split of the task sampler's own.
-    classes: tasks of so many classes are drawn in place of the split's.
-    prompts: "text", the class names; "image", training images of each class.
-    images: how many of a class, of whose embeddings the mean is its prompt.
-    conditioner: the option of the study whose conditioner embeds the prompts at test time; what
-        the generator was trained on stays the recipe's.
-    measure: "p-acc", or "loss", the training losses of the generator at all steps (x is not used).
+    overrides: dotted keys → values that override the recipe, as `--set` does.
+    split: "ood", "id", or a test split that the task sampler defines.
+    classes: draw tasks of this many classes instead of using the split's.
+    prompts: "text" (class names) or "image" (training images of each class).
+    images: images per class whose mean embedding is the prompt.
+    conditioner: the study's option whose conditioner embeds the prompts at test time; training
+        uses the recipe's.
+    measure: "p-acc", or "loss" for the generator's training losses at all steps (x is not used).
     """
 
     series: str
@@ -40,11 +40,11 @@ class Trial:
 
 
 class Study(Fingerprinted, ABC):
-    """An evaluation beyond ID and OOD: trials, which become one table and one plot.
+    """An evaluation beyond ID and OOD: trials that become one table and one plot.
 
-    title, x_label: of both. note: what to know when reading them.
-    versus: a series; every other one is compared with it, paired by task.
-    published: the paper's p-Acc in percent by (series, x), printed beside ours.
+    title, x_label: of table and plot. note: what to know when reading them.
+    versus: the series that all others are compared with, paired by task.
+    published: the paper's p-Acc in percent by (series, x), printed next to ours.
     """
 
     title: str = ""

@@ -1,4 +1,4 @@
-"""What a task sampler promises. Shapes are named as in `dataset`."""
+"""The contract of task samplers. Shape letters are defined in `dataset`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classes:
-    """What a task sampler knows of a dataset: names in label order, and their superclasses.
+    """What a task sampler knows about a data set: class names in label order, and superclasses.
 
-    Raises UserError where names are empty or the same, or superclasses are not one for each.
+    Raises UserError if names are empty or the same, or unless there is one superclass per class.
     """
 
     names: Sequence[str]
@@ -31,27 +31,27 @@ class Classes:
         name_index(self.names, [f"label {label}" for label in range(len(self.names))])
         if self.superclasses is not None and len(self.superclasses) != len(self.names):
             raise UserError(
-                f"there are {len(self.superclasses)} superclasses for {len(self.names)} classes; "
-                "give each class one"
+                f"{len(self.superclasses)} superclasses for {len(self.names)} classes; give one "
+                "per class"
             )
 
 
 class TaskSampler(Fingerprinted, ABC):
-    """Draws tasks from a dataset's classes (Section 5.1)."""
+    """Draws tasks from a data set's classes (Section 5.1)."""
 
     options: TaskOptions
 
     @abstractmethod
     def draw(self, classes: Classes, seed: int) -> dict[str, Tensor]:
-        """`{"id": int64 (id, C), "ood": int64 (ood, C), ...}`, rows of distinct class indices.
+        """`{"id": int64 (id, C), "ood": int64 (ood, C), ...}`: rows of distinct class indices.
 
-        Further entries are test splits of the sampler's own, like `"unseen 40%"`. A task of fewer
-        than C classes ends in -1. ID tasks are disjoint from all others as unordered sets; every
-        class is drawn about equally often; more ID tasks leave the first ones as they were. Raises
-        UserError when the dataset has too few classes.
+        Further entries are additional test splits, like `"unseen 40%"`. A task of fewer than C
+        classes ends in -1. No ID task has the same set of classes as a task of another split. All
+        classes are drawn about equally often. Asking for more ID tasks does not change the first
+        ones. Raises UserError if the data set has too few classes.
         """
 
     def seen(self, classes: Classes, seed: int) -> Tensor | None:
-        """int64 `(K',)`, sorted: the classes that anything trained may see; None for all of them.
-        No ID task holds another."""
+        """int64 `(K',)`, sorted: the classes that may be used in training, None for all. ID tasks
+        contain no others."""
         return None

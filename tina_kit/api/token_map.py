@@ -1,4 +1,4 @@
-"""Parameter vectors ↔ padded tokens, exactly invertible."""
+"""Converts parameter vectors to padded tokens and back, without loss."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tina_kit.api.tokenizer import Token
 
 
 class TokenMap:
-    """The gather and scatter that a tokenizer's tokens stand for.
+    """The gather and scatter defined by a tokenizer's tokens: S tokens, the longest of width W.
 
-    Raises ValueError unless every entry of the vector lies in exactly one token.
+    Raises ValueError unless every entry of the vector is in exactly one token.
     """
 
     def __init__(self, layout: Layout, tokens: tuple[Token, ...]) -> None:
@@ -24,7 +24,7 @@ class TokenMap:
         self.mask = index >= 0  # bool (S, W)
         entries = index[self.mask]
         if not torch.equal(entries.sort().values, torch.arange(layout.size)):
-            raise ValueError("tokens must hold every entry of the parameter vector exactly once")
+            raise ValueError("tokens must contain every entry of the parameter vector exactly once")
         self._gather = index.clamp(min=0)
         self._scatter = torch.empty_like(entries)
         self._scatter[entries] = self.mask.reshape(-1).nonzero().squeeze(1)
@@ -36,5 +36,5 @@ class TokenMap:
         return tokens * self.mask.to(vectors.device)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """`(..., S, W)` → `(..., P)`; what stands in the padding is ignored."""
+        """`(..., S, W)` → `(..., P)`; values in the padding are ignored."""
         return tokens.flatten(-2).index_select(-1, self._scatter.to(tokens.device))

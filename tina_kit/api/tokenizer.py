@@ -1,4 +1,4 @@
-"""What a tokenizer promises. Shapes are named as in `dataset`."""
+"""The contract of tokenizers. Shape letters are defined in `dataset`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tina_kit.api.layout import Layout
 class Token:
     """A chunk of a parameter vector, as the transformer sees it.
 
-    entries: which entries of the vector it holds, in order.
+    entries: indices of its entries in the vector, in order.
     layer: the layer they come from.
-    group: tokens of one group share encoder, decoder and (having none) position; they have one
-        size. A group of one token has a position of its own.
-    class_index: the class it belongs to, whose condition it is joined with; None for none.
+    group: tokens of a group have the same size, share encoder and decoder, and have no position
+        embedding. A token that is alone in its group has its own position.
+    class_index: the class it belongs to, whose condition it is combined with; None for no class.
     """
 
     entries: tuple[int, ...]
@@ -31,4 +31,4 @@ class Tokenizer(Fingerprinted, ABC):
 
     @abstractmethod
     def tokens(self, layout: Layout) -> tuple[Token, ...]:
-        """The tokens of a vector in `layout`; every entry lies in exactly one token."""
+        """The tokens of a vector in `layout`; every entry is in exactly one token."""

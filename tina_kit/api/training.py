@@ -1,4 +1,4 @@
-"""The one definition of a training: its settings, a step of it, and the loop that runs it."""
+"""The definition of training: its settings, a single step, and the loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Step:
     """One training step.
 
-    index: counts from 0.
-    random: on the CPU, seeded by the run's seed and the step alone, so that a resumed run draws
-        what an undisturbed one draws, and every rank of a distributed run draws the same.
-    rank, ranks: which of how many processes this is.
+    index: counted from 0.
+    random: a CPU generator, seeded by only the run's seed and the step, so that a resumed run
+        draws the same numbers as an uninterrupted one, and so do all ranks of a distributed run.
+    rank, ranks: the index of this process and the number of processes.
     """
 
     index: int
@@ -29,8 +29,7 @@ class Step:
     ranks: int = 1
 
     def share(self, batch: Tensor, dim: int = 0) -> Tensor:
-        """`(B, ...)` of any dtype → the part of the batch that this rank computes; all of it where
-        there is one rank."""
+        """`(B, ...)` of any dtype → this rank's share of the batch along `dim`."""
         return batch.tensor_split(self.ranks, dim)[self.rank]
 
 
@@ -38,14 +37,14 @@ class Step:
 class Training:
     """Settings of the training loop.
 
-    steps: optimiser steps, each on one loss.
-    learning_rate: peak rate, reached after `warmup` steps; schedule: how it falls from there.
-    optimizer: which one; weight_decay: decoupled for adamw, L2 for sgd; momentum: for sgd; betas:
-        for adamw.
-    clip: the largest norm of the gradient, None for no limit.
-    ema: the final decay of averaged weights, None or 0 for none; it warms up as
-        (1 + step) / (10 + step).
-    checkpoint_every: the least number of steps between two checkpoints.
+    steps: number of optimiser steps.
+    optimizer: adamw or sgd.
+    learning_rate: peak learning rate, reached after `warmup` steps; schedule: its decay from there.
+    weight_decay: decoupled for adamw, L2 for sgd; momentum: for sgd; betas: for adamw.
+    clip: maximum gradient norm, None for no clipping.
+    ema: final decay of the exponential moving average of the weights, None or 0 for no average;
+        it warms up as (1 + step) / (10 + step).
+    checkpoint_every: minimum number of steps between two checkpoints.
     """
 
     steps: int
@@ -62,8 +61,10 @@ class Training:
 
     @classmethod
     def from_options(cls, options: Options, steps: int, **more: Any) -> Training:
-        """The settings that `options` has under the same names. Its `warmup` is a share of the
-        steps. more: settings that the options lack."""
+        """Take settings of the same name from `options`, whose `warmup` is a share of the steps.
+
+        more: further settings; they take precedence.
+        """
         own = {field.name for field in fields(cls)} - {"steps", "warmup"}
         taken = {name: getattr(options, name) for name in own if hasattr(options, name)}
         warmup = round(getattr(options, "warmup", 0.0) * steps)
@@ -79,10 +80,10 @@ class Train(Protocol):
         loss: Callable[[Step, nn.Module], Tensor],
         training: Training,
     ) -> None:
-        """Train a module in place, resumably, and tell observers how it goes.
+        """Train a module in place with checkpoints, and report progress to observers.
 
-        loss: draws its own batch and returns a scalar tensor. It calls the module it is given,
-        which may be a wrapped form of `module` (compiled, data-parallel). The module ends on the
-        run's device, in eval mode, with its EMA weights where `training.ema` is set. Raises
-        TinaKitError when the loss is no longer finite.
+        loss: draws its own batch and returns a scalar tensor. It must call the module it is passed,
+        which may be a wrapped `module` (compiled, data-parallel). Afterwards the module is on the
+        run's device, in eval mode, with the EMA weights if `training.ema` is set. Raises
+        TinaKitError if the loss is not finite.
         """

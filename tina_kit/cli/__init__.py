@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from tina_kit.cli.app import invoke
 
-        code = invoke(list(sys.argv[1:] if arguments is None else arguments))
+        # (No `list`: by now that is the module of the command.)
+        code = invoke([*(sys.argv[1:] if arguments is None else arguments)])
         finish()
         if code == 0 and (reason := lost()):
             print(f"error: stdout cannot be written to: {reason}", file=sys.stderr)

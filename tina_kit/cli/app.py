@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-import tina_kit
 from tina_kit.api.errors import TinaKitError
 from tina_kit.api.interruption import interruption
-from tina_kit.cli.commands import Commands
+from tina_kit.cli.group import Commands
 from tina_kit.cli.interrupt import interrupted, is_interrupted
 from tina_kit.cli.terminal import printing
 from tina_kit.pipeline.console import log
@@ -34,35 +33,31 @@ def root(
     """Recipes and plugins for text-to-model research."""
 
 
-@app.command()
-def version() -> None:
-    """Print the version."""
-    print(f"tina-kit {tina_kit.__version__}")
-
-
 def _register() -> None:
-    # The commands' modules import `app`'s helpers, never this one.
     from tina_kit.cli import (
         doctor,
         generate,
         init,
-        inspect,
         plugin,
         recipes,
         run,
         schema,
         show,
+        validate,
+        version,
         zoo,
     )
+    from tina_kit.cli import list as list_
 
     app.command("init")(init.init)
     app.command("run")(run.run)
-    app.command("list")(inspect.list_)
+    app.command("list")(list_.list_)
     app.command("show")(show.show)
-    app.command("validate")(inspect.validate)
+    app.command("validate")(validate.validate)
     app.command("schema")(schema.schema)
     app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
+    app.command("version")(version.version)
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(zoo.app, name="zoo")

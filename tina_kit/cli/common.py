@@ -1,16 +1,18 @@
-"""What several commands need."""
+"""What several commands need: options, plugins, components and finished runs."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tina_kit.api.component import KINDS
 from tina_kit.api.errors import TinaKitError, UserError
 from tina_kit.api.files import file_problem
 from tina_kit.api.paths import user_path
@@ -18,7 +20,8 @@ from tina_kit.cli import complete
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
-    from tina_kit.plugins import Failure, Registry
+    from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.plugins import Failure, Registered, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
 
@@ -137,3 +140,68 @@ def explain(failures: Sequence[Failure]) -> None:
     if "--debug" in sys.argv or os.environ.get("TINA_KIT_DEBUG"):
         for failure in failures:
             log(failure.traceback)
+
+
+def examined(ctx: typer.Context) -> Registry:
+    """All plugins, each examined in a process of its own (`doctor`)."""
+    from tina_kit.plugins.commands import accepted
+    from tina_kit.plugins.examination import examine
+
+    found = examine()
+    own: Any = ctx.find_root().command
+    _, refused = accepted(own.commands, found.commands)
+    found.registry.failures += refused
+    return found.registry
+
+
+def print_failures(failures: Sequence[Failure]) -> None:
+    """Distribution, version, entry point, stage, reason, file and remedy of each."""
+    for failure in failures:
+        works = "" if failure.left_out else " (its components can be used)"
+        print(f"{failure.owner} {failure.version}".rstrip() + f", plugin {failure.entry_point}")
+        print(f"  stage   {failure.stage}{works}")
+        print(f"  reason  {failure.reason}")
+        if failure.file:
+            print(f"  file    {failure.file}")
+        print(f"  remedy  {failure.remedy}")
+
+
+def known_kind(text: str) -> str:
+    """One of KINDS, its plural too. Raises UserError."""
+    if text in KINDS:
+        return text
+    if text.removesuffix("s") in KINDS:
+        return text.removesuffix("s")
+    close = get_close_matches(text, KINDS, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(KINDS)}"
+    raise UserError(f"there is no kind '{text}'; {hint}")
+
+
+def facts(entry: Registered) -> dict[str, Any]:
+    """What `list --json` says of a component."""
+    component = entry.component
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "full_name": entry.full_name,
+        "summary": component.summary,
+        "version": component.version,
+        "api": component.api,
+        "owner": entry.owner,
+        "origin": entry.origin,
+        "needs": list(component.needs),
+        "missing": [{"module": module, "remedy": how} for module, how in entry.missing],
+    }
+
+
+def open_run(folder: Path, device: str = "auto") -> FinishedRun:
+    """A finished run, for the commands that generate or export from it."""
+    from tina_kit.pipeline.console import console
+    from tina_kit.pipeline.finished import FinishedRun
+
+    show_warnings()
+    run = FinishedRun(folder, registry(), device, [console()])
+    store = str(run.store.root)
+    if store != run.record["store"]:
+        log(f"reading from the store {store} (TINA_KIT_STORE), not from {run.record['store']}")
+    return run

@@ -11,8 +11,7 @@ import typer
 from tina_kit.api.errors import UserError
 from tina_kit.api.image_files import list_images
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import RunFolder, user_paths
-from tina_kit.cli.finished import open_run
+from tina_kit.cli.common import RunFolder, open_run, user_paths
 from tina_kit.pipeline.console import log
 
 

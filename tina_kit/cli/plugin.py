@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import user_paths
-from tina_kit.cli.inspect import known_kind
+from tina_kit.cli.common import known_kind, user_paths
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(help="Plugins of your own.", no_args_is_help=True, rich_markup_mode=None)

@@ -13,8 +13,7 @@ import typer
 from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Strict, registry
-from tina_kit.cli.inspect import facts, known_kind
+from tina_kit.cli.common import PluginFiles, Strict, facts, known_kind, registry
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Registered

@@ -11,8 +11,7 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import abridged
-from tina_kit.cli.common import RunFolder, registry, user_paths
-from tina_kit.cli.finished import open_run
+from tina_kit.cli.common import RunFolder, open_run, registry, user_paths
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:

@@ -217,8 +217,8 @@ class Conditions:
         """Raises UserError if the conditioner takes no images."""
         if "image" not in self.encoder.untrained.modalities:
             raise UserError(
-                f"{self.component.where}: the conditioner {self.component.entry.full_name} takes "
-                "no image prompts, only text; one that does is open-clip"
+                f"{self.component.where}: the conditioner {self.component.entry.full_name} "
+                "accepts only text prompts; open-clip also accepts images"
             )
         return self._images
 

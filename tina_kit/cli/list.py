@@ -1,18 +1,25 @@
-"""`list` and `validate`: what there is, and whether a recipe is right. Never imports torch."""
+"""`list`: the components that recipes can name. Never imports torch."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tina_kit.api.component import KINDS, OWN
-from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, is_strict, registry
+from tina_kit.cli.common import (
+    PluginFiles,
+    Strict,
+    examined,
+    facts,
+    is_strict,
+    known_kind,
+    print_failures,
+    registry,
+)
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -54,68 +61,7 @@ def list_(
     _warn_of_slow(found.failures)
 
 
-def validate(
-    recipe: RecipeFile,
-    set_: Sets = None,
-    profile: Profile = None,
-    plugin: PluginFiles = None,
-    strict: Strict = False,
-) -> None:
-    """Check a recipe without running it. With profiles, each of them is checked too."""
-    from tina_kit.recipe.load import profiles_of, resolved, source_of
-
-    found = registry(plugin or (), strict)
-    source = source_of(recipe)
-    names = [profile] if profile else [None, *profiles_of(source)]
-    for each in names:
-        resolved(recipe, source, found, profile=each, sets=set_ or ())
-    profiles = f" ({', '.join(n for n in names if n)})" if any(names) else ""
-    print(f"{recipe}: valid{profiles}")
-
-
-def known_kind(text: str) -> str:
-    """One of KINDS, its plural too. Raises UserError."""
-    if text in KINDS:
-        return text
-    if text.removesuffix("s") in KINDS:
-        return text.removesuffix("s")
-    close = get_close_matches(text, KINDS, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(KINDS)}"
-    raise UserError(f"there is no kind '{text}'; {hint}")
-
-
-def facts(entry: Registered) -> dict[str, Any]:
-    """What `list --json` says of a component."""
-    component = entry.component
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "full_name": entry.full_name,
-        "summary": component.summary,
-        "version": component.version,
-        "api": component.api,
-        "owner": entry.owner,
-        "origin": entry.origin,
-        "needs": list(component.needs),
-        "missing": [{"module": module, "remedy": how} for module, how in entry.missing],
-    }
-
-
-def print_failures(failures: Sequence[Failure]) -> None:
-    """Distribution, version, entry point, stage, reason, file and remedy of each."""
-    for failure in failures:
-        works = "" if failure.left_out else " (its components can be used)"
-        print(f"{failure.owner} {failure.version}".rstrip() + f", plugin {failure.entry_point}")
-        print(f"  stage   {failure.stage}{works}")
-        print(f"  reason  {failure.reason}")
-        if failure.file:
-            print(f"  file    {failure.file}")
-        print(f"  remedy  {failure.remedy}")
-
-
 def _list_broken(ctx: typer.Context, as_json: bool, strict: bool) -> None:
-    from tina_kit.cli.commands import examined
-
     failures = examined(ctx).failures
     if as_json:
         print(json.dumps([failure.facts() for failure in failures], indent=2))

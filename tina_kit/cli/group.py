@@ -1,20 +1,28 @@
-"""The commands of plugins beside tina-kit's own."""
+"""Groups of commands: tina-kit's own, to which plugins may add."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
 from typer.core import TyperGroup
 
 from tina_kit.cli.common import discovered, warn
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
-    from tina_kit.plugins import Failure, Registry
+    from tina_kit.plugins import Failure
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """Shows its help if no command is given, which is no mistake."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            args = ["--help"]
+        return super().parse_args(ctx, args)
+
+
+class Commands(Group):
     """tina-kit's commands. Plugins are asked for theirs only where one may be meant: by `--help`,
     by the shell's completion and by a name that tina-kit does not know."""
 
@@ -49,15 +57,3 @@ class Commands(TyperGroup):
             warn(found.failures)
             for failure in (*wrong, *refused):
                 log(f"warning: {failure}")
-
-
-def examined(ctx: typer.Context) -> Registry:
-    """All plugins, each examined in a process of its own (`doctor`)."""
-    from tina_kit.plugins.commands import accepted
-    from tina_kit.plugins.examination import examine
-
-    found = examine()
-    own: Any = ctx.find_root().command
-    _, refused = accepted(own.commands, found.commands)
-    found.registry.failures += refused
-    return found.registry
