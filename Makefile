@@ -1,5 +1,5 @@
-# `make quickstart` runs a small recipe end to end; `make test`, `make lint` and `make lowest` check a
-# change.
+# `make quickstart` runs a small recipe end to end; `make test-fast`, `make test`, `make lint` and
+# `make lowest` check a change.
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
@@ -10,7 +10,7 @@ SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 PLAIN := .venv/.installed-$(SUM)
 DEV := .venv/.installed-dev-$(SUM)
 
-.PHONY: quickstart test lint lowest
+.PHONY: quickstart test test-fast lint lowest
 .DELETE_ON_ERROR:
 
 quickstart: $(PLAIN)
@@ -18,6 +18,9 @@ quickstart: $(PLAIN)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-fast: $(DEV)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -1,34 +1,16 @@
-"""The fuzzer of tests/benchmarks finds nothing in a few cases, and finds what is there."""
+"""The fuzzer of tests/benchmarks finds what is wrong."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parent / "benchmarks"
-
-
-def test_hostile_input_is_refused_in_words() -> None:
-    counts = ("--recipes", "60", "--plans", "0", "--sets", "20", "--alone", "1", "--models", "0")
-    words = [sys.executable, str(FOLDER / "fuzz.py"), *counts]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stdout + done.stderr
-    kinds = [line[:18].strip() for line in done.stdout.splitlines()]
-    assert kinds == ["validate", "validate --set", "validate, alone"]
-    assert " 60 cases (" in done.stdout and done.stdout.count(" 0 faults") == 3
-
-
-@pytest.fixture
-def fuzz(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return import_module("fuzz")
+from tests.benchmarks import fuzz
 
 
 def busy(_: int) -> tuple[str, str]:
@@ -57,7 +39,7 @@ def hang(_: int) -> tuple[str, str]:
     [(busy, "took 2."), (large, " MiB"), (crash, "crashed or hung"), (hang, "crashed or hung")],
 )
 def test_what_is_slow_large_or_gone_is_found(
-    attempt: Any, told: str, fuzz: Any, monkeypatch: pytest.MonkeyPatch
+    attempt: Any, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if attempt is hang:
         monkeypatch.setattr(fuzz, "HANGING", 1.0)
@@ -65,7 +47,7 @@ def test_what_is_slow_large_or_gone_is_found(
     assert [number for number, _ in found.faults] == [7] and told in found.faults[0][1]
 
 
-def test_the_cases_after_one_that_crashes_are_tried(fuzz: Any) -> None:
+def test_the_cases_after_one_that_crashes_are_tried() -> None:
     taken = fuzz._taken()  # by these tests
     found = fuzz.fuzz("cases", range(4), lambda n: crash(n) if n == 1 else ("refused", ""), taken)
     assert found.words == {"refused": 3, "lost": 1} and [n for n, _ in found.faults] == [1]
@@ -84,11 +66,11 @@ def test_the_cases_after_one_that_crashes_are_tried(fuzz: Any) -> None:
         (2, "error: \udcff", True),
     ],
 )
-def test_what_a_command_may_not_say_is_found(code: int, text: str, fault: bool, fuzz: Any) -> None:
+def test_what_a_command_may_not_say_is_found(code: int, text: str, fault: bool) -> None:
     assert bool(fuzz.judged(code, text)[1]) == fault
 
 
-def test_a_case_can_be_drawn_again(fuzz: Any, tmp_path: Path) -> None:
+def test_a_case_can_be_drawn_again(tmp_path: Path) -> None:
     drawn = [fuzz.Recipes(tmp_path / name, 3).path(5).read_bytes() for name in "ab"]
     other = fuzz.Recipes(tmp_path / "c", 4).path(5).read_bytes()
     assert drawn[0] == drawn[1] != other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -43,31 +43,61 @@ def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "tina_kit":
+            yield from (f"tina_kit.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
 
 
-def name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+def upward(folder: str, modules: Iterable[str]) -> list[str]:
+    """What a module in a folder of the core ("" for `tina_kit` itself) may not import: plugins, and
+    folders that are not below its own."""
+    found = [name for name in modules if name.split(".")[0] in PACKAGES]
+    for name in modules if folder else ():
+        first, _, rest = name.partition(".")
+        if first == "tina_kit" and rest and rest.split(".")[0] not in BELOW[folder] | {folder}:
+            found.append(name)
+    return found
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_the_core_imports_no_plugin_and_only_rooms_below(path: Path) -> None:
-    found = [module.split(".") for module in imports(path)]
-    assert not {module[0] for module in found} & PACKAGES
-    parts = path.relative_to(ROOT / "tina_kit").parts
-    if len(parts) > 1:
-        rooms = {m[1] for m in found if m[0] == "tina_kit" and len(m) > 1}
-        assert rooms - {parts[0]} <= BELOW[parts[0]]
+def foreign(package: str, modules: Iterable[str]) -> list[str]:
+    """What a plugin package may not import: other plugins, and the core but for `tina_kit.api`."""
+    return [
+        name
+        for name in modules
+        if name.split(".")[0] in PACKAGES - {package}
+        or (name.split(".")[0] == "tina_kit" and name != "tina_kit.api")
+    ]
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=name)
-def test_a_plugin_imports_only_the_api_and_itself(path: Path) -> None:
-    package = path.relative_to(ROOT / "plugins").parts[0]
-    for module in imports(path):
-        assert module.split(".")[0] not in PACKAGES - {package}
-        if module.split(".")[0] == "tina_kit":
-            assert module == "tina_kit.api"
+def folder_of(path: Path, root: Path) -> str:
+    """The folder below `root` that holds a file; "" for a file in `root` itself."""
+    return path.relative_to(root).parent.parts[0] if path.parent != root else ""
+
+
+def test_the_core_imports_no_plugin_and_only_folders_below() -> None:
+    core = ROOT / "tina_kit"
+    wrong = {p: upward(folder_of(p, core), list(imports(p))) for p in CORE}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_a_plugin_imports_only_the_api_and_itself() -> None:
+    wrong = {p: foreign(folder_of(p, ROOT / "plugins"), list(imports(p))) for p in PLUGINS}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_a_wrong_import_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import torch\nfrom tina_kit.api import Options\n\n"
+        "def later():\n    import tina_datasets.shapes\n    from tina_kit import cli\n"
+    )
+    found = list(imports(path))
+    assert found == ["torch", "tina_kit.api", "tina_datasets.shapes", "tina_kit.cli"]
+    assert upward("zoo", found) == ["tina_datasets.shapes", "tina_kit.cli"]
+    assert upward("cli", found) == upward("", found) == ["tina_datasets.shapes"]
+    assert foreign("tina_datasets", found) == ["tina_kit.cli"]
+    assert foreign("tina_generators", found) == ["tina_datasets.shapes", "tina_kit.cli"]
 
 
 def module(path: Path, root: Path) -> str:

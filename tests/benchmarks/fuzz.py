@@ -1,8 +1,8 @@
 """Hostile recipes, overrides and p-Model files: no traceback, nothing slow, nothing large.
 
-Run `python tests/benchmarks/fuzz.py`; prints figures and every fault, and ends with exit code 1
-where there is one. The same seed draws the same cases, whatever the counts; `--keep DIR` keeps the
-input of each fault.
+Run `python -m tests.benchmarks.fuzz`; prints figures and every fault, and ends with exit code 1
+where there is one. The same seed draws the same cases, whatever the counts; `--tiny` draws few;
+`--keep DIR` keeps the input of each fault.
 
 `validate` is asked about every recipe, `run --dry-run` about those that are valid, and some are
 given to a process of their own. Cases run in forks of a process that has imported everything, so
@@ -31,7 +31,7 @@ from random import Random
 from select import select
 from typing import Any
 
-import mutations
+from tests.benchmarks import mutations
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MEBIBYTES = 2.0, 500
@@ -70,6 +70,14 @@ SET = [
     *("generators.tina-dit.hidden_size", "studies.scaling.values", "evaluation.on", "precision"),
 ]
 """Keys of it."""
+CASES = {
+    "recipes": (1600, 60, "mutated recipes"),
+    "plans": (10_000, 3, "recipes that are planned, of those that are valid"),
+    "sets": (100, 20, "strings of --set"),
+    "models": (300, 10, "hostile p-Model files"),
+    "alone": (20, 1, "recipes that a process of its own validates"),
+}
+"""How many by default and with `--tiny`, and what they are."""
 Try = Callable[[int], tuple[str, str]]
 """The number of a case → what came of it in a word, and what is wrong with that; "" for nothing."""
 
@@ -274,17 +282,16 @@ class Models:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name, count, what in (
-        ("recipes", 1600, "mutated recipes"),
-        ("plans", 10_000, "recipes that are planned, of those that are valid"),
-        ("sets", 100, "strings of --set"),
-        ("models", 300, "hostile p-Model files"),
-        ("alone", 20, "recipes that a process of its own validates"),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=count, help=f"{what} ({count})")
+    parser.add_argument("--tiny", action="store_true", help="a few cases of each kind")
+    for name, (count, few, what) in CASES.items():
+        told = f"{what} ({count}; tiny: {few})"
+        parser.add_argument(f"--{name}", type=int, help=told)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for the inputs of faults")
     asked = parser.parse_args()
+    for name, (count, few, _) in CASES.items():
+        if getattr(asked, name) is None:
+            setattr(asked, name, few if asked.tiny else count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["TINA_KIT_STORE"] = str(folder / "store")

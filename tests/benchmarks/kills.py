@@ -1,10 +1,11 @@
 """Whether runs that are killed at random moments end as if nothing had happened.
 
-Run `python tests/benchmarks/kills.py`; `--kills`, `--terms` and `--seed` choose how many SIGKILLs
-and SIGTERMs there are, and when. One recipe is run, killed and run again on one store until it gets
-through, then on a new store, until all signals were sent. Each time the results and every file in
-the store must be those of an undisturbed run, nothing may be left over, and every `run.json` must
-say what became of its run. Prints figures and whatever went wrong; the exit code is 1 then.
+Run `python -m tests.benchmarks.kills`; `--kills`, `--terms` and `--seed` choose how many SIGKILLs
+and SIGTERMs there are, and when; `--tiny` sends two. One recipe is run, killed and run again on one
+store until it gets through, then on a new store, until all signals were sent. Each time the results
+and every file in the store must be those of an undisturbed run, nothing may be left over, and every
+`run.json` must say what became of its run. Prints figures and whatever went wrong; the exit code is
+1 then.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tina_kit.cli import main
+from tina_kit import cli
 from tina_kit.pipeline.record import status_of
 from tina_kit.store import read_json
 
@@ -65,7 +66,7 @@ def fork(recipe: Path, folder: Path) -> int:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.environ["TINA_KIT_STORE"] = str(folder / "store")
-        main(["run", str(recipe), "--output", str(folder / "runs")])
+        cli.main(["run", str(recipe), "--output", str(folder / "runs")])
     except SystemExit as done:
         code = done.code
     finally:
@@ -197,12 +198,15 @@ def try_all(kills: int, terms: int, seed: int, folder: Path) -> list[str]:
     return faults
 
 
-if __name__ == "__main__":
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="one SIGKILL and one SIGTERM")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--terms", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
+    if chosen.tiny:
+        chosen.kills = chosen.terms = 1
     # Once for all runs: what they import, the optimisers' share of torch among it.
     import torch._dynamo  # noqa: F401
 
@@ -215,4 +219,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         wrong = try_all(chosen.kills, chosen.terms, chosen.seed, Path(place))
         print(*wrong, sep="\n", end="\n" if wrong else "")
-    sys.exit(1 if wrong else 0)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

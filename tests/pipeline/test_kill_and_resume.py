@@ -155,13 +155,3 @@ def test_two_runs_at_once_share_the_work_and_agree(recipe, tmp_path: Path) -> No
     assert len({(folder / "results.json").read_text() for folder in folders}) == 1
     for stage in ("generic", "zoo/ood 1/1", "fit/tina-dit"):
         assert sum(f"\n{stage}: done in" in log for log in logs) == 1, logs
-
-
-def test_random_signals_change_nothing() -> None:
-    """A few; `tests/benchmarks/kills.py` by itself sends many."""
-    script = Path(__file__).parents[1] / "benchmarks" / "kills.py"
-    words = ["--kills", "3", "--terms", "1"]
-    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith("3 SIGKILLs and 1 SIGTERMs at random moments of a run of ")
-    assert ": 0 faults. " in done.stdout
