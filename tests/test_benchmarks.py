@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from argparse import Namespace
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks import sides
+from tests.benchmarks import growth, sides
 
 FOLDER = Path(__file__).parent / "benchmarks"
 TOOLS = {"sides", "images"}
@@ -22,7 +23,6 @@ PRINTED = {
     "counts": ["right answers in bf16 against fp32: "],
     "tina_step": ["a training step of Tina", "optimiser", "matrix products: "],
     "startup": ["tina-kit generate"],
-    "growth": ["| zoo, s |", "| fit, MiB |", "| all cached, s |", "| find all, s |"],
 }
 
 
@@ -43,7 +43,7 @@ class InThisProcess:
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     monkeypatch.setattr(sys, "argv", [name, "--tiny", *words])
-    monkeypatch.delenv("TINA_KIT_STORE")
+    monkeypatch.delenv("TINA_KIT_STORE", raising=False)
     threads = torch.get_num_threads()
     try:
         import_module(f"tests.benchmarks.{name}").main()
@@ -53,19 +53,33 @@ def run(name: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 
 def test_all_are_known() -> None:
     names = {path.stem for path in FOLDER.glob("*.py")} - TOOLS
-    assert names == {*PRINTED, *TRIED_ELSEWHERE}
+    assert names == {*PRINTED, "growth", *TRIED_ELSEWHERE}
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert all(f"tests.benchmarks.{name}" in page for name in PRINTED)
+    assert all(f"tests.benchmarks.{name}" in page for name in {*PRINTED, "growth"})
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_it_runs(name: str, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_it_runs(name: str, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sides, "Side", InThisProcess)
-    run(name, monkeypatch, *([str(tmp_path)] if name == "growth" else []))
+    run(name, monkeypatch)
     told = capsys.readouterr().out
     assert all(line in told for line in PRINTED[name])
-    if name == "growth":
-        assert {path.name for path in tmp_path.iterdir()} == {"growth.md", "growth.png"}
+
+
+def test_growth_writes_a_table_and_a_plot(monkeypatch, capsys, tmp_path: Path) -> None:
+    def here(what: str, count: int) -> dict[str, float]:
+        run("growth", monkeypatch, "--one", what, str(count))
+        found: dict[str, float] = json.loads(capsys.readouterr().out.splitlines()[-1])
+        return found
+
+    monkeypatch.setattr(growth, "measured", here)
+    run("growth", monkeypatch, str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"growth.md", "growth.png"}
+    table = (tmp_path / "growth.md").read_text()
+    for row in ("zoo, s", "fit, MiB", "evaluate, s", "all cached, s", "find all, s"):
+        assert f"| {row} | " in table
+    assert growth.slope([10, 100], [3, 30]) == pytest.approx(1)
+    assert growth.slope([10, 100], [3, 300]) == pytest.approx(2)
 
 
 def test_each_side_has_a_process(capfd) -> None:
