@@ -132,6 +132,8 @@ def kit_evaluation(given: Namespace) -> Callable[[], int]:
 def alone(given: Namespace) -> str:
     """How long the kit takes for a large zoo."""
     keep_freed_memory()
+    few = World(given, 2)
+    tune(few, few.features())  # warm up
     world = World(given, 4 if given.tiny else given.many)
     start = time.perf_counter()
     data = world.features()

@@ -101,7 +101,7 @@ def arguments(description: str | None, **sizes: int) -> Namespace:
     and `sizes` with their defaults."""
     parser = ArgumentParser(description=description)
     parser.add_argument("--tiny", action="store_true", help="only show that it runs")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     for name, default in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=default)

@@ -62,6 +62,7 @@ def main() -> None:
             name + end: (command, env)
             for name, command in LIGHT.items()
             for end, env in (("", plain), (BROKEN, {**plain, "PYTHONPATH": path}))
+            if not given.tiny or (name == BARE and not end)
         }
         commands[TORCH] = [sys.executable, "-c", "import torch"], plain
         commands["tina-kit generate"] = generating(folder, plain), plain
