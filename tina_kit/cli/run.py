@@ -97,7 +97,7 @@ def _seeds(text: str | None) -> list[int] | None:
     except ValueError:
         raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
     if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: a seed stands here twice")
+        raise UserError(f"--seeds {text}: duplicate seed")
     return seeds
 
 
