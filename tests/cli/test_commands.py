@@ -153,9 +153,9 @@ def test_a_run_on_a_disk_without_locks_is_one_line_more(
     monkeypatch.setattr("fcntl.flock", refuse)
     assert invoke(["run", str(recipe), "--output", str(tmp_path / "runs")]) == 0
     log = capsys.readouterr().err.splitlines()
-    [line] = [line for line in log if "has no file locks (No locks available)" in line]
+    [line] = [line for line in log if "no file locks in the store" in line]
     assert line.startswith(
-        f"images: goes without a lock: the store {tmp_path / 'store'} has no file locks"
+        f"images: no file locks in the store {tmp_path / 'store'} (No locks available)"
     )
 
 
@@ -241,17 +241,20 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
             ("--set", "generators.tina-dit.heads=5"),
             "tiny.yaml:12:5: generators.tina-dit: heads (5) must divide hidden_size (32)",
         ),
-        (("--set", "seeds=[2, 2]"), "a seed stands here twice"),
-        (("--set", "generators=[]"), "name at least one"),
-        (("--set", "generators.oracle.name=chance"), "the table has a row of this name already"),
-        (("--set", "generators.oracle.name=largest class"), "the table has a row of this name"),
+        (("--set", "seeds=[2, 2]"), "duplicate seed"),
+        (("--set", "generators=[]"), "list at least one generator"),
+        (("--set", "generators.oracle.name=chance"), "this name is reserved for a table row"),
+        (
+            ("--set", "generators.oracle.name=largest class"),
+            "this name is reserved for a table row",
+        ),
         (("--set", "generic.learning_rate=.inf"), "generic.learning_rate"),
         (("--set", "tasks.classes=101"), "101 classes a task, but the data set has only 100"),
         (("--set", "dataset={use: caltech101}"), "Caltech-101 is missing"),
         (("--device", "tpu9"), "--device tpu9"),
         (("--seeds", "0,x"), "write whole numbers with commas"),
         (("--seeds", "1,1"), "duplicate seed"),
-        (("--profile", "none"), "there is no profile 'none'"),
+        (("--profile", "none"), "this recipe has no profiles"),
         (("--set", "depth"), "write it as key=value"),
     ],
 )

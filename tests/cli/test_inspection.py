@@ -138,7 +138,7 @@ def test_show_tells_units_paper_and_what_must_be_given(run, tmp_path: Path) -> N
     assert "the paper's Section 4.2, Figures 4a and 5" in text
     line = file.read_text().splitlines().index("class Dots:") + 1
     assert f"defined in {file.resolve()}:{line}" in text
-    assert "# root, your own in place of '.': a folder" in text and "seconds: 1.0" in text
+    assert "# replace '.' with your own root: a folder" in text and "seconds: 1.0" in text
     snippet = tmp_path / "snippet.yaml"
     snippet.write_text(textwrap.dedent(text.partition("in a recipe:\n")[2]))
     assert run("validate", snippet).exit_code == 0  # it names the plugin's file
@@ -205,7 +205,7 @@ def test_a_schema_is_written_whole_or_not_at_all(
     with monkeypatch.context() as patch:
         patch.setattr("tina_kit.store.files.flush", full)
         assert invoke(["schema", "-o", str(place)]) == 1
-    told = f"error: {tmp_path}: no space left on this disk. Free some, or choose another place with"
+    told = f"error: {tmp_path}: no space left on this disk. Free some space, or choose another "
     assert capsys.readouterr().err == f"{told} --output\n"
     assert [path.read_text() for path in tmp_path.glob("*schema*")] == ["older"]
     assert invoke(["schema", "-o", str(place)]) == 0 and json.loads(place.read_text())

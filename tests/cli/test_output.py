@@ -84,7 +84,7 @@ def test_standard_output_is_written_to(command, tmp_path: Path) -> None:
     assert link.is_symlink()
     (tmp_path / name).write_bytes(done.stdout)
     if name.endswith(".json"):
-        assert json.loads(done.stdout)["title"] == "a recipe of tina-kit"
+        assert json.loads(done.stdout)["title"] == "a tina-kit recipe"
     else:
         assert tina_kit.load(tmp_path / name).classes == ("a", "b")
 

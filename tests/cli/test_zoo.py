@@ -237,7 +237,7 @@ def test_what_an_import_leaves_out_is_counted_and_named(capsys, tmp_path: Path) 
     [
         (("--set", "widths=[4,6]"), "--set: name the --architecture"),
         (("--architecture", "cnnn"), "did you mean 'cnn'"),
-        (("--architecture", "cnn", "--set", "width=3"), "there is no such option"),
+        (("--architecture", "cnn", "--set", "width=3"), "unknown option"),
         (("--architecture", "cnn"), "p-Models are of another architecture"),
     ],
 )

@@ -71,7 +71,7 @@ def test_saved_rows_that_do_not_fit_are_computed_again(
     checkpoint = draft.checkpoint(f"rows {part}")
     checkpoint.save({"rows": torch.zeros(rows)}, {})
     assert torch.equal(through(Network(), IMAGES, draft, "rows", Observer()), before)
-    assert "starts afresh" in caplog.text
+    assert "starting from scratch" in caplog.text
 
 
 def test_damaged_rows_are_computed_again_and_counted_once(tmp_path: Path, caplog) -> None:

@@ -86,7 +86,7 @@ def test_a_damaged_checkpoint_of_a_stage_gives_the_same_digits_and_a_word(
     run = start(recipe, tmp_path)
     log = run.communicate()[1]
     assert run.returncode == 0
-    assert f"warning: checkpoint {path} is not used" in log and "starts afresh" in log
+    assert f"warning: discarded checkpoint {path}" in log and "starting from scratch" in log
     assert results(tmp_path) == finished_run
 
 

@@ -64,7 +64,12 @@ MORE_AT_ONCE = {
         "class E(Exception):\n    def __str__(self): raise ValueError\nraise E",
         *("import", "E", 3),
     ),
-    "empty": ("", "register", "none of the hooks tina_kit_components, tina_kit_commands", None),
+    "empty": (
+        "",
+        "register",
+        "implements none of the hooks tina_kit_components, tina_kit_commands",
+        None,
+    ),
     "unmarked": (
         PART + "def tina_kit_commands(app): pass\n",
         *("register", "tina_kit_commands is not marked with @hookimpl", 13),

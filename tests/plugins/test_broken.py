@@ -164,7 +164,7 @@ def test_ctrl_c_names_the_plugin_that_was_being_imported(site: Path) -> None:
     assert stopped.returncode == 130
     assert stopped.stderr.splitlines()[0] == (
         "interrupted while importing plugin hangs of hangs; TINA_KIT_DISABLE_PLUGINS=hangs "
-        "switches it off"
+        "disables it"
     )
 
 

@@ -62,7 +62,7 @@ def tina_kit_commands(app):
     [
         (COMMAND.replace("@app.command()", "1 / 0"), "ZeroDivisionError: division by zero ({}:16)"),
         (COMMAND.replace("@app.command()", "import sys; sys.exit(3)"), "SystemExit: 3 ({}:16)"),
-        (COMMAND.replace("@app.command()", "@app.command"), "tina_kit_commands added no command"),
+        (COMMAND.replace("@app.command()", "@app.command"), "tina_kit_commands added no commands"),
         (COMMAND.replace("n: int", "n: 'Count'"), "NameError: name 'Count' is not defined"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_name_that_exists_is_refused_with_a_line_that_names_both(site: Path) -
     done = call("other")
     assert done.stdout == "other\n"
     assert done.stderr.splitlines() == [
-        "warning: plugin three of three: its command 'list' was refused: tina-kit already has it",
+        "warning: plugin three of three: its command 'list' was rejected: tina-kit already has it",
         "warning: plugin two of two: its command 'dots' was refused: plugin one of one already "
         "has it",
     ]

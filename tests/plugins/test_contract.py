@@ -98,7 +98,7 @@ def test_each_promise_that_a_class_breaks_is_told() -> None:
         "Called.embed_images must take (images), not ()",
         "Called.width must be marked with @property",
     ]
-    assert told("generator", 3) == ["it cannot be called"]
+    assert told("generator", 3) == ["it is not callable"]
 
 
 def test_each_is_told_with_its_line() -> None:

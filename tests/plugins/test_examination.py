@@ -70,7 +70,7 @@ def test_code_that_a_component_names_is_imported_too(site: Path) -> None:
     assert failures["exits"].reason == "dataset dots: exits_code:Dots: SystemExit: 4"
     assert "by signal 6 while crashes_code:Dots was being imported" in failures["crashes"].reason
     assert "has no attribute 'Dot'" in failures["lacks"].reason
-    assert failures["uncallable"].reason == "dataset dots: it cannot be called"
+    assert failures["uncallable"].reason == "dataset dots: it is not callable"
     assert failures["plain"].reason.endswith("it is not a subclass of Options")
 
 
@@ -94,7 +94,7 @@ def test_printing_and_slowness_are_told_and_the_components_stay(site: Path) -> N
     install(site, "works", PART)
     registry = examination.examine().registry
     assert {failure.owner: failure.reason for failure in registry.failures} == {
-        "prints": "it prints when it is imported",
+        "prints": "it prints something when it is imported",
         "sleeps": "it takes 0.4 s to import",
     }
     owners = {entry.owner for entry in registry.of_kind("dataset")}
@@ -109,7 +109,7 @@ def test_commands_are_asked_for(site: Path) -> None:
     assert told.keys() == {"fails", "hides"}
     assert told["fails"]["stage"] == told["hides"]["stage"] == "commands"
     assert "its commands were skipped: ZeroDivisionError" in str(told["fails"]["reason"])
-    assert told["hides"]["reason"] == "its command 'list' was refused: tina-kit already has it"
+    assert told["hides"]["reason"] == "its command 'list' was rejected: tina-kit already has it"
 
 
 def test_two_plugins_of_one_distribution_with_one_name_are_told(site: Path) -> None:

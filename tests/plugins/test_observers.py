@@ -92,7 +92,7 @@ def test_one_that_fails_is_switched_off_and_the_others_stay() -> None:
     for done in range(3):
         everybody.step(StepInfo("fit/x", done, 3))
     assert Counts.steps == 3 and len(told) == 1
-    assert "Fails failed in step and is switched off: ValueError: no" in told[0]
+    assert "Fails failed in step and was disabled: ValueError: no" in told[0]
 
 
 def test_an_error_in_the_runs_own_records_is_the_runs_error() -> None:

@@ -71,8 +71,8 @@ def test_the_quickstart_runs_with_a_package_that_is_installed_by_itself(tmp_path
     call("pip", "install", kit)
     printed, told = call(*run, code=2)
     assert not printed and told == (
-        f"error: {QUICKSTART}:21:17: generators.tina-dit.tokenizer.use: no tokenizer is called "
-        "'class-rows'; there is none: install the plugin that has it\n"
+        f"error: {QUICKSTART}:21:17: generators.tina-dit.tokenizer.use: unknown tokenizer "
+        "'class-rows'; install the plugin that provides it\n"
     )
 
     call("pip", "install", alone)
@@ -136,5 +136,5 @@ def test_an_example_says_which_nested_part_is_not_installed(
     monkeypatch.setattr(discovery, "entry_points", lambda group: others)
     registry = discover()
     snippet = example(registry.get("generator", "tina-dit"), registry)
-    assert snippet.startswith("# tokenizer: no tokenizer is called 'layer-chunks'")
+    assert snippet.startswith("# tokenizer: unknown tokenizer 'layer-chunks'")
     assert "use: a tokenizer" in snippet

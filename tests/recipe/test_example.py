@@ -90,9 +90,9 @@ def test_a_study_is_shown_with_what_it_asks_for() -> None:
 def test_what_a_study_asks_for_but_is_not_installed_is_named() -> None:
     found = without("tina_datasets", "tina_conditioners")
     text = example(found.get("study", "image-prompts"), found)
-    assert "# conditioner: no conditioner is called 'mini-clip'; " in text
+    assert "# conditioner: unknown conditioner 'mini-clip'; " in text
     text = example(found.get("study", "unseen-classes"), found)
-    assert "# tasks: no task-sampler is called 'unseen-classes'; " in text
+    assert "# tasks: unknown task-sampler 'unseen-classes'; " in text
 
 
 def test_a_place_that_nothing_installed_fills_is_named() -> None:
@@ -115,10 +115,10 @@ def test_a_part_stands_in_only_if_its_own_parts_are_installed(planned) -> None:
 def test_nested_parts_that_are_not_installed_are_named() -> None:
     found = without("tina_augmentations")
     text = example(found.get("generator", "tina-dit"), found)
-    assert text.startswith("# augmentations: no augmentation is called 'classifier-permutation'; ")
+    assert text.startswith("# augmentations: unknown augmentation 'classifier-permutation'; ")
     host = without("tina_tokenizers")
     text = example(host.get("augmentation", "neuron-permutation"), host)
-    assert text.startswith("# tokenizer: no tokenizer is called 'layer-chunks'; ")
+    assert text.startswith("# tokenizer: unknown tokenizer 'layer-chunks'; ")
 
 
 def test_a_module_that_a_part_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,5 +138,5 @@ def test_an_author_s_example_of_a_path_stays(tmp_path: Path) -> None:
     text = example(found.get("dataset", "dots"), found)
     dataset = plain(text)["dataset"]
     assert dataset == {"use": "dots", "file": "train.parquet", "more": "."}
-    assert "# file, your own in place of 'train.parquet': a table\n" in text
-    assert "# more, your own in place of '.': another\n" in text
+    assert "# replace 'train.parquet' with your own file: a table\n" in text
+    assert "# replace '.' with your own more: another\n" in text

@@ -66,8 +66,11 @@ def block(levels: int) -> str:
 
 
 COSTLY = {
-    "aliases that multiply": (GOOD + bomb(12, 10), r":\d+:\d+: the aliases stand for more than"),
-    "aliases that nest": (GOOD + bomb(1000, 1), r":\d+:\d+: the aliases nest more than 50 levels"),
+    "aliases that multiply": (GOOD + bomb(12, 10), r":\d+:\d+: its aliases expand to more than"),
+    "aliases that nest": (
+        GOOD + bomb(1000, 1),
+        r":\d+:\d+: its aliases expand to more than 50 levels",
+    ),
     "lists in lists": (GOOD + f"x: {'[' * 1000}{']' * 1000}", ":7:53: invalid YAML: more than 50"),
     "lists without an end": (GOOD + f"x: {'[' * 100_000}", ":7:53: invalid YAML: more than 50"),
     "mappings in mappings": (GOOD + f"x: {'{a: ' * 1000}", ":7:197: invalid YAML: more than 50"),
@@ -77,26 +80,26 @@ COSTLY = {
     "a long list": (GOOD + f"x: [{'a,' * 40_000}]", ":7:.*: invalid YAML: more than 20,000 values"),
     "many keys": (
         GOOD + "".join(f"k{i}: 1\n" for i in range(9900)),
-        "k49: a recipe has no such key.*\n… and 9,850 more mistakes",
+        "k49: unknown key.*\n… and 9,850 more mistakes",
     ),
     "a large file": (GOOD + "#" * 300_000, "1:1: a recipe and all that it extends must not exceed"),
     "many wrong members": (GOOD + f"seeds: [{'x,' * 19_000}]", "and 18,950 more mistakes"),
     "a steep dotted key": (
         GOOD + f"set: {{? {'.'.join('a' * 500)} : 1}}",
-        ":7:.*a dotted key has at most 20 steps",
+        ":7:.*a dotted key with more than 20 steps",
     ),
     "many overrides": (
         GOOD + "set:\n" + "".join(f"  generators.oracle.a{i}: 1\n" for i in range(3000)),
-        ":7:1: set: at most 500 values",
+        ":7:1: set: more than 500 overrides",
     ),
-    "many rows": (GOOD + "  - oracle\n" * 3000, ":5:1: generators: a recipe has at most 100"),
+    "many rows": (GOOD + "  - oracle\n" * 3000, ":5:1: generators: more than 100"),
     "many rows to override": (
         GOOD + "  - oracle\n" * 3000 + "set: {generators.oracle.x: 1}",
-        ":5:1: generators.oracle.x: a recipe has at most 100",
+        ":5:1: generators.oracle.x: more than 100",
     ),
     "many profiles": (
         GOOD + "profiles:\n" + "".join(f"  p{i}: {{}}\n" for i in range(2000)),
-        ":7:1: profiles: a recipe has at most 100",
+        ":7:1: profiles: more than 100",
     ),
     "unknown layers": (
         GOOD.replace("cnn", f"resnet20, generate: [{','.join(f's{i}' for i in range(9000))}]"),
@@ -133,8 +136,8 @@ def test_a_large_recipe_is_still_read(tmp_path: Path, registry: Registry) -> Non
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("x: a\0b", "7:5: invalid YAML: it holds a character that YAML does not allow"),
-        ("x: a\x1b[31mb", "7:5: invalid YAML: it holds a character that YAML does not allow"),
+        ("x: a\0b", "7:5: invalid YAML: it contains a character that YAML does not allow"),
+        ("x: a\x1b[31mb", "7:5: invalid YAML: it contains a character that YAML does not allow"),
         (r'description: "a\0b"', "7:14: text must not contain control characters"),
         (r'description: "a\e[2Jb"', "7:14: text must not contain control characters"),
         (r'description: "a\rb"', "7:14: text must not contain control characters"),
@@ -144,11 +147,11 @@ def test_a_large_recipe_is_still_read(tmp_path: Path, registry: Registry) -> Non
         (r'"\e[2J": 1', "7:1: text must not contain control characters"),
         (r'description: "\UFFFFFFFF"', "7:17: invalid YAML: .* out of range"),
         (r'description: "\U00110000"', "7:17: invalid YAML: .* out of range"),
-        ("seed: " + "9" * 5000, "7:7: a number has at most 40 characters"),
-        ("seed: -" + "9" * 5000, "7:7: a number has at most 40 characters"),
-        ("seed: 0x" + "f" * 5000, "7:7: a number has at most 40 characters"),
-        ("seed: 0." + "9" * 5000, "7:7: a number has at most 40 characters"),
-        ("seed: 1e" + "9" * 5000, "7:7: a number has at most 40 characters"),
+        ("seed: " + "9" * 5000, "7:7: a number with more than 40 characters"),
+        ("seed: -" + "9" * 5000, "7:7: a number with more than 40 characters"),
+        ("seed: 0x" + "f" * 5000, "7:7: a number with more than 40 characters"),
+        ("seed: 0." + "9" * 5000, "7:7: a number with more than 40 characters"),
+        ("seed: 1e" + "9" * 5000, "7:7: a number with more than 40 characters"),
         ("seed: 99999999999999999999", "7:1: seeds.0: input should be less than"),
         ("finetune: {shard: 1e22}", r"7:12: finetune\.shard: "),
         ("finetune: {shard: 10000000000000000000000}", r"7:12: finetune\.shard: "),
@@ -158,17 +161,17 @@ def test_a_large_recipe_is_still_read(tmp_path: Path, registry: Registry) -> Non
         ("seed: !!float abc", "7:7: this is not a valid value for the tag !!float"),
         ("seed: !!bool maybe", "7:7: this is not a valid value for the tag !!bool"),
         ("seed: !!null x", "7:7: this is not a valid value for the tag !!null"),
-        ("seed: !!int [1]", "7:7: the tag here is not allowed"),
-        ("seed: !!binary aGk=", "7:7: the tag here is not allowed"),
-        ("seed: !!set {a}", "7:7: the tag here is not allowed"),
-        ("seed: !!timestamp 2020-01-01", "7:7: the tag here is not allowed"),
-        ("!!python/name:os.system x: 1", "7:1: the tag here is not allowed"),
+        ("seed: !!int [1]", "7:7: this tag is not allowed"),
+        ("seed: !!binary aGk=", "7:7: this tag is not allowed"),
+        ("seed: !!set {a}", "7:7: this tag is not allowed"),
+        ("seed: !!timestamp 2020-01-01", "7:7: this tag is not allowed"),
+        ("!!python/name:os.system x: 1", "7:1: this tag is not allowed"),
         ("x: *S3CRET", "7:4: invalid YAML: found undefined alias$"),
         ("x: &S3CRET 1\ny: &S3CRET 2", "8:4: invalid YAML: found duplicate anchor$"),
         ("x: !S3CRET!y z", "7:4: invalid YAML: found undefined tag handle$"),
         ("requires: ['tina-kit>=" + "9" * 5000 + "']", "7:12: requires: must be a requirement"),
         ("requires: [{a: 1}, null, 5]", "7:12: requires: must be a requirement"),
-        ("plugins: [{a: 1}]", "7:11: plugins: must be the path of a Python file"),
+        ("plugins: [{a: 1}]", "7:11: plugins: must be the path to a Python file"),
         (
             "plugins: [/dev/zero]",
             "7:11: plugins: /dev/zero .* it is a device, not a reg",
@@ -225,7 +228,7 @@ def test_what_cannot_name_a_folder_is_refused(
 def test_a_file_name_that_cannot_name_a_run_is_refused(tmp_path: Path, registry: Registry) -> None:
     path = tmp_path / f"{'r' * 150}.yaml"
     path.write_text(GOOD.replace("name: mine\n", ""))
-    assert "name: a name has at most 100 bytes" in refusal(path, registry)
+    assert "name: a name must not exceed 100 bytes" in refusal(path, registry)
 
 
 # What is no recipe.
@@ -235,7 +238,7 @@ def test_a_chain_of_recipes_has_an_end(tmp_path: Path, registry: Registry) -> No
     for number in range(1500):
         (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\nseed: 1\n")
     (tmp_path / "1500.yaml").write_text(GOOD)
-    told = "49.yaml:1:1: extends: more than 50 recipes extend one another"
+    told = "49.yaml:1:1: extends: a chain of more than 50 recipes"
     assert refusal(tmp_path / "0.yaml", registry).endswith(told)
     assert load(tmp_path / "1460.yaml", registry)
 
@@ -257,14 +260,14 @@ def test_a_chain_is_not_larger_than_a_recipe(tmp_path: Path, registry: Registry)
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (f"root:$6${SECRET}$x:19000:0:99999:7:::\nbin:*:19000::::::\n", ":1:1: this is not a reci"),
-        (f"root:x:0:0:{SECRET}:/root:/bin/bash\n", ":1:1: a recipe is a mapping"),
-        (f"-----BEGIN KEY-----\n{SECRET}\n", ":1:1: a recipe is a mapping"),
-        (f"password: {SECRET}\n", ":1:1: this is not a recipe"),
-        (f"{SECRET}: 1\n{SECRET}: 2\n", ":2:1: this key is given twice"),
+        (f"root:$6${SECRET}$x:19000:0:99999:7:::\nbin:*:19000::::::\n", ":1:1: not a reci"),
+        (f"root:x:0:0:{SECRET}:/root:/bin/bash\n", ":1:1: a recipe must be a mapping"),
+        (f"-----BEGIN KEY-----\n{SECRET}\n", ":1:1: a recipe must be a mapping"),
+        (f"password: {SECRET}\n", ":1:1: not a recipe"),
+        (f"{SECRET}: 1\n{SECRET}: 2\n", ":2:1: duplicate key"),
         (f"a: {SECRET}: b\n", ":1:10: invalid YAML"),
         (f"a: '{SECRET}\n", ":2:1: invalid YAML"),
-        (f"a: !{SECRET} b\n", ":1:4: the tag here is not allowed"),
+        (f"a: !{SECRET} b\n", ":1:4: this tag is not allowed"),
         (f"a: *{SECRET}\n", ":1:4: invalid YAML"),
         (f"{SECRET}\0", ":1:7: invalid YAML"),
         (f"{SECRET}: !!int {SECRET}\n", ":1:9: this is not a valid value"),
@@ -293,9 +296,9 @@ def test_no_line_of_another_file_is_shown(
         ("/", "there is no / (it is a folder)"),
         ("r.yaml/x", "/r.yaml/x (nor its folder)"),
         ("a" * 300, "cannot be read: File name too long"),
-        ("[a]", "must be the path of one recipe"),
-        ("{a: b}", "must be the path of one recipe"),
-        ("null", "must be the path of one recipe"),
+        ("[a]", "must be the path of a single recipe"),
+        ("{a: b}", "must be the path of a single recipe"),
+        ("null", "must be the path of a single recipe"),
     ],
 )
 def test_what_cannot_be_extended_is_told(

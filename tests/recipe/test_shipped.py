@@ -82,7 +82,7 @@ def test_a_wrong_name_is_told_with_the_nearest_one(said) -> None:
         told = said(*words, "quickstrat")
         assert told.startswith("2 error: ")
         assert told.endswith("did you mean the shipped recipe 'quickstart'?\n")
-    assert "`tina-kit recipes` lists those that come with tina-kit" in said("run", "no_such_thing")
+    assert "`tina-kit recipes` lists the shipped recipes" in said("run", "no_such_thing")
 
 
 def test_they_are_listed_with_a_line_each(said) -> None:

@@ -44,7 +44,7 @@ def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
 
 
 def test_equal_keys_are_refused_with_both_places() -> None:
-    with pytest.raises(RecipeError, match=r"r\.yaml:2:1: this key is given twice .*line 1"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:2:1: duplicate key .*line 1"):
         read("a: 1\na: 2\n")
 
 
@@ -52,7 +52,7 @@ def test_equal_keys_are_refused_with_both_places() -> None:
     "tag", ["!!python/object/apply:os.system [id]", "!mine x", "!!binary aGk="]
 )
 def test_tags_never_run_code(tag: str) -> None:
-    with pytest.raises(RecipeError, match=r"r\.yaml:1:.*tag .* is not allowed"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:1:.*this tag is not allowed"):
         read(f"a: {tag}")
 
 

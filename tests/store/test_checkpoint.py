@@ -85,7 +85,7 @@ def test_what_is_not_used_is_named_and_removed(
     assert saved.load() is None and not saved.path.exists()
     (record,) = caplog.records
     assert str(saved.path) in record.getMessage() and told in record.getMessage()
-    assert "starts afresh" in record.getMessage()
+    assert "starting from scratch" in record.getMessage()
 
 
 def test_one_checkpoint_is_not_taken_for_another(saved: Checkpoint, tmp_path: Path) -> None:

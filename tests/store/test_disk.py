@@ -57,12 +57,12 @@ def os_error(name: str, *paths: Path) -> OSError:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("ENOSPC", "no space left on this disk. Free some, or choose another place"),
-        ("EDQUOT", "the disk quota is used up. Free some space, or"),
+        ("ENOSPC", "no space left on this disk. Free some space, or choose another location"),
+        ("EDQUOT", "the disk quota is exceeded. Free some space, or"),
         ("EFBIG", "the file would be larger than allowed (see `ulimit -f`). Raise the limit, or"),
         ("EROFS", "this file system is read-only. Make it writable, or"),
         ("EIO", "the disk failed (input/output error). Check it, or"),
-        ("ESTALE", "the network disk is gone (stale file handle). Mount it again, or"),
+        ("ESTALE", "the network file system is gone (stale file handle). Mount it again, or"),
     ],
 )
 def test_each_names_the_file_and_the_remedy(tmp_path: Path, name: str, told: str) -> None:
@@ -75,7 +75,7 @@ def test_each_names_the_file_and_the_remedy(tmp_path: Path, name: str, told: str
     number = getattr(errno, name)
     text = failing(RuntimeError(f"I/O error: what it is (os error {number})"), tmp_path / "a")
     assert text.startswith(f"{tmp_path / 'a'}: {told}")
-    assert text.endswith("choose another place with --output")
+    assert text.endswith("choose another location with --output")
 
 
 def test_the_file_of_somebody_else_has_no_such_remedy(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_store_that_cannot_be_made_names_what_refuses(public: Path) -> None:
     (public / "a").mkdir()
     told = ensure(public / "a" / "b", "k")
     assert told.startswith(f"{public / 'a'}: no permission")
-    assert "chmod" not in told and f"so that {public / 'a' / 'b'} cannot be made" in told
+    assert "chmod" not in told and f"so {public / 'a' / 'b'} cannot be created" in told
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_where_nothing_can_be_locked_it_is_told_once_and_works(
         store.ensure("stage", key, lambda draft: draft.save_json("x.json", 1), {}, told.append)
         assert store.open("stage", key).json("x.json") == 1
     assert len(told) == 1
-    assert f"the store {store.root} has no file locks ({lockless})" in told[0]
+    assert f"no file locks in the store {store.root} ({lockless})" in told[0]
     assert not (store.root / ".partial").exists()
 
 

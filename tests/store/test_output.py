@@ -35,7 +35,7 @@ def test_a_failure_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_bytes(b"older")
     monkeypatch.setattr("tina_kit.store.files.flush", fail)
     with pytest.raises(
-        TinaKitError, match=r"the disk failed .* choose another place with --output"
+        TinaKitError, match=r"the disk failed .* choose another location with --output"
     ):
         write_output(path, b"newer")
     assert path.read_bytes() == b"older"

@@ -119,7 +119,7 @@ def test_weights_of_earlier_versions_that_are_not_finite_are_named(
 def test_a_broken_entry_file_is_damage_too(store: Store) -> None:
     store.ensure("stage", "k", write_answer, {})
     (store.folder("stage", "k") / "entry.json").write_text("{")
-    with pytest.raises(TinaKitError, match=r"entry\.json is not what was written"):
+    with pytest.raises(TinaKitError, match=r"entry\.json was altered"):
         store.open("stage", "k")
 
 

@@ -224,7 +224,7 @@ def test_all_unknown_generators_are_told_with_the_nearest() -> None:
     )
     assert told == (
         "generators: the recipe has no generator 'tinna' (did you mean 'tina'?) "
-        "or 'x' (there is classifier-selection, tina, tina.5)"
+        "or 'x' (available: classifier-selection, tina, tina.5)"
     )
     few_shot = ImagePromptsOptions(generators=("tina",), few_shot={"1": "tina.6"})
     assert "'tina.6' (did you mean 'tina.5'?)" in complaint(ImagePrompts(few_shot))
@@ -240,7 +240,7 @@ def test_a_comparison_with_nothing_measured_is_told() -> None:
     ("published", "told"),
     [
         ({"tinna": {"A, ID": 1.0}}, "published: no row is called 'tinna' (did you mean 'tina'?)"),
-        ({"tina": {"B, ID": 1.0}}, "published: no column is called 'B' (there is A)"),
+        ({"tina": {"B, ID": 1.0}}, "published: no column is called 'B' (available: A)"),
     ],
 )
 def test_a_published_figure_of_nothing_is_told(published, told: str) -> None:

@@ -1,4 +1,4 @@
-"""Which parts there are: the hooks, discovery and the registry. Nothing here imports torch."""
+"""Hooks, discovery and registry of plugins. Nothing here imports torch."""
 
 from tina_kit.plugins.discovery import discover
 from tina_kit.plugins.failure import Failure

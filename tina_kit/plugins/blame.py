@@ -1,4 +1,4 @@
-"""Whose code an exception comes from: a traceback's frames say which plugin's, and where."""
+"""Finds the plugin whose code raised an exception, from the frames of its traceback."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tina_kit.plugins.plugin import LOCAL_MODULE
 
 def blame(error: BaseException) -> str | None:
     """`plugin NAME failed in METHOD (FILE:LINE): TYPE: MESSAGE`, where METHOD is what tina-kit
-    called and FILE:LINE the last place in the plugin's code; None where no plugin's code is to
-    blame, or it is tina-kit's own."""
+    called and FILE:LINE the innermost line of the plugin's code; None if no third-party plugin is
+    involved."""
     frames = list(_frames(error))
     if not frames:
         return None
@@ -25,8 +25,8 @@ def blame(error: BaseException) -> str | None:
 
 
 def is_exit_of_command(error: BaseException) -> bool:
-    """Whether the code that raised `error` runs as a plugin's own command, which may exit, and was
-    not called by the core, which goes on after it."""
+    """Whether `error` was raised in a plugin's own command, which may exit, rather than in plugin
+    code that the core called."""
     first = next((frame for _, frame, _ in _frames(error)), None)
     if first is None:
         return False
@@ -39,7 +39,7 @@ def is_exit_of_command(error: BaseException) -> bool:
 
 
 def _frames(error: BaseException) -> Iterator[tuple[str, FrameType, int]]:
-    """Those in plugins' code, from the outermost on: owner, frame, line."""
+    """The frames in plugins' code, outermost first: owner, frame, line."""
     owners = {
         point.module.partition(".")[0]: point.dist.name if point.dist else point.name
         for point in points()
@@ -55,7 +55,7 @@ def _frames(error: BaseException) -> Iterator[tuple[str, FrameType, int]]:
 
 def _method(frame: FrameType) -> str:
     """`Class.method`, or the name of a function."""
-    name = getattr(frame.f_code, "co_qualname", None)  # from Python 3.11 on
+    name = getattr(frame.f_code, "co_qualname", None)  # Python 3.11 or later
     if name is not None:
         return str(name)
     this = frame.f_locals.get("self")

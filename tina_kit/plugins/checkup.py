@@ -1,8 +1,8 @@
-"""What the process does that examines one plugin: it imports it, asks it for its commands, and
-imports the code of its components.
+"""Runs in the process that examines one plugin: imports it, collects its commands, and imports the
+code of its components.
 
-It writes one JSON object a line: `doing`, the stage and the step that begins; `failures`;
-`components`; `commands`; at last `done`.
+Writes one JSON object per line: `doing` (the stage and the step that begins), `failures`,
+`components`, `commands` and finally `done`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Say = Callable[..., None]
 
 
 def main(request: str) -> None:
-    """Examine the plugin of a request; it never returns."""
+    """Examine the plugin of a request, then exit the process."""
     asked = json.loads(request)
     plugin = Plugin(**asked["plugin"])
     with open(asked["file"], "a", encoding="utf-8") as file:
@@ -39,18 +39,18 @@ def main(request: str) -> None:
 
         _examine(plugin, EntryPoint(plugin.name, asked["value"], ENTRY_POINTS), say)
         say(done=True)
-    os._exit(0)  # whatever threads and exit handlers the plugin has left
+    os._exit(0)  # without waiting for threads and exit handlers of the plugin
 
 
 def _examine(plugin: Plugin, point: EntryPoint, say: Say) -> None:
-    import tina_kit.api.options  # noqa: F401  # what most plugins import: it is not their time
+    import tina_kit.api.options  # noqa: F401  # most plugins need it; not counted as their time
 
     say(doing=("import", "it was being imported"))
     with TemporaryFile("w+") as output:
         loaded, wrong = load(plugin, importing(plugin, point), output)
         output.flush()
         if loaded is not None and os.fstat(output.fileno()).st_size:
-            wrong.append(plugin.flaw("import", "it prints when it is imported"))
+            wrong.append(plugin.flaw("import", "it prints something when it is imported"))
     _tell(wrong, say)
     if loaded is None:
         return
@@ -71,15 +71,15 @@ def _tell(failures: list[Failure], say: Say) -> None:
 def _wrong_with(plugin: Plugin, component: Component, stage: str, say: Say) -> list[Failure]:
     path = getattr(component, stage)
     say(doing=(stage, f"{path} was being imported"))
-    part = f"{component.kind} {component.name}"
+    name = f"{component.kind} {component.name}"
     with Guard() as guard:
         named = import_attribute(path)
         if stage == "options":
             check_options(named)
         else:
             wrong = broken_promises(component.kind, named)
-            return [plugin.flaw(stage, f"{part}: {reason}", place) for reason, place in wrong]
+            return [plugin.flaw(stage, f"{name}: {reason}", place) for reason, place in wrong]
     if guard.error is None:
         return []
     failure = plugin.failure(stage, guard.error, left_out=False)
-    return [replace(failure, reason=f"{part}: {path}: {failure.reason}")]
+    return [replace(failure, reason=f"{name}: {path}: {failure.reason}")]

@@ -1,4 +1,4 @@
-"""The commands that plugins bring."""
+"""The commands that plugins add."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def commands_of(loaded: Loaded) -> tuple[dict[str, Any], list[Failure]]:
-    """The commands of one plugin by their names, and why there are none where its hook fails."""
+    """The commands of one plugin by name, or the reason if its hook fails."""
     commands: dict[str, Any] = {}
     if not loaded.has(HOOK):
         return commands, []
@@ -27,7 +27,7 @@ def commands_of(loaded: Loaded) -> tuple[dict[str, Any], list[Failure]]:
         loaded.hooks.tina_kit_commands(app=app)
         commands = dict(get_group(app).commands)
         if not commands:
-            raise Refused(f"{HOOK} added no command; write @app.command() with parentheses")
+            raise Refused(f"{HOOK} added no commands; @app.command() needs its parentheses")
     if guard.error is None:
         return commands, []
     failure = loaded.plugin.failure("commands", guard.error, left_out=False)
@@ -37,15 +37,15 @@ def commands_of(loaded: Loaded) -> tuple[dict[str, Any], list[Failure]]:
 def accepted(
     taken: Iterable[str], brought: Iterable[tuple[Plugin, Mapping[str, T]]]
 ) -> tuple[dict[str, T], list[Failure]]:
-    """Those commands whose names are not taken yet, by tina-kit or a plugin before, and why the
-    others are refused."""
+    """The commands whose names are not yet taken by tina-kit or an earlier plugin, and why the
+    others are rejected."""
     owners = dict.fromkeys(taken, "tina-kit")
     commands: dict[str, T] = {}
     refused = []
     for plugin, named in brought:
         for name, command in named.items():
             if name in owners:
-                reason = f"its command '{name}' was refused: {owners[name]} already has it"
+                reason = f"its command '{name}' was rejected: {owners[name]} already has it"
                 refused.append(plugin.flaw("commands", reason))
             else:
                 owners[name] = f"plugin {plugin.name} of {plugin.owner}"

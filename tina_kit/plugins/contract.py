@@ -1,5 +1,4 @@
-"""Whether the class that a component names can keep the contract of its kind, as far as it shows
-before anything is built."""
+"""Checks a component's class against the contract of its kind, without building it."""
 
 from __future__ import annotations
 
@@ -16,10 +15,10 @@ _PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 
 @cache
 def broken_promises(kind: str, target: Any) -> tuple[tuple[str, str], ...]:
-    """What is wrong with a component's target, each with its "path:line": the class lacks a method,
-    or a method cannot take what the core passes to it."""
+    """What is wrong with a component's target, as (problem, "path:line") pairs: missing methods,
+    and methods that cannot take the arguments that the core passes."""
     if not callable(target):
-        return (("it cannot be called", ""),)
+        return (("it is not callable", ""),)
     contract = getattr(api, "".join(word.title() for word in kind.split("-")), object)
     if not isinstance(target, type) or not issubclass(target, contract):
         return ()
@@ -58,7 +57,7 @@ def _different(contract: type, target: type) -> Iterator[tuple[str, str]]:
             continue
         bound = isinstance(given, staticmethod | classmethod)
         if not (bound or inspect.isfunction(given)):
-            continue  # something of its own: only calling it shows what it does
+            continue  # some other descriptor: only calling it shows what it accepts
         place = defined_at(given)
         if isinstance(wanted, property):
             yield f"{target.__name__}.{name} must be marked with @property", place
@@ -73,7 +72,7 @@ def _different(contract: type, target: type) -> Iterator[tuple[str, str]]:
 
 
 def _takes(bind: Callable[..., object], count: int, named: Sequence[str] = ()) -> bool:
-    """Whether a signature takes so many arguments by place and these by name."""
+    """Whether a signature accepts `count` positional arguments and these keywords."""
     try:
         bind(*[None] * count, **dict.fromkeys(named))
     except TypeError:
@@ -82,7 +81,7 @@ def _takes(bind: Callable[..., object], count: int, named: Sequence[str] = ()) -
 
 
 def _written(parameters: Iterable[inspect.Parameter]) -> str:
-    """Without their types."""
+    """The parameter list without annotations."""
     return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters]))
 
 

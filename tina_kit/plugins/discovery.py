@@ -1,4 +1,4 @@
-"""Finds plugins and imports them, one at a time: a plugin that fails costs nobody else anything."""
+"""Finds plugins and imports them one at a time, so that a failing plugin does not affect others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILE = "entry_points.txt"
 
 
 class InterruptedImport(KeyboardInterrupt):
-    """text: names the plugin that was being imported, and says how to switch it off."""
+    """text: names the plugin that was being imported, and says how to disable it."""
 
     def __init__(self, text: str, *args: object) -> None:
         super().__init__(*args)
@@ -31,12 +31,12 @@ class InterruptedImport(KeyboardInterrupt):
 
 
 def discover() -> Registry:
-    """Import every plugin of the entry-point group: tina-kit's own first, then the others in the
-    order of their names.
+    """Import every plugin in the entry-point group: tina-kit's own first, then the others sorted by
+    name.
 
-    TINA_KIT_DISABLE_PLUGINS leaves some out: `all` those that are not tina-kit's own, else names
-    of distributions or entry points, separated by commas. Ctrl-C raises InterruptedImport with the
-    name of the plugin that was being imported.
+    TINA_KIT_DISABLE_PLUGINS disables some: `all` third-party plugins, or comma-separated names of
+    distributions or entry points. Ctrl-C raises InterruptedImport with the name of the plugin that
+    was being imported.
     """
     registry = Registry()
     for plugin, point in installed():
@@ -44,20 +44,20 @@ def discover() -> Registry:
             add(registry, plugin, importing(plugin, point))
         except KeyboardInterrupt as interrupt:
             which = f"plugin {plugin.name} of {plugin.owner}"
-            text = f"interrupted while importing {which}; {DISABLE}={plugin.name} switches it off"
+            text = f"interrupted while importing {which}; {DISABLE}={plugin.name} disables it"
             raise InterruptedImport(text, *interrupt.args) from interrupt
     return registry
 
 
 def installed(switched_off: bool = False) -> list[tuple[Plugin, EntryPoint]]:
-    """The plugins in the order in which they are imported; or those that are switched off."""
+    """The enabled plugins in import order, or with `switched_off` the disabled ones."""
     found = [(_plugin(point), point) for point in points()]
     found = [(plugin, point) for plugin, point in found if _disabled(plugin) == switched_off]
     return sorted(found, key=lambda pair: (pair[0].owner != OWN, pair[0].owner, pair[0].name))
 
 
 def importing(plugin: Plugin, point: EntryPoint) -> Callable[[], Any]:
-    """What imports an installed plugin."""
+    """A function that imports an installed plugin."""
 
     def get() -> Any:
         if not point.value:
@@ -71,8 +71,8 @@ def importing(plugin: Plugin, point: EntryPoint) -> Callable[[], Any]:
 
 
 def load_file(registry: Registry, path: Path, named: str = "") -> Failure | None:
-    """Run a local Python file and add its components, owned by `local`; once, however often asked.
-    Returns why it cannot be used, if so.
+    """Run a local Python file and add its components, whose owner is `local`. A file runs only
+    once. Returns why it cannot be used, or None.
 
     named: what names the file, for `registry.announce`, which is called before its code runs.
     """
@@ -92,7 +92,7 @@ def _load_file(registry: Registry, path: Path) -> Failure | None:
         spec = spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise Refused("it is not a Python file")
-        # Targets are "module:attribute"; in a local file `__name__` must lead back here.
+        # Targets are "module:attribute", so `__name__` in the file must be importable.
         module = sys.modules[name] = module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
@@ -102,14 +102,14 @@ def _load_file(registry: Registry, path: Path) -> Failure | None:
         return module
 
     content = ""
-    with suppress(OSError):  # which importing it raises again
+    with suppress(OSError):  # importing the file raises it again
         content = hashlib.sha256(path.read_bytes()).hexdigest()
     plugin = Plugin(LOCAL, "", path.name, name, str(path), content)
     return add(registry, plugin, get)
 
 
 def add(registry: Registry, plugin: Plugin, get: Callable[[], Any]) -> Failure | None:
-    """Import a plugin with `get` and add it. Returns why it cannot be used, if so."""
+    """Import a plugin with `get` and add it. Returns why it cannot be used, or None."""
     loaded, wrong = load(plugin, get)
     if loaded is not None:
         try:
@@ -121,10 +121,11 @@ def add(registry: Registry, plugin: Plugin, get: Callable[[], Any]) -> Failure |
 
 
 def points() -> list[EntryPoint]:
-    """The entry points of plugins; those of a distribution with broken metadata are left out."""
+    """The entry points of all plugins; a distribution with malformed metadata gets a placeholder
+    that cannot be imported."""
     try:
         return list(entry_points(group=ENTRY_POINTS))
-    except Exception:  # of one distribution whose metadata are broken
+    except Exception:  # a distribution has malformed metadata; read each one separately
         found: dict[str, Distribution] = {}
         for each in distributions():
             with suppress(Exception):
@@ -145,7 +146,7 @@ def _points_of(distribution: Distribution) -> list[EntryPoint]:
 def _plugin(point: EntryPoint) -> Plugin:
     try:
         module = point.module
-    except AttributeError:  # what it names is no module
+    except AttributeError:  # the entry point does not name a module
         module = ""
     name = version = None
     if point.dist is not None:
@@ -161,5 +162,5 @@ def _disabled(plugin: Plugin) -> bool:
 
 
 def normalised(name: str) -> str:
-    """A distribution's name as all its spellings have it in common."""
+    """The normalised name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

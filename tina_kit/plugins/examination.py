@@ -1,7 +1,7 @@
-"""Examines the plugins of other distributions, each in a process of its own.
+"""Examines third-party plugins, each in its own process.
 
-Whatever a plugin does there (raise, exit, print, hang, crash) ends with its process, which writes
-what it finds into a file, line by line (`tina_kit.plugins.checkup`).
+Whatever a plugin does there (raise, exit, print, hang, crash) affects only that process, which
+writes its findings to a file line by line (`tina_kit.plugins.checkup`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tina_kit.plugins.plugin import Loaded, Plugin
 from tina_kit.plugins.registry import Registry
 
 LIMIT_S = 20.0
-"""Seconds that one step may take, such as the import of a plugin or of one component's code."""
+"""Time limit in seconds for one step, such as importing a plugin or one component's code."""
 _AT_ONCE = 4
 _CODE = "import sys; sys.path[:] = sys.argv[2:]; from tina_kit.plugins import checkup; "
 _CODE += "checkup.main(sys.argv[1])"
@@ -36,16 +36,18 @@ _CODE += "checkup.main(sys.argv[1])"
 
 @dataclass
 class Examined:
-    """What there is, with everything that is wrong with it. commands: the names that each plugin
-    brings, which tina-kit or another one may have taken."""
+    """All plugins, with everything that is wrong with them. commands: the names of each plugin's
+    commands, which may clash with those of tina-kit or another plugin."""
 
     registry: Registry = field(default_factory=Registry)
     commands: list[tuple[Plugin, dict[str, None]]] = field(default_factory=list)
 
 
 def examine() -> Examined:
-    """Examine all plugins that are not switched off, the code of their components too; takes
-    seconds. tina-kit's own are imported here."""
+    """Examine all enabled plugins, including the code of their components; takes seconds.
+
+    tina-kit's own plugins are imported in this process.
+    """
     examined = Examined()
     registry = examined.registry
     found = installed()
@@ -69,8 +71,8 @@ def examine() -> Examined:
 
 @dataclass
 class _Report:
-    """What became known of one plugin. components: None where it cannot be used. doing: the step
-    that was begun last, and its stage."""
+    """The findings about one plugin. components: None if it cannot be used. doing: the stage and
+    the step that began last."""
 
     plugin: Plugin
     components: tuple[Component, ...] | None = None
@@ -92,7 +94,7 @@ class _Report:
 
 
 class _Process:
-    """One plugin's."""
+    """The process that examines one plugin."""
 
     def __init__(self, plugin: Plugin, point: EntryPoint, file: Path) -> None:
         self.plugin, self.file = plugin, file
@@ -109,7 +111,7 @@ class _Process:
         )
 
     def ended(self) -> bool:
-        """Whether it has ended; ended here where its last step takes too long."""
+        """Whether it has ended; kills it if its current step takes too long."""
         size, now = self.file.stat().st_size, time.monotonic()
         if size != self.size:
             self.size, self.since = size, now
@@ -121,7 +123,7 @@ class _Process:
         return self.late
 
     def end(self) -> None:
-        """With all that it has started."""
+        """Kill the process and its children."""
         if self.process.poll() is None:
             with suppress(AttributeError, OSError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -131,7 +133,7 @@ class _Process:
     def report(self) -> _Report:
         report = _Report(self.plugin)
         for line in self.file.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):  # whole
+            if line.endswith("\n"):  # a complete line
                 report.add(json.loads(line))
         if not report.done:
             stage, doing = report.doing
@@ -146,7 +148,7 @@ class _Process:
 
 
 def _reports(found: list[tuple[Plugin, EntryPoint]]) -> Iterator[_Report]:
-    """Of each plugin, in their order; some are examined side by side."""
+    """A report on each plugin, in order; several are examined in parallel."""
     with TemporaryDirectory() as folder:
         waiting = list(enumerate(found))
         running: list[_Process] = []

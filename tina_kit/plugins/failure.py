@@ -1,4 +1,4 @@
-"""What is wrong with a plugin, where, and what helps."""
+"""What is wrong with a plugin, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHY = {
     "import": "it cannot be imported",
     "register": "its hooks cannot be registered",
     "components": "its components cannot be read",
-    "api": "it was written for another API",
+    "api": "it was written for another API version",
     "options": "its options cannot be used",
     "target": "it names code that does not exist",
 }
@@ -23,12 +23,12 @@ _MISSING = re.compile(r"No module named '([\w.]+)'")
 
 @dataclass(frozen=True)
 class Failure:
-    """A plugin that cannot be used, or not as it should be.
+    """A plugin that cannot be used, or that has some other problem.
 
     owner, version: of its distribution; `local` for a single file.
-    stage: import, register, components, api, options, target or commands.
-    reason: one line. file: "path:line" of the plugin's own code, where it is known.
-    left_out: False where its components work all the same.
+    stage: import, register, components, api, options, target, commands or observers.
+    reason: one line. file: "path:line" in the plugin's own code, if known.
+    left_out: False if its components can be used anyway.
     """
 
     owner: str
@@ -48,7 +48,7 @@ class Failure:
 
     @property
     def plugin(self) -> str:
-        """Which one, in words."""
+        """The plugin's name, for messages."""
         if self.owner == "local":
             return f"local plugin {self.entry_point}"
         return f"plugin {self.entry_point} of {self.owner}"
@@ -59,7 +59,7 @@ class Failure:
         if self.owner == "local":
             return "fix the file"
         upgrade = f"pip install -U {self.owner}"
-        switch_off = f"{DISABLE}={self.entry_point} switches it off"
+        switch_off = f"{DISABLE}={self.entry_point} disables it"
         missing = _MISSING.search(self.reason)
         if missing is not None:
             package = missing[1].partition(".")[0]
@@ -71,7 +71,7 @@ class Failure:
         return f"{upgrade}, or report it to its authors; {switch_off}"
 
     def facts(self) -> dict[str, Any]:
-        """For programs: its fields and the remedy."""
+        """Its fields and the remedy, for JSON output."""
         return {**asdict(self), "remedy": self.remedy}
 
     @classmethod
@@ -80,9 +80,9 @@ class Failure:
 
 
 class Refused(Exception):
-    """What tina-kit finds wrong with a plugin, where none of its code raises anything.
+    """A problem that tina-kit itself finds in a plugin.
 
-    place: "path:line". stage: as in Failure, where it is another than the current one.
+    place: "path:line". stage: as in Failure, if it differs from the current one.
     """
 
     def __init__(self, reason: str, place: str = "", stage: str = "") -> None:
@@ -94,14 +94,14 @@ def in_one_line(error: BaseException) -> str:
     """An error's type and the first line of its message."""
     try:
         lines = str(error).splitlines()
-    except Exception:  # its `__str__` is somebody else's code
+    except Exception:  # its `__str__` is third-party code
         lines = []
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def place_of(error: BaseException, package: str) -> str:
-    """ "path:line" of the last step that an error took in the code of a top-level package or
-    module; "" where it took none."""
+    """ "path:line" of the innermost frame of an error in the code of a top-level package or module;
+    "" if there is none."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
         return f"{error.filename}:{error.lineno}"
     place = ""
@@ -112,6 +112,6 @@ def place_of(error: BaseException, package: str) -> str:
 
 
 def defined_at(function: Any) -> str:
-    """ "path:line" of a function, "" where Python does not know it."""
+    """ "path:line" of a function, "" if Python does not know it."""
     code = getattr(unwrap(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""

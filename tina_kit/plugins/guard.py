@@ -1,4 +1,4 @@
-"""Contains what the code of a plugin does while tina-kit looks at it."""
+"""Contains the effects of plugin code while tina-kit examines it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tina_kit.api.interruption import interruption
 
 
 class Guard:
-    """Catches, silences and times what happens inside `with`.
+    """Catches, silences and times the code inside `with`.
 
-    Everything is caught, `SystemExit` too, except Ctrl-C. Nothing is printed, not even by C code
-    or a process that is started there, warnings are ignored, and standard input is empty.
+    Everything is caught, including `SystemExit`, except Ctrl-C. Nothing is printed, not even by C
+    code or a child process, warnings are ignored, and standard input is empty.
 
-    output: where that which is printed goes instead; by default nowhere.
+    output: a file to which output is redirected; by default it is discarded.
     """
 
     error: BaseException | None
-    """What was raised; None where nothing was."""
+    """What was raised, or None."""
     seconds: float
-    """How long it took."""
+    """Elapsed time."""
 
     def __init__(self, output: TextIO | None = None) -> None:
         self._output = output
@@ -58,7 +58,8 @@ class Guard:
 
 @cache
 def _nowhere(mode: str) -> TextIO:
-    """Never closed: what was imported may keep `sys.stderr`, as a logging handler does."""
+    """os.devnull; never closed, since imported code may keep `sys.stderr`, as logging handlers
+    do."""
     return open(os.devnull, mode)  # type: ignore[return-value]
 
 

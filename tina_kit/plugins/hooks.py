@@ -1,4 +1,4 @@
-"""The hooks of a plugin. Each is optional; a plugin must have at least one."""
+"""The hooks that a plugin can implement. It must implement at least one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 
 @hookspec
 def tina_kit_components() -> Iterable[Component]:
-    """Return the components of this plugin: plain data, no side effect, no import of torch.
+    """Return the components of this plugin: plain data, without side effects or importing torch.
 
     Example::
 
@@ -34,11 +34,11 @@ def tina_kit_components() -> Iterable[Component]:
 
 @hookspec
 def tina_kit_commands(app: typer.Typer) -> None:
-    """Add commands to `tina-kit`. Called only where one may be meant: for `tina-kit --help` and for
-    a command that tina-kit itself does not have. A local plugin file cannot add any.
+    """Add commands to `tina-kit`. Called only for `tina-kit --help` and for commands that tina-kit
+    itself does not have. Local plugin files cannot add commands.
 
-    app: an empty app of this plugin's own. What is added to it becomes a command of `tina-kit`,
-        unless tina-kit or a plugin before this one has a command of the same name.
+    app: an empty app for this plugin. What is added to it becomes a command of `tina-kit`, unless
+        tina-kit or an earlier plugin has a command of the same name.
 
     Example::
 
@@ -53,7 +53,7 @@ def tina_kit_commands(app: typer.Typer) -> None:
 
 @hookspec
 def tina_kit_observers(run: RunInfo) -> Iterable[Observer]:
-    """Return the observers that are to watch a run, in the order in which they are called.
+    """Return observers for a run, in the order in which they receive its events.
 
     run: the run that is about to start.
 

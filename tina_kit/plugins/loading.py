@@ -1,4 +1,4 @@
-"""Imports one plugin, checks its hooks, and takes all its components or none."""
+"""Imports one plugin, checks its hooks, and accepts all of its components or none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tina_kit.plugins.plugin import LOCAL, Loaded, Plugin
 from tina_kit.plugins.registry import importable, nearest
 
 SLOW_S = 0.3
-"""Seconds of import that a user notices."""
+"""Import time in seconds above which a plugin is reported as slow."""
 _TAKES = {
     name: tuple(signature(spec).parameters)
     for name, spec in vars(hooks).items()
@@ -28,10 +28,10 @@ _TAKES = {
 def load(
     plugin: Plugin, get: Callable[[], Any], output: TextIO | None = None
 ) -> tuple[Loaded | None, list[Failure]]:
-    """Import a plugin with `get` and ask it for its components. Returns it, or None where that
+    """Import a plugin with `get` and collect its components. Returns the plugin, or None if that
     fails, and what is wrong with it.
 
-    output: where it prints to; by default nowhere.
+    output: where its output goes; by default it is discarded.
     """
     stage, loaded, had_torch = "import", None, "torch" in sys.modules
     with Guard(output) as guard:
@@ -65,7 +65,7 @@ def _registered(module: Any, name: str) -> pluggy.PluginManager:
         if hook not in marked and callable(function := getattr(module, hook, None)):
             raise Refused(f"{hook} is not marked with @hookimpl", defined_at(function))
     if not callers:
-        raise Refused(f"it has none of the hooks {', '.join(_TAKES)}")
+        raise Refused(f"it implements none of the hooks {', '.join(_TAKES)}")
     manager.add_hookspecs(hooks)
     return manager
 
@@ -87,14 +87,14 @@ def _components(manager: pluggy.PluginManager, owner: str) -> tuple[Component, .
             age = "newer" if component.api > API_VERSION else "older"
             raise Refused(
                 f"{component.kind} {component.name} needs version {component.api} of "
-                f"tina_kit.api, which is {age} than the installed one, {API_VERSION}",
+                f"tina_kit.api, which is {age} than the installed version {API_VERSION}",
                 place,
                 stage="api",
             )
     names = [(component.kind, component.name) for component in components]
     for kind, name in names:
         if names.count((kind, name)) > 1:
-            raise Refused(f"there are two {kind}s called {owner}/{name}", place)
+            raise Refused(f"it has two {kind}s named {owner}/{name}", place)
     for component in components if owner != OWN else ():
         for field in ("options", "target"):
             module = getattr(component, field).partition(":")[0]

@@ -1,4 +1,4 @@
-"""The observers that plugins bring."""
+"""The observers that plugins provide."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ HOOK = "tina_kit_observers"
 
 
 def observers_of(registry: Registry, run: RunInfo, report: Callable[[str], None]) -> list[Observer]:
-    """What the plugins have to watch a run. A hook that fails is reported and costs nobody else
-    anything."""
+    """The plugins' observers for a run. A hook that fails is reported and does not affect other
+    plugins."""
     found: list[Observer] = []
     for loaded in registry.plugins:
         if not loaded.has(HOOK):

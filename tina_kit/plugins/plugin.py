@@ -1,4 +1,4 @@
-"""A plugin: where it comes from, and what it is once it has been imported."""
+"""A plugin: its origin, and its content once it has been imported."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tina_kit.plugins.failure import Failure, Refused, in_one_line, place_of
 
 LOCAL = "local"
 LOCAL_MODULE = "tina_kit_local_"
-"""What the module names of local plugin files begin with."""
+"""Prefix of the module names of local plugin files."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """Where a plugin comes from.
+    """The origin of a plugin.
 
     owner, version: of its distribution; `local` for a single file. name: of its entry point, or of
-    the file. module: what is imported. file: the path of a single file. content: that file's hash.
+    the file. module: the module to import. file, content: path and hash of a single file.
     """
 
     owner: str
@@ -34,7 +34,7 @@ class Plugin:
         return self.file or f"{self.owner} {self.version}".strip()
 
     def failure(self, stage: str, error: BaseException, left_out: bool = True) -> Failure:
-        """What came of it."""
+        """A Failure of this plugin, caused by `error`."""
         if isinstance(error, Refused):
             stage, reason, place = error.stage or stage, str(error), error.place
         else:
@@ -43,13 +43,13 @@ class Plugin:
         return Failure(self.owner, self.version, self.name, stage, reason, trace, left_out, place)
 
     def flaw(self, stage: str, reason: str, place: str = "") -> Failure:
-        """Something that leaves its components in place."""
+        """A Failure that leaves the plugin's components usable."""
         return self.failure(stage, Refused(reason, place), left_out=False)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A plugin that has been imported. hooks: calls its hooks, as `hooks.tina_kit_components()`."""
+    """An imported plugin. hooks: calls its hooks, like `hooks.tina_kit_components()`."""
 
     plugin: Plugin
     components: tuple[Component, ...]

@@ -1,4 +1,4 @@
-"""The one registry: components by kind and name, with their origin."""
+"""The registry: components by kind and name, with their origin."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tina_kit.plugins.plugin import Loaded, Plugin
 class Registered:
     """A component and the distribution (or local file) it comes from.
 
-    content: the hash of a local file, whose components' versions nobody raises; it goes into keys.
-    plugin: who declares it, to be named where it cannot be used.
+    content: the hash of a local file; it enters keys, since nobody raises versions in such files.
+    plugin: the plugin that declares it, for messages about failures.
     """
 
     component: Component
@@ -35,9 +35,9 @@ class Registered:
 
     @property
     def missing(self) -> list[tuple[str, str]]:
-        """The modules it needs that are not installed, each with how to install it."""
+        """The required modules that are not installed, each with how to install it."""
         needs = [need.partition(" ")[::2] for need in self.component.needs]
-        with Guard():  # what finds a module imports the packages around it
+        with Guard():  # finding a module imports its parent packages
             absent = {module for module, _ in needs if not importable(module)}
         return [
             (module, how.strip("()") or f"pip install {module}")
@@ -47,16 +47,16 @@ class Registered:
 
 
 class UnknownComponent(Exception):
-    """No component, or more than one, goes by this name, or its options cannot be used. The text
-    says what to write or do instead."""
+    """There is no component of this name, or more than one, or its options cannot be used. The
+    message says what to do."""
 
 
 @dataclass
 class Registry:
     """All components that were found, their plugins, and what is wrong with plugins.
 
-    files: the local files whose code has run, and why each cannot be used, if so.
-    announce: called with a local file before its code runs.
+    files: the local files whose code has run, each with its failure or None.
+    announce: called with a message before the code of a local file runs.
     """
 
     registered: list[Registered] = field(default_factory=list)
@@ -66,8 +66,8 @@ class Registry:
     announce: Callable[[str], None] | None = None
 
     def add(self, loaded: Loaded) -> None:
-        """Add a plugin and its components. Raises Refused, and adds nothing, where another plugin
-        of its owner has a component of the same kind and name."""
+        """Add a plugin and its components. Raises Refused, and adds nothing, if another plugin of
+        the same owner has a component of the same kind and name."""
         plugin = loaded.plugin
         entries = [
             Registered(component, plugin.owner, plugin.origin, plugin.content, plugin)
@@ -77,7 +77,7 @@ class Registry:
         for entry in entries:
             other = taken.get((entry.component.kind, entry.full_name))
             if other is not None:
-                what = f"there are two {entry.component.kind}s called {entry.full_name}"
+                what = f"there are two {entry.component.kind}s named {entry.full_name}"
                 raise Refused(f"{what}; the other one is from {other}")
         self.registered += entries
         self.plugins.append(loaded)
@@ -87,13 +87,13 @@ class Registry:
         return sorted(found, key=lambda entry: (entry.component.name, entry.owner))
 
     def shortest_name(self, entry: Registered) -> str:
-        """The bare name while it is unique, else the full name."""
+        """The bare name if it is unique, otherwise the full name."""
         name = entry.component.name
         alike = [e for e in self.of_kind(entry.component.kind) if e.component.name == name]
         return name if len(alike) == 1 else entry.full_name
 
     def get(self, kind: str, name: str) -> Registered:
-        """Find a component by its name or `owner/name`, to be used: its options are imported.
+        """Find a component by its name or `owner/name`, and check that its options can be imported.
 
         Raises UnknownComponent.
         """
@@ -105,7 +105,7 @@ class Registry:
             return found[0]
         if found:
             names = " or ".join(entry.full_name for entry in found)
-            raise UnknownComponent(f"more than one {kind} is called '{name}'; write {names}")
+            raise UnknownComponent(f"more than one {kind} is named '{name}'; write {names}")
         raise UnknownComponent(self._unknown(kind, name))
 
     def _named(self, kind: str, name: str) -> list[Registered]:
@@ -113,8 +113,8 @@ class Registry:
 
     def _unknown(self, kind: str, name: str) -> str:
         names = [known for e in self.of_kind(kind) for known in (e.component.name, e.full_name)]
-        hint = nearest(name, names) if names else "there is none: install the plugin that has it"
-        message = f"no {kind} is called '{name}'; {hint}"
+        hint = nearest(name, names) if names else "install the plugin that provides it"
+        message = f"unknown {kind} '{name}'; {hint}"
         owner = name.partition("/")[0]
         for failure in self.failures:
             if failure.left_out and ("/" not in name or owner == failure.owner):
@@ -123,19 +123,19 @@ class Registry:
 
 
 def _unusable(entry: Registered) -> Failure | None:
-    """Why its options cannot be imported, if so."""
+    """Why its options cannot be imported, or None."""
     with Guard() as guard:
         check_options(import_attribute(entry.component.options))
     if guard.error is None:
         return None
     plugin = entry.plugin or Plugin(entry.owner, "", entry.component.name)
     failure = plugin.failure("options", guard.error, left_out=False)
-    part = f"{entry.component.kind} {entry.component.name}: {entry.component.options}"
-    return replace(failure, reason=f"{part}: {failure.reason}")
+    where = f"{entry.component.kind} {entry.component.name}: {entry.component.options}"
+    return replace(failure, reason=f"{where}: {failure.reason}")
 
 
 def check_options(model: Any) -> None:
-    """Raises Refused where it is not a class of options."""
+    """Raise Refused if it is not a subclass of Options."""
     from tina_kit.api.options import Options
 
     if not (isinstance(model, type) and issubclass(model, Options)):
@@ -143,17 +143,17 @@ def check_options(model: Any) -> None:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """The nearest of the existing names, or a few of them."""
+    """The most similar of the existing names, or else all bare names, as a hint in a message."""
     close = get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"
     if not names:
-        return "there is none"
-    return "there is " + ", ".join(sorted({n for n in names if "/" not in n}))
+        return "none available"
+    return "available: " + ", ".join(sorted({n for n in names if "/" not in n}))
 
 
 def importable(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except (Exception, SystemExit):  # of the packages around it
+    except (Exception, SystemExit):  # raised by its parent packages
         return False

@@ -1,4 +1,4 @@
-"""Recipes: schema, loading, overrides, and errors that name file, line and key."""
+"""Recipes: schema, loading, overrides, and errors with file, line and key."""
 
 from tina_kit.recipe.component import NamedComponent, ResolvedComponent
 from tina_kit.recipe.load import load_recipe, vary

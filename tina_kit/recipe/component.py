@@ -1,4 +1,4 @@
-"""A component of a recipe with its options, ready to be built."""
+"""Components of a recipe with their options, ready to be built."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ResolvedComponent:
     where: Where
 
     def build(self) -> Any:
-        """A fresh object. Raises TinaKitError when the component's code cannot be imported, and
-        UserError with the place in the recipe when it does not take its options."""
+        """Build a new instance. Raises TinaKitError if the component's code cannot be imported, and
+        UserError with the location in the recipe if it rejects its options."""
         target = self.entry.component.target
         try:
             attribute = import_attribute(target)
@@ -49,7 +49,7 @@ class ResolvedComponent:
             raise UserError(f"{self.where}: {error}") from error
 
     def plain(self) -> dict[str, Any]:
-        """What a recipe would say, with every default that has an effect."""
+        """The component as a recipe would write it, with every default that has an effect."""
         return {
             "use": self.entry.full_name,
             **said(self.options, set(self.children)),
@@ -59,24 +59,24 @@ class ResolvedComponent:
         }
 
     def built_with(self, **changes: Any) -> Any:
-        """Built with some options changed."""
+        """Build an instance with some options changed."""
         return replace(self, options=self.options.model_copy(update=changes)).build()
 
     def child(self, option: str) -> ResolvedComponent:
-        """The nested component of an option that holds one."""
+        """The nested component in an option that holds a single one."""
         component = self.children[option]
         assert isinstance(component, ResolvedComponent)
         return component
 
     def rows(self) -> dict[str, str]:
-        """The options that name another row of the recipe, where they are given."""
+        """The options that name another row of the recipe, unless they are None."""
         named = {name for name, facts in _facts(self.options) if facts.row is not None}
         values = {name: getattr(self.options, name) for name in sorted(named)}
         return {name: value for name, value in values.items() if value is not None}
 
     def settings(self, fitting: bool = False) -> dict[str, Any]:
-        """What goes into cache keys: no paths, but the fingerprint of what lies there; no names of
-        other rows, whose own keys go in. fitting: without the options that fitting ignores."""
+        """What enters cache keys: file fingerprints instead of paths, and no names of other rows,
+        whose own keys enter instead. fitting: leave out the options that fitting ignores."""
         left_out = {
             name
             for name, facts in _facts(self.options)
@@ -104,7 +104,7 @@ class ResolvedComponent:
 
 @dataclass(frozen=True)
 class NamedComponent:
-    """A row of a table: a generator or a study and the name it goes by."""
+    """A generator or a study with the name of its row."""
 
     name: str
     component: ResolvedComponent

@@ -1,4 +1,4 @@
-"""Options that were given without effect are refused, and defaults without one not written down."""
+"""Rejects options that are given without effect, and leaves out defaults without effect."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tina_kit.recipe.node import Node, Problem
 def given_in_vain(
     options: Options, node: Node, key: str, varied: Collection[str] = ()
 ) -> Iterator[Problem]:
-    """The options that `node` gives without effect, nested ones too.
+    """The options that `node` gives without effect, including nested ones.
 
-    What a layer above has made useless may stay: there the option could not be taken out. So may
-    what has an effect in other trials of a study. key: dotted, of the node; varied: see `words_of`.
+    An option that a higher layer has made useless is accepted, since that layer cannot remove it;
+    so is one that has an effect in other trials of a study. key: dotted key of the node; varied:
+    see `words_of`.
     """
     given = dict(node.items())
     for name, reason in options.without_effect().items():
@@ -30,8 +31,8 @@ def given_in_vain(
 
 
 def words_of(node: Node | None) -> Iterator[str]:
-    """All keys and texts in a node. Those of the studies tell which options of the recipe they
-    vary, however each study is written."""
+    """All keys and strings in a node. Those of the studies tell which options they vary, whatever
+    the options of each study are called."""
     if node is None:
         return
     if isinstance(node.value, dict):
@@ -46,7 +47,7 @@ def words_of(node: Node | None) -> Iterator[str]:
 
 
 def _varies(key: str, words: Collection[str]) -> bool:
-    """Whether words name an option or something that it is part of. A row of `generators` may be
+    """Whether words name an option or something that contains it. A row of `generators` may be
     named by its component."""
     steps = key.split(".")
     whole = any(".".join(steps[:length]) in words for length in range(1, len(steps) + 1))
@@ -55,10 +56,10 @@ def _varies(key: str, words: Collection[str]) -> bool:
 
 
 def said(options: Options, exclude: Collection[str] = ()) -> dict[str, Any]:
-    """Options as JSON has them, without defaults that have no effect, so that a recipe that says
-    the same is a right one."""
+    """Options as JSON values, without defaults that have no effect, so that a recipe with these
+    options is valid."""
     fields = type(options).model_fields
     idle = {n for n in options.without_effect() if getattr(options, n) == fields[n].get_default()}
-    shown = options.model_dump(mode="json", exclude={*exclude, *idle})
+    values = options.model_dump(mode="json", exclude={*exclude, *idle})
     nested = {name: inner for name, inner in options if isinstance(inner, Options)}
-    return shown | {name: said(inner) for name, inner in nested.items() if name in shown}
+    return values | {name: said(inner) for name, inner in nested.items() if name in values}

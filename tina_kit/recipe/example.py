@@ -1,4 +1,4 @@
-"""An example of a component: a small recipe that validates as it stands."""
+"""Writes an example of a component: a small, valid recipe that uses it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS
 from tina_kit.recipe.yaml12 import dump
 
 _SAMPLES: dict[Any, Any] = {str: "name", int: 1, float: 1.0, bool: True}
-# For the places that the part leaves open; what nests the part, too.
+# Preferred for the rest of the recipe, and for nesting the component.
 _LIKED = ("shapes", "cnn", "hashed-ngrams", "class-means", "tina-dit")
 
 
 def example(entry: Registered, registry: Registry) -> str:
-    """A YAML recipe that uses the component, with simple ones in the other places.
+    """A YAML recipe that uses the component, with simple components everywhere else.
 
-    It validates as it stands, or a comment says what to put in: options that must be given take
-    their field's first `examples`, else what suits their type; one for which nothing does, a path,
-    for which "." stands where there is no example, and a place for a part that is not installed are
-    named. Where the defaults do not go together, options with `examples` are given too, and always
-    those of parts in the other places, which keeps these small.
+    It is valid as it is, or comments say what to fill in. Required options take the first of their
+    field's `examples`, or a value that suits their type. Comments name paths ("." if there is no
+    example), options for which no value suits, and keys for which no component is installed. If
+    the defaults are invalid together, other options with `examples` are set, too. The other
+    components always set theirs, which keeps them small.
     """
     comments: list[str] = []
-    part = {"use": registry.shortest_name(entry), **_settings(entry, registry, comments)}
-    placed = _placed(entry, part, registry, comments)
+    component = {"use": registry.shortest_name(entry), **_settings(entry, registry, comments)}
+    placed = _placed(entry, component, registry, comments)
     recipe = _completed(placed, _beside(entry), registry, comments)
-    if entry.content:  # of a local file
+    if entry.content:  # a local plugin file
         recipe = {"plugins": [entry.origin], **recipe}
     return "".join(f"# {comment}\n" for comment in comments) + dump(recipe)
 
 
 def _beside(entry: Registered) -> dict[str, str]:
-    """What must stand in other places of the recipe: key → component."""
+    """What the component needs elsewhere in the recipe: key → component."""
     model: type[Options] = import_attribute(entry.component.options)
     return dict(model.beside)
 
@@ -48,14 +48,14 @@ def _beside(entry: Registered) -> dict[str, str]:
 def _completed(
     given: dict[str, Any], beside: dict[str, str], registry: Registry, comments: list[str]
 ) -> dict[str, Any]:
-    """What every recipe must have, and what must stand beside the part, in the usual order."""
+    """The recipe with all required keys and those in `beside`, in the usual order."""
     whole: dict[str, Any] = {}
     for key, kind in {**SLOTS, **LISTS}.items():
         if key in given:
             whole[key] = given[key]
         elif key in REQUIRED or key in beside:
-            part = _filling(key, kind, beside.get(key), registry, comments)
-            whole[key] = [part] if key in LISTS else part
+            component = _filling(key, kind, beside.get(key), registry, comments)
+            whole[key] = [component] if key in LISTS else component
     return whole
 
 
@@ -67,7 +67,7 @@ def _filling(
     comments: list[str],
     small: bool = True,
 ) -> dict[str, Any]:
-    """The part of this name; else one that needs no options, where there is one."""
+    """The component of this name, or else one that needs no options."""
     if use is not None:
         try:
             entry = registry.get(kind, use)
@@ -84,14 +84,14 @@ def _filling(
 
 
 def _needs_nothing(entry: Registered, registry: Registry) -> bool:
-    """Whether its defaults are enough, with what is installed."""
+    """Whether its defaults suffice with what is installed."""
     model = _model(entry, registry)
-    if model is None or entry.missing or not _holds(model, {}):
+    if model is None or entry.missing or not _is_valid(model, {}):
         return False
-    for _, kind, parts in _nests(model.model_fields):
-        for part in parts:
+    for _, kind, components in _nests(model.model_fields):
+        for component in components:
             try:
-                inner = registry.get(kind, part.use)
+                inner = registry.get(kind, component.use)
             except UnknownComponent:
                 return False
             if not _needs_nothing(inner, registry):
@@ -100,30 +100,32 @@ def _needs_nothing(entry: Registered, registry: Registry) -> bool:
 
 
 def _placed(
-    entry: Registered, part: dict[str, Any], registry: Registry, comments: list[str]
+    entry: Registered, written: dict[str, Any], registry: Registry, comments: list[str]
 ) -> dict[str, Any]:
+    """The component under its key of the recipe, nested in others if need be."""
     kind = entry.component.kind
     for slot, of in SLOTS.items():
         if of == kind:
-            return {slot: part}
+            return {slot: written}
     for key, of in LISTS.items():
         if of == kind:
-            return {key: [part]}
+            return {key: [written]}
     found = _host(kind, registry)
     if found is None:
-        comments.append(f"nothing that is installed takes a part of the kind {kind}")
+        comments.append(f"no installed component nests a component of the kind {kind}")
         return {}
     host, option, several = found
     nested = {
         "use": registry.shortest_name(host),
         **_settings(host, registry, comments, small=True, but=option),
-        option: [part] if several else part,
+        option: [written] if several else written,
     }
     return _placed(host, nested, registry, comments)
 
 
 def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool] | None:
-    """A component with an option that holds one of `kind`; those that many know come first."""
+    """A component with an option that nests one of `kind`, well-known ones first: the component,
+    the option, and whether it holds several."""
     own_first = sorted(registry.registered, key=lambda e: (e.owner != OWN, *_liking(e)))
     for entry in own_first:
         if entry.component.kind not in (*SLOTS.values(), *LISTS.values()):
@@ -138,27 +140,26 @@ def _host(kind: str, registry: Registry) -> tuple[Registered, str, bool] | None:
 def _settings(
     entry: Registered, registry: Registry, comments: list[str], small: bool = False, but: str = ""
 ) -> dict[str, Any]:
-    """Of one part. small: with the `examples` of options that need not be given. but: an option
-    that is none of its business."""
+    """The options of one component. small: set optional ones with `examples`, too. but: an option
+    to leave to the caller."""
     comments += [f"{entry.component.name} needs {need}: {how}" for need, how in entry.missing]
     model: type[Options] = import_attribute(entry.component.options)
     fields = {name: field for name, field in model.model_fields.items() if name != but}
     given = {name: _sample(field) for name, field in fields.items() if field.is_required()}
     shown = {name: _sample(field) for name, field in fields.items() if field.examples}
-    chosen = given if _holds(model, given) and not small else {**given, **shown}
-    if not _holds(model, chosen):
+    chosen = given if _is_valid(model, given) and not small else {**given, **shown}
+    if not _is_valid(model, chosen):
         chosen = {name: value for name, value in chosen.items() if name in shown}
         needed = [name for name in given if name not in chosen]
         comments += [f"{name} must be given: {fields[name].description}" for name in needed]
     for name, value in chosen.items():
         if Path in (fields[name].annotation, *get_args(fields[name].annotation)):
-            text = fields[name].description
-            comments.append(f"{name}, your own in place of '{value}': {text}")
+            comments.append(f"replace '{value}' with your own {name}: {fields[name].description}")
     return {**chosen, **_nested(fields, registry, comments)}
 
 
 def _nests(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, str, tuple[ComponentSpec, ...]]]:
-    """The options that hold parts: name, kind, the parts that are the default."""
+    """The options that nest components: name, kind, default components."""
     for name, field in fields.items():
         kind = FieldFacts.of(field).nested
         if kind is not None and not field.is_required():
@@ -169,17 +170,19 @@ def _nests(fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, str, tuple[Co
 def _nested(
     fields: Mapping[str, FieldInfo], registry: Registry, comments: list[str]
 ) -> dict[str, Any]:
-    """Those nested parts whose own defaults are not enough."""
+    """The nested components whose own defaults do not suffice."""
     found: dict[str, Any] = {}
-    for name, kind, parts in _nests(fields):
-        ways = [_filling(name, kind, part.use, registry, comments, small=False) for part in parts]
-        if ways != [{"use": part.use} for part in parts]:
-            found[name] = ways if get_origin(fields[name].annotation) is tuple else ways[0]
+    for name, kind, nested in _nests(fields):
+        filled = [
+            _filling(name, kind, each.use, registry, comments, small=False) for each in nested
+        ]
+        if filled != [{"use": each.use} for each in nested]:
+            found[name] = filled if get_origin(fields[name].annotation) is tuple else filled[0]
     return found
 
 
 def _model(entry: Registered, registry: Registry) -> type[Options] | None:
-    """Its options class; None where it cannot be imported."""
+    """Its options class, None if it cannot be imported."""
     try:
         registry.get(entry.component.kind, entry.full_name)
         model: type[Options] = import_attribute(entry.component.options)
@@ -207,7 +210,7 @@ def _liking(entry: Registered) -> tuple[bool, str]:
     return entry.component.name not in _LIKED, entry.component.name
 
 
-def _holds(model: type[Options], given: dict[str, Any]) -> bool:
+def _is_valid(model: type[Options], given: dict[str, Any]) -> bool:
     try:
         model.model_validate(given)
     except ValidationError:

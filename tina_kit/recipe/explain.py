@@ -1,4 +1,4 @@
-"""The options of a component in words and plain values."""
+"""Describes the options of a component."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LENGTHS = (("min_length", "at least"), ("max_length", "at most"))
 
 
 def explained(entry: Registered) -> list[dict[str, Any]]:
-    """One mapping an option, in the order in which they are declared.
+    """One mapping per option, in declaration order.
 
-    name; type, in words; required; default, as JSON; bounds, like "≥ 1"; choices, the allowed
-    values where they are few; description; unit; kind, of the component that it nests; row, the
-    kind of the other row that it names; at_generation.
+    name; type, in words; required; default, as a JSON value; bounds, like "≥ 1"; choices, the
+    allowed values if there are only a few; description; unit; kind, of the component that it nests;
+    row, the kind of the other row that it names; at_generation.
     """
     model = import_attribute(entry.component.options)
     return [_option(name, field) for name, field in model.model_fields.items()]
@@ -48,10 +48,10 @@ def _option(name: str, field: FieldInfo) -> dict[str, Any]:
 
 
 def plain(field: FieldInfo) -> Any:
-    """The default as JSON has it."""
+    """The default as a JSON value."""
     value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, tuple) and all(isinstance(part, BaseModel) for part in value):
-        return [part.model_dump(mode="json") for part in value]
+    if isinstance(value, tuple) and all(isinstance(each, BaseModel) for each in value):
+        return [each.model_dump(mode="json") for each in value]
     dumped = TypeAdapter(Any).dump_json(value)
     return json.loads(dumped)
 
@@ -66,7 +66,7 @@ def _in_words(field: FieldInfo, facts: FieldFacts) -> str:
 
 
 def _words(annotation: Any) -> str:
-    """A type as a recipe's author thinks of it."""
+    """A type in the words of a recipe's author."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return " | ".join(json.dumps(value) for value in arguments)
@@ -101,7 +101,7 @@ def _bounds(metadata: Iterable[Any]) -> Iterable[str]:
 
 
 def _choices(annotation: Any) -> list[Any] | None:
-    """The allowed values of a Literal, null too, or of a list of them."""
+    """The allowed values of a Literal or a bool, including null; None for any other type."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return list(arguments)

@@ -1,8 +1,9 @@
-"""A JSON Schema (2020-12) of recipes with all installed parts, for editors and other checkers.
+"""A JSON Schema (2020-12) for recipes with the installed components, for editors and validators.
 
-It refuses unknown keys, options and components and values of a wrong type or size. It is a little
-more lenient than the loader: what is in `set` and `profiles` is free, a recipe that extends another
-may leave out what that one says, and rules between several options are the loader's alone.
+It rejects unknown keys, options and components, and values of the wrong type or range. It is a
+little more lenient than the loader: the content of `set` and `profiles` is not checked, a recipe
+that extends another may omit required keys, and rules that relate several options are left to the
+loader.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 _SEED: Schema = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**30}
 _ONE_LIST = {
-    "requires": 'what must be installed, like ["tina-kit>=0.1"]',
-    "plugins": "Python files with components of your own, relative to the recipe",
+    "requires": 'packages that must be installed, like ["tina-kit>=0.1"]',
+    "plugins": "Python files with your own components, relative to the recipe",
 }
 
 
 def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
-    """The schema. skipped: is called with each component whose options cannot be imported."""
+    """The schema. skipped: called with a message for each component whose options cannot be
+    imported."""
     builder = _Builder(registry, skipped)
     slots = {slot: _reference(kind) for slot, kind in SLOTS.items()}
     rows: Schema = {
@@ -39,17 +41,17 @@ def recipe_schema(registry: Registry, skipped: Callable[[str], None]) -> Schema:
     core = builder.options(CoreOptions, "recipe")
     free: Schema = {"type": "object", "description": "dotted keys → values"}
     meta: Schema = {
-        "extends": {"type": "string", "description": "the recipe below this one"},
+        "extends": {"type": "string", "description": "the recipe that this one extends"},
         "set": free,
         "profiles": {"type": "object", "additionalProperties": free},
         "seed": {"anyOf": [_SEED, {"type": "array", "items": _SEED, "minItems": 1}]},
-        **{key: {**_TEXTS, "description": described} for key, described in _ONE_LIST.items()},
+        **{key: {**_TEXTS, "description": text} for key, text in _ONE_LIST.items()},
     }
     kinds = {kind: builder.kind(kind) for kind in KINDS}
     whole = {f"whole-{kind}": builder.whole(kind) for kind in KINDS}
     return {
         "$schema": DIALECT,
-        "title": "a recipe of tina-kit",
+        "title": "a tina-kit recipe",
         "type": "object",
         "properties": {**meta, **core["properties"], **slots, **rows},
         "additionalProperties": False,
@@ -86,10 +88,10 @@ class _Builder:
         return _with_properties(schema)
 
     def kind(self, kind: str) -> Schema:
-        """`NAME`, or a mapping whose `use` says which options there are."""
+        """`NAME`, or a mapping whose options depend on its `use`."""
         known = [name for names in self.names[kind].values() for name in names]
-        local: Schema = {"type": "string", "pattern": "^local/"}  # of a file that the recipe names
-        use: Schema = {"anyOf": [{"enum": known}, local], "description": f"which {kind}"}
+        local: Schema = {"type": "string", "pattern": "^local/"}  # in a local plugin file
+        use: Schema = {"anyOf": [{"enum": known}, local], "description": f"which {kind} to use"}
         chosen: list[Schema] = [
             {
                 "if": {"properties": {"use": {"enum": names}}, "required": ["use"]},
@@ -104,7 +106,7 @@ class _Builder:
         }
 
     def whole(self, kind: str) -> Schema:
-        """What a part must say where no other recipe says it."""
+        """The required options of a component in a recipe that extends no other."""
         demands = [
             {
                 "if": {"properties": {"use": {"enum": names}}, "required": ["use"]},
@@ -132,7 +134,7 @@ class _Builder:
             return
         own: Schema = {"use": True}
         if component.kind in LISTS.values():
-            own["name"] = {"type": "string", "description": "of the row"}
+            own["name"] = {"type": "string", "description": "name of the row"}
         self.required[definition] = schema.pop("required", [])
         self.definitions[definition] = {
             **schema,
@@ -149,15 +151,15 @@ def _with_properties(schema: Schema) -> Schema:
 
 
 def _property(given: Schema) -> Schema:
-    """One option: a nested component is one of its kind. Its unit stands in the description too,
-    which is all that an editor shows."""
+    """One option; a nested component refers to the schema of its kind. The description repeats the
+    unit, since editors show nothing else."""
     plain = {key: value for key, value in given.items() if key != "kind"}
     if "unit" in given:
         plain["description"] = f"{given.get('description', '')} ({given['unit']})".strip()
     kind = given.get("kind")
     if kind is None:
         return plain
-    described: Schema = {key: plain[key] for key in ("description", "default") if key in plain}
+    shown: Schema = {key: plain[key] for key in ("description", "default") if key in plain}
     if given.get("type") == "array":
-        return {**described, "type": "array", "items": _reference(kind)}
-    return {**described, **_reference(kind)}
+        return {**shown, "type": "array", "items": _reference(kind)}
+    return {**shown, **_reference(kind)}

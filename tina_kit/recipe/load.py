@@ -1,4 +1,4 @@
-"""From a file to a resolved recipe: extends, set, profile, --set, then one check of it all."""
+"""Loads a recipe: applies extends, set, profile and --set, then checks the result as a whole."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from tina_kit.recipe.schema import (
 from tina_kit.recipe.shipped import recipe_file
 from tina_kit.recipe.source import written
 
-OWN = ("name", "description", "time")  # of each recipe, and not of those that extend it
+OWN = ("name", "description", "time")  # not inherited by recipes that extend this one
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
-# Above the recipes, which lie on layers up to 1.
+# Layers above the recipes', which go up to 1.
 _PROFILE, _SETS, _STUDY = 2, 3, 4
 MOST_PROFILES = 100
 MOST_OVERRIDES = 500
@@ -51,12 +51,12 @@ def load_recipe(
     seeds: Sequence[int] | None = None,
     recorded: bool = False,
 ) -> Recipe:
-    """Read and check a recipe. Raises RecipeError with every mistake in it.
+    """Read and check a recipe. Raises RecipeError listing every mistake in it.
 
-    path: a file, or the name of a shipped recipe where there is no such file.
-    sets: `key=value` texts or a mapping of dotted keys, applied last; seeds: in place of the
-    recipe's own; recorded: whether it was written by a run, with every default, so that options may
-    have no effect.
+    path: a file, or the name of a shipped recipe if there is no such file.
+    sets: `key=value` strings or a mapping of dotted keys, applied last; seeds: replace the
+    recipe's; recorded: whether a run wrote the recipe, with every default, so that options without
+    effect are accepted.
     """
     path = recipe_file(path)
     source = source_of(path)
@@ -66,7 +66,7 @@ def load_recipe(
 
 
 def source_of(path: Path) -> Node:
-    """A recipe as it is written, laid on those that it extends; its values are not checked.
+    """A recipe as it is written, merged with those that it extends; its values are not checked.
 
     path: a file, or the name of a shipped recipe.
     """
@@ -74,7 +74,7 @@ def source_of(path: Path) -> Node:
     chain = written(recipe_file(path))
     for layer, node in zip(range(-2 * len(chain) + 2, 1, 2), reversed(chain)):
         if node.value and not node.value.keys() & set(KEYS):
-            message = "this is not a recipe: it has none of a recipe's keys"
+            message = "not a recipe: it has none of the keys of a recipe"
             raise RecipeError([Problem(node.where, "", message)])
         node = _without(node.on(layer) if layer else node, "extends")
         if lower is not None:
@@ -95,7 +95,7 @@ def resolved(
     seeds: Sequence[int] | None = None,
     recorded: bool = False,
 ) -> Recipe:
-    """Check what `source_of` read, as `load_recipe` does."""
+    """Check the result of `source_of`, as `load_recipe` does."""
     source = _with_profile(source, profile)
     for key, value in _overrides(sets):
         source = override(source, key, value.on(_SETS))
@@ -121,14 +121,15 @@ def _with_profile(source: Node, name: str | None) -> Node:
     if profiles is not None and not isinstance(profiles.value, dict):
         raise RecipeError([Problem(profiles.where, "profiles", "must be a mapping of profiles")])
     if profiles is not None and len(profiles.value) > MOST_PROFILES:
-        message = f"a recipe has at most {MOST_PROFILES} profiles"
+        message = f"more than {MOST_PROFILES} profiles"
         raise RecipeError([Problem(profiles.where, "profiles", message)])
     if name is None:
         return source
     known = dict(profiles.value) if profiles is not None else {}
     if name not in known:
+        problem = f"unknown profile '{name}'; {nearest(name, list(known))}"
         raise UserError(
-            f"{source.where.source}: there is no profile '{name}'; {nearest(name, list(known))}"
+            f"{source.where.source}: {problem if known else 'this recipe has no profiles'}"
         )
     return _apply(source, known[name], f"profiles.{name}", _PROFILE)
 
@@ -138,7 +139,7 @@ def _apply(source: Node, overrides: Node, key: str, layer: int) -> Node:
         message = "must be a mapping of overrides, like `tasks.id: 20`"
         raise RecipeError([Problem(overrides.where, key, message)])
     if len(overrides.value) > MOST_OVERRIDES:
-        message = f"at most {MOST_OVERRIDES} values are overridden in one place"
+        message = f"more than {MOST_OVERRIDES} overrides"
         raise RecipeError([Problem(overrides.where, key, message)])
     for dotted, value in overrides.items():
         source = override(source, dotted, value.on(layer))
@@ -154,28 +155,26 @@ def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = Fals
     resolver = Resolver(registry, recorded, words_of(keys.get("studies")))
     for key, node in keys.items():
         if key not in KEYS:
-            resolver.report(
-                node.where, key, f"a recipe has no such key; {resolver.nearest(key, KEYS)}"
-            )
+            resolver.report(node.where, key, f"unknown key; {resolver.nearest(key, KEYS)}")
     for key in REQUIRED:
         if key not in keys:
-            resolver.report(source.where, key, "a recipe must have this key")
+            resolver.report(source.where, key, "this key is required")
     plugins = _load_plugins(keys.get("plugins"), registry, resolver)
     _check_requires(keys.get("requires"), resolver)
 
     core = resolver.validate(CoreOptions, _core(source, path, resolver), "")
-    parts = {**keys, "tasks": _tasks(keys.get("tasks"), source.where)}
+    components = {**keys, "tasks": _tasks(keys.get("tasks"), source.where)}
     slots: dict[str, Any] = {
-        slot: resolver.component(parts[slot], kind, slot)
+        slot: resolver.component(components[slot], kind, slot)
         for slot, kind in SLOTS.items()
-        if slot in parts
+        if slot in components
     }
     lists: dict[str, Any] = {
         key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()
     }
     _check_rows(lists["generators"], resolver)
     if "generators" in keys and not lists["generators"] and not resolver.problems:
-        resolver.report(keys["generators"].where, "generators", "name at least one")
+        resolver.report(keys["generators"].where, "generators", "list at least one generator")
     if resolver.problems:
         raise RecipeError(_in_order(resolver.problems))
     return Recipe(
@@ -184,9 +183,9 @@ def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = Fals
 
 
 def vary(recipe: Recipe, overrides: Mapping[str, Any], where: Where) -> Recipe:
-    """The recipe with dotted keys set to other values, as `--set` does it.
+    """The recipe with some dotted keys overridden, as by `--set`.
 
-    where: what mistakes in them are blamed on.
+    where: the location that errors in the overrides name.
     """
     source = recipe.source
     for key, value in overrides.items():
@@ -195,7 +194,7 @@ def vary(recipe: Recipe, overrides: Mapping[str, Any], where: Where) -> Recipe:
 
 
 def _tasks(node: Node | None, where: Where) -> Node:
-    """The only slot with a default component, so that `tasks: {id: 20}` is enough."""
+    """Fill in the default component, so that `tasks: {id: 20}` is enough."""
     fallback = Node({"use": Node("balanced-permutations", where)}, where)
     return fallback if node is None else merge(fallback, node)
 
@@ -206,7 +205,7 @@ def _core(source: Node, path: Path, resolver: Resolver) -> Node:
     seed = source.value.get("seed")
     if seed is not None:
         if "seeds" in keys:
-            resolver.report(seed.where, "seed", "write either seed or seeds")
+            resolver.report(seed.where, "seed", "give either seed or seeds, not both")
         else:
             keys["seeds"] = Node(seed.value if isinstance(seed.value, list) else [seed], seed.where)
     return Node(keys, source.where)
@@ -219,7 +218,7 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
         resolver.report(node.where, key, f"must be a list of {key}")
         return ()
     if len(node.value) > MOST_ROWS:
-        resolver.report(node.where, key, f"a recipe has at most {MOST_ROWS} {key}")
+        resolver.report(node.where, key, f"more than {MOST_ROWS} {key}")
         return ()
     rows: list[NamedComponent] = []
     for row in node.value:
@@ -233,23 +232,24 @@ def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[N
             elif given is not None and (wrong := unfit_as_name(given.value)):
                 resolver.report(given.where, f"{key}.{name}.name", wrong)
         if name in (CHANCE, LARGEST):
-            resolver.report(row.where, f"{key}.{name}", "the table has a row of this name already")
+            resolver.report(row.where, f"{key}.{name}", "this name is reserved for a table row")
         if name in [known.name for known in rows]:
-            resolver.report(row.where, f"{key}.{name}", "two rows have this name, give one `name`")
-        part = resolver.component(bare, kind, f"{key}.{name}")
-        if part is not None:
-            rows.append(NamedComponent(name, part))
+            message = "duplicate row name; give one of them another `name`"
+            resolver.report(row.where, f"{key}.{name}", message)
+        component = resolver.component(bare, kind, f"{key}.{name}")
+        if component is not None:
+            rows.append(NamedComponent(name, component))
     return tuple(rows)
 
 
 def _check_rows(generators: tuple[NamedComponent, ...], resolver: Resolver) -> None:
-    """An option that names another row must name one that stands before it."""
+    """Options that name another row must name an earlier one."""
     before: list[str] = []
     for row in generators:
         for option, name in row.component.rows().items():
             if name not in before:
                 key = f"generators.{row.name}.{option}"
-                message = f"no row before this one is called '{name}'; {nearest(name, before)}"
+                message = f"there is no earlier row '{name}'; {nearest(name, before)}"
                 resolver.report(row.component.where, key, message)
         before.append(row.name)
 
@@ -263,7 +263,7 @@ def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> 
     files = []
     for child in node.value:
         if not isinstance(child.value, str):
-            resolver.report(child.where, "plugins", "must be the path of a Python file")
+            resolver.report(child.where, "plugins", "must be the path to a Python file")
             continue
         try:
             file = located(child)
@@ -290,7 +290,7 @@ def _check_requires(node: Node | None, resolver: Resolver) -> None:
             wanted = Requirement(child.value if isinstance(child.value, str) else "")
             installed = version(wanted.name)
             fits = wanted.specifier.contains(installed, prereleases=True)
-        except ValueError:  # InvalidRequirement among them, and a version of too many digits
+        except ValueError:  # includes InvalidRequirement and versions with too many digits
             message = 'must be a requirement, like "tina-kit>=0.1"'
             resolver.report(child.where, "requires", message)
         except PackageNotFoundError:
@@ -298,7 +298,7 @@ def _check_requires(node: Node | None, resolver: Resolver) -> None:
             resolver.report(child.where, "requires", message)
         else:
             if not fits:
-                message = f"{child.value} is needed, {installed} is installed"
+                message = f"requires {child.value}, but {installed} is installed"
                 resolver.report(child.where, "requires", message)
 
 
@@ -307,11 +307,11 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
 
 
 def profiles_of(source: Node) -> list[str]:
-    """The profiles of what `source_of` read."""
+    """The names of the profiles in the result of `source_of`."""
     profiles = source.value.get("profiles")
     return list(profiles.value) if profiles is not None and isinstance(profiles.value, dict) else []
 
 
 def profile_names(path: Path) -> list[str]:
-    """The profiles of a recipe and of those that it extends."""
+    """The names of the profiles of a recipe and those that it extends."""
     return profiles_of(source_of(path))

@@ -1,4 +1,4 @@
-"""Why a file that a recipe names cannot be read, and what may have been meant."""
+"""Why a file that a recipe names cannot be read, and a suggestion of what may have been meant."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from tina_kit.api.files import FOLDER, NO_FILE, file_problem
 
 
 def absent(path: Path, regular: bool = False) -> str:
-    """Why `path` cannot be read, in words; "" where it is a file or a folder.
+    """Why `path` cannot be read; "" if it is a file or a folder.
 
-    regular: whether it must be a file. Devices and named pipes, which may never end, are neither.
+    regular: whether it must be a file. Devices and named pipes are rejected: reading them may never
+    end.
     """
     problem = file_problem(path)
     if problem is None or (problem == FOLDER and not regular):
@@ -23,7 +24,7 @@ def absent(path: Path, regular: bool = False) -> str:
 
 
 def _meant(path: Path) -> str:
-    """The nearest name in its folder, to follow "there is no PATH"; "" where none is near."""
+    """What to append to "there is no PATH": the most similar name in its folder, or ""."""
     try:
         if path.is_dir():
             return " (it is a folder)"

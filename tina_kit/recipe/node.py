@@ -1,4 +1,4 @@
-"""A recipe as it was written: values that know where they stand."""
+"""A recipe as it was written: values with their locations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from tina_kit.api import UserError, printable
 
 MOST = 50
-"""Errors in a recipe."""
+"""Maximum number of mistakes in a message."""
 LONGEST = 600
-"""Characters of each part of a message."""
+"""Maximum length of location, key and text of a mistake, in characters."""
 
 
 @dataclass(frozen=True)
 class Where:
-    """A place in a file, or an option of the command line (`line` is 0).
+    """A location in a file, or a command-line option (`line` is 0).
 
-    folder: what relative paths written here are relative to. layer: what is written on a higher one
-    was laid on what lies below: a recipe on the one that it extends, a profile and `--set` on it.
+    folder: relative paths written here are relative to it. layer: values of a higher layer override
+    those below: a recipe overrides the one that it extends, and a profile and `--set` override it.
     """
 
     source: str
@@ -35,7 +35,8 @@ class Where:
 
 @dataclass(frozen=True)
 class Node:
-    """A scalar, a dict of Nodes or a list of Nodes. A dict's entry stands where its key does."""
+    """A scalar, a dict of Nodes or a list of Nodes. An entry of a dict has the location of its
+    key."""
 
     value: Any
     where: Where
@@ -62,7 +63,7 @@ class Node:
         return node
 
     def on(self, layer: int) -> Node:
-        """The same with all places on a layer."""
+        """A copy with all locations on this layer."""
         value = self.value
         if isinstance(value, dict):
             value = {key: node.on(layer) for key, node in value.items()}
@@ -81,19 +82,19 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        parts = [str(self.where), self.key, self.message]
-        return ": ".join(_on_one_line(part) for part in parts if part)
+        pieces = [str(self.where), self.key, self.message]
+        return ": ".join(_on_one_line(piece) for piece in pieces if piece)
 
 
 def _on_one_line(text: str) -> str:
-    """Without the middle of what is too long to read."""
+    """The text on one line; the middle of long texts is cut out."""
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
     return printable(text)
 
 
 class RecipeError(UserError):
-    """Every mistake in a recipe at once, one a line; of very many, the first."""
+    """All mistakes in a recipe, one per line, up to MOST."""
 
     def __init__(self, problems: list[Problem]) -> None:
         lines = [str(problem) for problem in problems[:MOST]]
@@ -104,10 +105,9 @@ class RecipeError(UserError):
 
 
 def merge(base: Node, over: Node) -> Node:
-    """Lay `over` on `base`: mappings are merged, anything else is replaced.
+    """Override `base` with `over`: mappings are merged, anything else is replaced.
 
-    A mapping that names another component (`use`) replaces the one below, whose options it
-    would not understand.
+    A mapping with a different `use` replaces the one below, because it has other options.
     """
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over

@@ -1,4 +1,4 @@
-"""Numbers that no computation takes."""
+"""Finds numbers that torch cannot represent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LARGEST_FLOAT = 3.4e38
 
 
 def beyond(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where numbers stand that torch does not take: in 64 bits an integer, in 32 bits a float."""
+    """The paths of all integers beyond 64 bits and floats beyond float32."""
     if isinstance(value, Mapping):
         for name, child in value.items():
             yield from beyond(child, (*path, name))

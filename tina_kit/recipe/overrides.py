@@ -1,7 +1,7 @@
-"""`set:`, profiles and `--set`: one grammar for all three.
+"""Overrides by dotted keys, in `set:`, profiles and `--set`.
 
-`generators.tina-dit.depth=3` goes to the row of that name, or where none has it to all rows that
-use that component; the value is read as YAML.
+`generators.tina-dit.depth=3` applies to the row of that name or, if there is none, to all rows that
+use that component. The value is parsed as YAML.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from tina_kit.recipe.yaml12 import parse_scalar
 
 NAMED_LISTS = ("generators", "studies")
 MOST_ROWS = 100
-"""Rows of one of these."""
+"""Maximum number of rows in one of these lists."""
 MOST_STEPS = 20
-"""Steps of a dotted key."""
+"""Maximum number of steps in a dotted key."""
 
 
 def part_name(node: Node) -> str | None:
-    """The name that a row of `generators` goes by: `name`, or the bare name in `use`."""
-    if isinstance(node.value, str):  # for short
+    """The name of a row of `generators` or `studies`: `name`, or the bare name in `use`."""
+    if isinstance(node.value, str):  # shorthand for {use: NAME}
         return node.value.rpartition("/")[2]
     if not isinstance(node.value, dict):
         return None
@@ -33,7 +33,7 @@ def part_name(node: Node) -> str | None:
 
 
 def parse_set(text: str) -> tuple[str, Node]:
-    """`key=value` of the command line → (dotted key, value)."""
+    """Parse `key=value` from the command line into (dotted key, value)."""
     where = Where(f"--set {text}", 0, 0, Path.cwd())
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -42,10 +42,10 @@ def parse_set(text: str) -> tuple[str, Node]:
 
 
 def override(root: Node, key: str, value: Node) -> Node:
-    """Set the dotted `key` to `value`. Raises RecipeError where the way there does not exist."""
+    """Set the dotted `key` to `value`. Raises RecipeError if its path does not exist."""
     steps = key.split(".")
     if len(steps) > MOST_STEPS:
-        message = f"a dotted key has at most {MOST_STEPS} steps"
+        message = f"a dotted key with more than {MOST_STEPS} steps"
         raise RecipeError([Problem(value.where, key, message)])
     return _set(root, steps, value, key)
 
@@ -64,20 +64,20 @@ def _set(node: Node, steps: list[str], value: Node, key: str) -> Node:
     if node.value is None:
         return _set(Node({}, value.where), steps, value, key)
     if isinstance(node.value, list):
-        message = "a list is set as a whole, write key=[...]"
+        message = "lists can only be set as a whole: key=[...]"
     else:
-        message = f"there is nothing here below which '{step}' could be set: it is a single value"
+        message = f"'{step}' cannot be set here: the key above it holds a single value"
     raise RecipeError([Problem(value.where, key, message)])
 
 
 def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node]:
     if len(rows.value) > MOST_ROWS:
-        message = f"a recipe has at most {MOST_ROWS} such rows"
+        message = f"more than {MOST_ROWS} rows"
         raise RecipeError([Problem(rows.where, key, message)])
     names = [part_name(row) or "" for row in rows.value]
-    # Where no row has the name, it may be a component's: all rows that use it are meant.
+    # If no row has the name, it may be a component's: then all rows that use it are set.
     for known in (names, [_component(row) for row in rows.value]):
-        # A name may hold dots (tina-0.5): the longest name that fits is meant.
+        # Names may contain dots (tina-0.5): the longest matching name wins.
         for length in range(len(steps), 0, -1):
             name = ".".join(steps[:length])
             if name in known:
@@ -85,7 +85,7 @@ def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node
                     _set(row, steps[length:], value, key) if own == name else row
                     for row, own in zip(rows.value, known)
                 ]
-    message = f"nothing here is named '{steps[0]}'; {nearest(steps[0], names)}"
+    message = f"there is no row '{steps[0]}'; {nearest(steps[0], names)}"
     raise RecipeError([Problem(value.where, key, message)])
 
 

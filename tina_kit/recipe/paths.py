@@ -1,4 +1,4 @@
-"""Which values of a recipe are paths, and where they lead."""
+"""Finds and resolves the paths in a recipe."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PATH_LIKE = (".", "~", "$", "/", os.sep)
 
 
 def located(node: Node) -> Path:
-    """Where a path in a recipe leads: absolute, links resolved. Raises UserError as `user_path`."""
+    """The absolute path that a recipe names, links resolved. Raises UserError as `user_path`."""
     return Path(os.path.realpath(node.where.folder / user_path(str(node.value))))
 
 
 def resolved(annotation: Any, node: Node, key: str, locate: Callable[[Node, str], str]) -> Any:
-    """The plain value of an option, each path in it replaced by `locate(node, dotted key)`."""
+    """The plain value of an option, with each path replaced by `locate(node, dotted key)`."""
     kinds = list(_alternatives(annotation))
     if isinstance(node.value, str):
         named = str in kinds and not _means_path(node)
@@ -36,7 +36,7 @@ def resolved(annotation: Any, node: Node, key: str, locate: Callable[[Node, str]
 
 
 def told_apart(options: Options) -> Options:
-    """With `Path`s where fields of type `str | Path` hold absolute texts."""
+    """The options with absolute paths in fields of type `str | Path` converted to `Path`."""
     found = {}
     for name, field in type(options).model_fields.items():
         value = getattr(options, name)
@@ -47,7 +47,7 @@ def told_apart(options: Options) -> Options:
 
 
 def paths_in(options: BaseModel) -> dict[str, Any]:
-    """The fields of options that hold paths, as pydantic's `exclude`."""
+    """The fields that hold paths, in the form of pydantic's `exclude`."""
     found: dict[str, Any] = {}
     for name, field in type(options).model_fields.items():
         value = getattr(options, name)
@@ -64,7 +64,7 @@ def paths_in(options: BaseModel) -> dict[str, Any]:
 
 
 def _means_path(node: Node) -> bool:
-    """Of an option that takes names too."""
+    """Whether the text of an option that accepts names and paths is a path."""
     text = str(node.value)
     return text.startswith(_PATH_LIKE) or os.path.lexists(node.where.folder / text)
 
@@ -83,7 +83,7 @@ def _holds_path(value: Any) -> bool:
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
-    """The types that a value may have."""
+    """The members of a union, or the type itself."""
     if hasattr(annotation, "__metadata__"):  # Annotated
         yield from _alternatives(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, types.UnionType):
@@ -95,21 +95,22 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
 
 def _leaves(annotation: Any) -> Iterator[Any]:
     for kind in _alternatives(annotation):
-        inner = [part for part in get_args(kind) if part is not Ellipsis]
+        inner = [argument for argument in get_args(kind) if argument is not Ellipsis]
         if inner and not _is_path(kind):
-            for part in inner:
-                yield from _leaves(part)
+            for argument in inner:
+                yield from _leaves(argument)
         else:
             yield kind
 
 
 def _inner(kind: Any, value: Any) -> Callable[[Any], Any] | None:
-    """The types of what a list or mapping of this type holds, by index or key."""
+    """A function from index or key to the element type, if `value` is a list or mapping that this
+    type accepts; otherwise None."""
     arguments = get_args(kind)
     if isinstance(kind, type) and isinstance(value, dict) and issubclass(kind, BaseModel):
         fields = kind.model_fields
         return lambda key: fields[key].annotation if key in fields else Any
-    if not isinstance(get_origin(kind), type):  # a Literal, say
+    if not isinstance(get_origin(kind), type):  # for example a Literal
         return None
     if isinstance(value, dict) and len(arguments) == 2 and issubclass(get_origin(kind), Mapping):
         return lambda key: arguments[1]

@@ -1,4 +1,4 @@
-"""A resolved recipe: everything a run is made of."""
+"""A resolved recipe: everything a run needs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
 
 @dataclass(frozen=True)
 class Recipe:
-    """path: the file it was read from; source: what it said, after all overrides.
-    plugins: the Python files that it names, absolute.
+    """A checked recipe with its components.
+
+    path: the file it was read from; source: its content after all overrides; plugins: absolute
+    paths of the Python files that it names.
     """
 
     path: Path
@@ -33,7 +35,7 @@ class Recipe:
     plugins: tuple[Path, ...] = ()
 
     def where(self, *keys: str) -> str:
-        """Where a key stands, or the nearest one above it, for an error message."""
+        """The location of a key, or of the nearest one above it, for error messages."""
         return str(self.source.at(*keys).where)
 
     def says(self, *keys: str) -> bool:
@@ -41,7 +43,7 @@ class Recipe:
         return keys[-1] in (self.source.at(*keys[:-1]).value or ())
 
     def facts(self) -> dict[str, dict[str, Any]]:
-        """What the parts tell of themselves beyond their options, by their dotted keys."""
+        """The `facts()` of all components, by dotted keys."""
         found: dict[str, dict[str, Any]] = {}
         for slot in SLOTS:
             found |= _facts(getattr(self, slot), slot)
@@ -51,7 +53,7 @@ class Recipe:
         return found
 
     def plain(self) -> dict[str, Any]:
-        """A recipe that says the same with every default that has an effect written out."""
+        """An equivalent recipe with every default that has an effect."""
         return {
             **said(self.core),
             **({"plugins": [str(path) for path in self.plugins]} if self.plugins else {}),
@@ -64,14 +66,14 @@ class Recipe:
         }
 
 
-def _facts(part: ResolvedComponent, key: str) -> dict[str, dict[str, Any]]:
-    """What a part, whose dotted key is `key`, and those nested in it tell of themselves."""
+def _facts(component: ResolvedComponent, key: str) -> dict[str, dict[str, Any]]:
+    """The facts of the component at the dotted `key` and of those nested in it."""
     try:
-        own = dict(part.build().facts())
+        own = dict(component.build().facts())
     except UserError as error:
-        raise UserError(f"{part.where}: {error}") from error
+        raise UserError(f"{component.where}: {error}") from error
     found = {key: own} if own else {}
-    for name, child in part.children.items():
+    for name, child in component.children.items():
         several = isinstance(child, tuple)
         for number, inner in enumerate(child if isinstance(child, tuple) else (child,)):
             found |= _facts(inner, f"{key}.{name}.{number}" if several else f"{key}.{name}")

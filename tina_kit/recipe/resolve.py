@@ -1,4 +1,4 @@
-"""Names of components become components, their options are checked, every default is filled in."""
+"""Resolves component names, checks their options and fills in every default."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tina_kit.recipe.paths import located, resolved, told_apart
 
 
 def _said(resolved: ResolvedComponent) -> ComponentSpec:
-    """A nested part as its owner's options hold it."""
+    """A nested component in the form that its owner's options hold."""
     return ComponentSpec(**resolved.plain())
 
 
 class Resolver:
     """Collects problems instead of stopping at the first.
 
-    recorded: a run wrote what is resolved, with every default, so that options may have no effect;
-    varied: what the studies name; elsewhere: it was perhaps written on another machine, whose paths
-    need not exist here.
+    recorded: whether a run wrote the recipe, with every default, so that options without effect
+    are accepted; varied: see `words_of`; elsewhere: whether it may come from another machine, whose
+    paths need not exist here.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Resolver:
         self.problems: list[Problem] = []
 
     def component(self, node: Node, kind: str, key: str) -> ResolvedComponent | None:
-        """Resolve `{use: NAME, option: value, ...}`; None where it cannot be."""
+        """Resolve `{use: NAME, option: value, ...}`; None after reporting a problem."""
         if isinstance(node.value, str):
-            node = Node({"use": node}, node.where)  # `dataset: shapes` for short
+            node = Node({"use": node}, node.where)  # shorthand, like `dataset: shapes`
         use = node.value.get("use") if isinstance(node.value, dict) else None
         if use is None or not isinstance(use.value, str):
             self.report(node.where, key, f"write the {kind} as {{use: NAME, option: value}}")
@@ -74,18 +74,18 @@ class Resolver:
         return ResolvedComponent(entry, options.model_copy(update=said), children, node.where)
 
     def validate(self, model: type[Options], node: Node, key: str) -> Any:
-        """Check a mapping against its typed options; None where it does not hold."""
+        """Validate a mapping as typed options; None after reporting a problem."""
         if not isinstance(node.value, dict):
             self.report(node.where, key, "must be a mapping of options")
             return None
         before = len(self.problems)
         values = {name: self._value(model, name, child, key) for name, child in node.items()}
         try:
-            # Strict, but with JSON's types: a list is a tuple, a text may be a path, 64 is 64.0.
+            # Strict, but with JSON's types: lists may be tuples, strings paths, and 64 a float.
             text = json.dumps(values)
             options = told_apart(model.model_validate_json(text, strict=True, context=UNCHECKED))
             if self.recorded:
-                # As if all were defaults: a part may look at what was given.
+                # Treat all options as defaults: a component may check which were given.
                 options.__pydantic_fields_set__.clear()
             else:
                 self.problems += given_in_vain(options, node, key, self.varied)
@@ -93,20 +93,20 @@ class Resolver:
             for detail in _different(error.errors(include_url=False)):
                 self._explain(model, node, key, detail)
             return None
-        except Exception as error:  # of a validator of the component's own
+        except Exception as error:  # raised by a validator of the component's own
             what = f"{type(error).__name__}: {error}"
             self.report(node.where, key, f"the options cannot be checked: {blame(error) or what}")
             return None
         for path in beyond(options.model_dump()):
             name = ".".join(str(step) for step in (key, *path) if step != "")
-            self.report(node.at(*path).where, name, "this number is too large for any computation")
+            self.report(node.at(*path).where, name, "this number is too large")
         return options if len(self.problems) == before else None
 
     def report(self, where: Where, key: str, message: str) -> None:
         self.problems.append(Problem(where, key, message))
 
     def nearest(self, name: str, names: Sequence[str]) -> str:
-        """The nearest of the existing names, for an error message."""
+        """See `registry.nearest`; skipped once there are more problems than are shown."""
         return nearest(name, names) if len(self.problems) < MOST else ""
 
     def _find(self, use: Node, kind: str, key: str) -> Registered | None:
@@ -165,14 +165,11 @@ class Resolver:
         name = ".".join(str(step) for step in (key, *path) if step != "")
         if detail["type"] == "extra_forbidden":
             names = list(_model_at(model, path[:-1]).model_fields)
-            self.report(
-                where, name, f"there is no such option; {self.nearest(str(path[-1]), names)}"
-            )
+            self.report(where, name, f"unknown option; {self.nearest(str(path[-1]), names)}")
         elif detail["type"] == "missing":
-            self.report(where, name, "this option must be given")
+            self.report(where, name, "this option is required")
         elif detail["type"] == "value_error":
-            message = str(detail["ctx"]["error"])  # the component's own message about its options
-            self.report(where, name, message)
+            self.report(where, name, str(detail["ctx"]["error"]))  # the component's own message
         elif detail["type"] == "string_pattern_mismatch":
             field = _model_at(model, path[:-1]).model_fields.get(str(path[-1]))
             words = f" ({field.description})" if field and field.description else ""
@@ -197,7 +194,7 @@ def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
 
 
 def _different(details: Sequence[Any]) -> Iterator[Any]:
-    """Without "too few" of a list whose members are wrong, which are left out of the count."""
+    """Without "too short" errors of lists with invalid items, which pydantic does not count."""
     around = {detail["loc"][:-1] for detail in details if detail["loc"]}
     for detail in details:
         if not (detail["type"] == "too_short" and detail["loc"] in around):
@@ -205,7 +202,7 @@ def _different(details: Sequence[Any]) -> Iterator[Any]:
 
 
 def plain_node(value: Any, where: Where) -> Node:
-    """A default as if it had been written at `where`."""
+    """A plain value as a node with the location `where`."""
     if isinstance(value, BaseModel):
         value = value.model_dump()
     if isinstance(value, Mapping):
@@ -222,10 +219,10 @@ def resolve_plain(
     registry: Registry,
     elsewhere: bool = False,
 ) -> ResolvedComponent:
-    """Resolve `{use: ..., option: ...}` that was written by `ResolvedComponent.plain`, perhaps on
-    another machine (`elsewhere`), whose paths do not exist here."""
+    """Resolve the output of `ResolvedComponent.plain`. elsewhere: whether it may come from another
+    machine, whose paths do not exist here."""
     resolver = Resolver(registry, recorded=True, elsewhere=elsewhere)
-    part = resolver.component(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
-    if part is None:
+    component = resolver.component(plain_node(settings, Where(source, 0, 0, Path())), kind, kind)
+    if component is None:
         raise RecipeError(resolver.problems)
-    return part
+    return component

@@ -1,4 +1,4 @@
-"""The recipe's own settings; the settings of components are the components' own."""
+"""A recipe's own options; those of components are defined by the components."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SLOTS = {
     "architecture": "architecture",
     "conditioner": "conditioner",
 }
-"""The single parts of a recipe and their kinds."""
+"""Keys of a recipe that hold one component, with their kinds."""
 LISTS = {"generators": "generator", "studies": "study"}
 REQUIRED = ("dataset", "architecture", "conditioner", "generators")
-"""What a recipe must name."""
+"""Keys that a recipe must have."""
 
 
 LONGEST_NAME = 100
-"""Bytes, so that folders and files may be named after it."""
+"""Maximum length in bytes, so that folders and files can be named after it."""
 _NAME = r"^[\w.+-]+$"
 
 
 def unfit_as_name(name: str) -> str:
-    """Why no folder can be named so on every system, in words; "" where one can."""
+    """Why a name cannot be a folder's name on every system; "" if it can."""
     if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
-        return f"a name has at most {LONGEST_NAME} bytes"
+        return f"a name must not exceed {LONGEST_NAME} bytes"
     if not name.strip(". "):
-        return "a name needs a letter or a digit"
+        return "a name must contain a letter or a digit"
     if not name.isprintable() or set(name) & {"/", "\\"}:
         return "a name must not contain slashes, backslashes or control characters"
     return ""
@@ -42,22 +42,22 @@ Seed = Annotated[int, Field(ge=0, lt=2**30)]
 
 
 class GenericOptions(TrainingOptions):
-    """Stage 1: the classifier over all classes."""
+    """Options of the generic model, the classifier over all classes (stage 1)."""
 
     epochs: Annotated[int, Unit("epochs")] = Field(
         50, gt=0, le=1_000_000, description="passes over the training images"
     )
     augment: Literal["none", "crop-flip"] = Field(
-        "none", description="crop-flip: random shifts and mirroring, as usual for CIFAR"
+        "none", description="crop-flip: random crops and horizontal flips, as usual for CIFAR"
     )
 
 
 class FinetuneOptions(TrainingOptions):
-    """Stage 2: the p-Models. All tasks take the same number of steps, those of an average task,
-    so that p-Models train side by side."""
+    """Options of fine-tuning p-Models (stage 2). All tasks take as many steps as an average task,
+    so that p-Models are trained in parallel."""
 
     epochs: Annotated[int, Unit("epochs")] = Field(
-        10, gt=0, le=1_000_000, description="passes over an average task's training images"
+        10, gt=0, le=1_000_000, description="passes over the training images of an average task"
     )
     shard: Annotated[int, Unit("p-Models")] = Field(
         50, gt=0, le=1_000_000, description="p-Models that are fine-tuned and stored together"
@@ -66,27 +66,27 @@ class FinetuneOptions(TrainingOptions):
 
 Average = Literal["images", "classes"]
 CHANCE, LARGEST = "chance", "largest class"
-"""Rows of the table that tell what guessing reaches."""
+"""Table rows with the p-Acc of guessing."""
 
 
 class EvaluationOptions(Options):
-    """What the table is measured on. The test split is always used whole."""
+    """Options of evaluation, which always uses the whole test split."""
 
     on: Literal["test", "validation"] = Field(
         "test",
-        description="validation: for choosing options. A fifth of the training images stands in "
-        "for the test images, which are not read, and different tasks are drawn",
+        description="use validation to choose options: a fifth of the training images replaces "
+        "the test images, which are not read, and different tasks are drawn",
     )
     average: Average = Field(
         "images",
-        description="how a task's p-Acc is averaged: over its images, or over its classes, which "
-        "does not reward guessing the largest class",
+        description="how a task's p-Acc is averaged: over its images, or first within each class, "
+        "so that guessing the largest class does not help",
     )
     id_tasks: Annotated[int, Unit("tasks")] = Field(
         150, ge=0, le=1_000_000, description="evaluate only the first N ID tasks"
     )
     batch_size: Annotated[int, Unit("images")] = Field(
-        256, gt=0, le=1_000_000, description="images per batch and p-Model"
+        256, gt=0, le=1_000_000, description="images per p-Model and batch"
     )
 
 
@@ -94,14 +94,14 @@ class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
     name: str = Field(min_length=1, pattern=_NAME, description="name of the run folder")
-    description: str = Field("", description="one line for `tina-kit recipes`")
-    time: str = Field("", description="duration of a run, for `tina-kit recipes`")
+    description: str = Field("", description="one line, for `tina-kit recipes`")
+    time: str = Field("", description="how long a run takes, for `tina-kit recipes`")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     precision: Precision = "auto"
     zoo: Path | None = Field(
         None,
-        description="folder of a zoo (`tina-kit zoo`) whose tasks and p-Models are used instead "
-        "of drawing and fine-tuning ID tasks; tasks.id then has no effect",
+        description="folder of a zoo (`tina-kit zoo`): use its tasks and p-Models as the ID tasks "
+        "and their p-Models instead of drawing and fine-tuning them; tasks.id is then ignored",
     )
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
@@ -118,5 +118,5 @@ class CoreOptions(Options):
     @classmethod
     def _each_seed_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed stands here twice")
+            raise ValueError("duplicate seed")
         return seeds

@@ -1,4 +1,4 @@
-"""A recipe's file and those that it extends: read with limits, and never quoted."""
+"""Reads a recipe file and those that it extends, with limits on size and number."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tina_kit.recipe.shipped import suggestion
 from tina_kit.recipe.yaml12 import parse, place_in
 
 LARGEST = 256 * 1024
-"""Bytes of a recipe together with all that it extends."""
+"""Maximum total size of a recipe and all that it extends, in bytes."""
 LONGEST = 50
-"""Recipes that extend one another."""
+"""Maximum length of a chain of recipes."""
 
 
 def written(path: Path) -> list[Node]:
     """A recipe as it is written, the one that it extends, and so on; each is a mapping.
 
-    Raises UserError when the file cannot be read and RecipeError for mistakes in it.
+    Raises UserError if the file cannot be read and RecipeError for mistakes in it.
     """
     data = _content(path, LARGEST, None)
     chain, places = [_parsed(data, path)], [path.resolve()]
@@ -38,11 +38,11 @@ def written(path: Path) -> list[Node]:
 
 
 def _base(node: Node, length: int) -> Path:
-    """The file that a recipe extends, where so many recipes stand above it."""
+    """The file that a recipe extends. length: the number of recipes so far."""
     if not isinstance(node.value, str):
-        raise _wrong(node.where, "must be the path of one recipe")
+        raise _wrong(node.where, "must be the path of a single recipe")
     if length == LONGEST:
-        raise _wrong(node.where, f"more than {LONGEST} recipes extend one another")
+        raise _wrong(node.where, f"a chain of more than {LONGEST} recipes")
     try:
         return located(node)
     except UserError as error:
@@ -50,7 +50,7 @@ def _base(node: Node, length: int) -> Path:
 
 
 def _content(path: Path, limit: int, named_at: Where | None) -> bytes:
-    """named_at: where another recipe names it."""
+    """named_at: the location at which another recipe names it, if any."""
     problem = absent(path, regular=True)
     data = b""
     try:
@@ -78,7 +78,7 @@ def _parsed(data: bytes, path: Path) -> Node:
         raise _wrong(Where(str(path), *place, folder), "a recipe must be UTF-8 text", "") from None
     node = parse(text, str(path), folder)
     if not isinstance(node.value, dict):
-        raise _wrong(node.where, "a recipe is a mapping, like `name: my-run`", "")
+        raise _wrong(node.where, "a recipe must be a mapping, like `name: my-run`", "")
     return node
 
 

@@ -1,4 +1,4 @@
-"""A recipe as a person would write it: what is short on one line, with comments above."""
+"""Writes recipes as a person would: short mappings on one line, comments above."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NONE: Mapping[str, str] = {}
 
 
 def written(recipe: Mapping[str, Any], comments: Mapping[str, str] = _NONE) -> str:
-    """YAML that `parse` reads back as the same.
+    """YAML that `parse` reads back as an equal recipe.
 
-    comments: dotted key → the text above it, without `#`; what stands above all has the key "".
-    Lines that begin with a blank are kept as they are, others are filled.
+    comments: dotted key → the comment above it, without `#`; the key "" is for the top of the file.
+    Lines that begin with a space are kept, others are wrapped.
     """
     head = [*_comment(comments.get("", ""), 0)]
     lines: list[str] = []
@@ -32,7 +32,7 @@ def _entry(
 ) -> Iterator[str]:
     yield from _comment(comments.get(path, ""), indent)
     commented = any(each.startswith(f"{path}.") for each in comments)
-    if not 0 < len(key) <= _WIDTH or not key.isprintable():  # YAML writes these otherwise
+    if not 0 < len(key) <= _WIDTH or not key.isprintable():  # YAML needs another syntax for these
         yield from (" " * indent + line for line in dump({key: value}).splitlines())
         return
     line = " " * indent + dump({key: value}, flow=True)[1:-1]
@@ -63,6 +63,5 @@ def _item(value: Any, indent: int) -> Iterator[str]:
 
 def _comment(text: str, indent: int) -> Iterator[str]:
     for line in text.splitlines():
-        room = _WIDTH - indent - 2
-        for part in [line] if line.startswith(" ") else wrap(line, room) or [""]:
-            yield " " * indent + f"# {part}".rstrip()
+        for piece in [line] if line.startswith(" ") else wrap(line, _WIDTH - indent - 2) or [""]:
+            yield " " * indent + f"# {piece}".rstrip()

@@ -1,12 +1,12 @@
-"""YAML 1.2 with node positions, read from strangers too.
+"""Reads YAML 1.2 with node positions, including untrusted files.
 
-PyYAML reads YAML 1.1, a trap for scientists: `3e-4` is a string there, `no` is False, `010` is 8,
-`1:30` is 90, and of two equal keys the last one wins. Here scalars follow YAML 1.2's core schema.
-Equal keys are refused, and so are tags beyond that schema: reading YAML runs no code. (A recipe
-can still name plugin files, which are code; see "Trust" in CONTRIBUTING.md.)
+PyYAML reads YAML 1.1, a trap for scientists: `3e-4` is a string, `no` is False, `010` is 8, `1:30`
+is 90, and the last of duplicate keys wins. Here scalars follow the core schema of YAML 1.2.
+Duplicate keys are rejected, and so are tags beyond that schema, so reading YAML runs no code. (A
+recipe can still name plugin files, which are code; see "Trust" in recipes/README.md.)
 
-What a file may cost is limited, and messages give positions but do not quote the file: `extends`
-may point at any file, which need not be a recipe.
+The cost of reading a file is limited. Messages give positions but do not quote the file: `extends`
+may point to any file, even one that is not a recipe.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import yaml
 from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 
 MOST_VALUES = 20_000
-"""Keys and values in a document, each counted as often as aliases repeat it."""
+"""Maximum number of keys and values in a document, with aliases expanded."""
 DEEPEST = 50
-"""Levels of nesting."""
+"""Maximum nesting depth."""
 LONGEST_NUMBER = 40
-"""Characters of a number."""
+"""Maximum length of a number, in characters."""
 _PREFIX = "tag:yaml.org,2002:"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # but for tab and line feed
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # except tab and line feed
 _NAMED = re.compile(r"^(found (?:undefined|duplicate) [a-z ]+?) ['\"].*", re.S)
 _SCALARS = (
     ("null", r"~|null|Null|NULL|", "~nN"),
@@ -69,7 +69,7 @@ for _name, _pattern, _first in _SCALARS:
 
 
 def parse(text: str, source: str, folder: Path) -> Node:
-    """Parse one document. Raises RecipeError naming line and column."""
+    """Parse one document. Raises RecipeError with line and column."""
     root = _composed(text, source, folder)
     converter = _Converter(source, folder)
     node = Node({}, Where(source, 1, 1, folder)) if root is None else converter.convert(root, ())
@@ -90,7 +90,7 @@ def _composed(text: str, source: str, folder: Path) -> yaml.Node | None:
         problem = _NAMED.sub(r"\1", _in_words(error))
     except yaml.reader.ReaderError as error:
         line, column = place_in(text[: error.position])
-        problem = "it holds a character that YAML does not allow"
+        problem = "it contains a character that YAML does not allow"
     except (ValueError, OverflowError):  # an escape beyond Unicode, a version of 5,000 digits
         mark = loader.get_mark() if loader else None
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -101,18 +101,19 @@ def _composed(text: str, source: str, folder: Path) -> yaml.Node | None:
 
 
 def _in_words(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong; some of PyYAML's problems are half a sentence, which its context begins."""
+    """What is wrong. Some of PyYAML's problems are only half a sentence, which its context
+    begins."""
     halves = [error.context or "", error.problem or ""]
     return ", ".join(halves) if halves[1].startswith(("but ", "second ")) else halves[1]
 
 
 def place_in(before: str) -> tuple[int, int]:
-    """Line and column, from 1, of what comes after `before`."""
+    """The line and column that follow the text `before`, counted from 1."""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 class _Writer(yaml.SafeDumper):
-    """Quotes every text that either version of YAML would read as something else."""
+    """Quotes every string that YAML 1.1 or 1.2 would read as another type."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own way)
         first: list(rules) for first, rules in yaml.SafeDumper.yaml_implicit_resolvers.items()
@@ -133,7 +134,7 @@ _OneLine.add_representer(str, _OneLine.represent_text)
 
 
 def dump(value: Any, flow: bool = False) -> str:
-    """Plain dicts, lists and scalars as YAML that `parse` reads back as the same.
+    """Dump plain dicts, lists and scalars as YAML that `parse` reads back unchanged.
 
     flow: on one line, however long.
     """
@@ -151,7 +152,7 @@ def dump(value: Any, flow: bool = False) -> str:
 
 
 def parse_scalar(text: str, where: Where) -> Node:
-    """Parse the value of a `--set`; everything in it stands at `where`."""
+    """Parse the value of a `--set`; everything in it gets the location `where`."""
     node = parse(text, where.source, where.folder) if text else Node(None, where)
     return _moved(node, where)
 
@@ -175,15 +176,15 @@ class _Converter:
     def convert(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Node:
         where = self._where(node)
         self.values += 1
-        if self.values > MOST_VALUES:  # aliases can stand for more than was written
-            message = f"the aliases stand for more than {MOST_VALUES:,} values"
+        if self.values > MOST_VALUES:  # aliases can expand to more than was written
+            message = f"its aliases expand to more than {MOST_VALUES:,} values"
             raise RecipeError([*self.problems, Problem(where, "", message)])
         if node in above:
             self._report(node, "an alias cannot contain itself")
             return Node(None, where)
         above = (*above, node)
         if len(above) > DEEPEST:
-            message = f"the aliases nest more than {DEEPEST} levels deep"
+            message = f"its aliases expand to more than {DEEPEST} levels of nesting"
             raise RecipeError([*self.problems, Problem(where, "", message)])
         if isinstance(node, yaml.MappingNode) and node.tag == _PREFIX + "map":
             return Node(self._mapping(node, above), where)
@@ -191,7 +192,7 @@ class _Converter:
             return Node([self.convert(child, above) for child in node.value], where)
         if isinstance(node, yaml.ScalarNode):
             return Node(self._scalar(node), where)
-        self._report(node, "the tag here is not allowed")
+        self._report(node, "this tag is not allowed")
         return Node(None, where)
 
     def _mapping(self, node: yaml.MappingNode, above: tuple[yaml.Node, ...]) -> dict[str, Node]:
@@ -207,7 +208,7 @@ class _Converter:
             key = key_node.value
             if key in result:
                 first = result[key].where
-                self._report(key_node, f"this key is given twice (first in line {first.line})")
+                self._report(key_node, f"duplicate key (first given in line {first.line})")
                 continue
             result[key] = Node(self.convert(value_node, above).value, self._where(key_node))
         return result
@@ -220,11 +221,11 @@ class _Converter:
                 self._report(node, "text must not contain control characters or lone surrogates")
             return text
         if kind not in _PATTERNS:
-            self._report(node, "the tag here is not allowed")
+            self._report(node, "this tag is not allowed")
         elif not _PATTERNS[kind].fullmatch(text):
             self._report(node, f"this is not a valid value for the tag !!{kind}")
         elif len(text) > LONGEST_NUMBER:
-            self._report(node, f"a number has at most {LONGEST_NUMBER} characters")
+            self._report(node, f"a number with more than {LONGEST_NUMBER} characters")
         else:
             return _value(kind, text)
         return None

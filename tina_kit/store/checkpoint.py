@@ -1,4 +1,4 @@
-"""Where a long stage was when it was stopped."""
+"""Checkpoints, from which a long stage resumes after it was stopped."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoint:
-    """One safetensors file that is replaced in one step: tensors and JSON state together, with a
-    hash of both and of the file's own name."""
+    """A safetensors file that is replaced atomically: tensors and JSON state together, with a hash
+    of both and of the file's own name."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Replace what was saved before. Raises NotFinite, and keeps that, where a tensor holds
-        NaN or infinity."""
+        """Replace the previous checkpoint. Raises NotFinite, and keeps the previous one, if a
+        tensor contains NaN or infinity."""
         from safetensors.torch import save_file
 
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -40,7 +40,7 @@ class Checkpoint:
             save_file(whole, draft, metadata=metadata)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What was saved last; None where nothing was, or where it is damaged, which is logged."""
+        """The last checkpoint; None if there is none or it is damaged, which is logged."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -61,7 +61,7 @@ class Checkpoint:
         return None
 
     def discard(self, reason: str) -> None:
-        """Remove what was saved, since it cannot be used, and log why."""
-        _log.warning("checkpoint %s is not used: %s; this work starts again", self.path, reason)
+        """Remove the checkpoint, which cannot be used, and log why."""
+        _log.warning("discarded checkpoint %s: %s; starting from scratch", self.path, reason)
         with suppress(OSError):
             self.path.unlink()

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Reads and writes files atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tina_kit.store.process import is_left_over, mark
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises OSError, and ValueError for what is not JSON."""
+    """The content of a JSON file. Raises OSError, and ValueError if it is not valid JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -27,26 +27,26 @@ def read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` in one step, so that a reader never sees half of it."""
+    """Write `value` to `path` atomically, so that a reader never sees half of it."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for text. A path in it that is not UTF-8 is escaped, as JSON and YAML do it."""
+    """The same for text. Paths in it that are not UTF-8 are escaped as in JSON and YAML."""
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager
 def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
-    """Give a path to write to, which takes the place of `path` when the block ends well.
+    """Yield a path to write to; that file replaces `path` if the block succeeds.
 
     mode: permissions of the file; by default those of new files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(path.parent, path.name)
     folder = draft_of(path)
-    draft = folder / path.name  # in a folder, where safetensors has drafts of its own
+    draft = folder / path.name  # in a folder, because safetensors creates temporary files too
     try:
         folder.mkdir(exist_ok=True)
         if mode is None:
@@ -60,13 +60,12 @@ def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
 
 
 def draft_of(path: Path) -> Path:
-    """Where this process writes what becomes `path`: beside it, under a name of its own."""
+    """Where this process writes what will become `path`: next to it, under a unique name."""
     return path.with_name(f".{path.name}.{mark()}")
 
 
 def remove_left_over(folder: Path, name: str = "*") -> None:
-    """Remove the drafts, of one file or of all, that processes of this machine left when they were
-    killed."""
+    """Remove drafts (of one file, or of all) left behind by killed processes of this machine."""
     for draft in folder.glob(f".{name if name == '*' else escape(name)}.*"):
         if is_left_over(draft.name.rpartition(".")[2]):
             with suppress(OSError):
@@ -74,7 +73,7 @@ def remove_left_over(folder: Path, name: str = "*") -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
+    """Remove a file, or a folder with its content."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -82,8 +81,8 @@ def remove(path: Path) -> None:
 
 
 def mode_of_new_files(folder: Path) -> int:
-    """As the umask, or the folder's default access list, wants it; asked of the system, since
-    reading the umask means setting it, for all threads."""
+    """The mode that the umask or the folder's default ACL gives new files. Found by creating one:
+    reading the umask would mean setting it, for all threads."""
     probe = folder / f".mode.{mark()}"
     probe.touch()
     try:
@@ -93,15 +92,16 @@ def mode_of_new_files(folder: Path) -> int:
 
 
 def share(path: Path, mode: int) -> None:
-    """Give a file a mode, as a rule that of new files: safetensors writes for the owner alone."""
+    """Set the mode of a file, usually to that of new files: safetensors makes files that only the
+    owner can read."""
     if path.stat().st_mode != mode:
-        with suppress(PermissionError):  # a file system that keeps no modes
+        with suppress(PermissionError):  # a file system without modes
             path.chmod(S_IMODE(mode))
 
 
 def flush(path: Path) -> None:
-    """Bring a file or folder to the disk: a rename must not outlive what it renames."""
-    if os.name == "nt":  # there a folder cannot be opened, nor a file flushed that is only read
+    """Flush a file or folder to disk: a rename must not reach the disk before the content."""
+    if os.name == "nt":  # Windows cannot open folders, or flush files opened for reading
         return
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -111,7 +111,7 @@ def flush(path: Path) -> None:
 
 
 def sync(handle: int) -> None:
-    """Bring what was written to the disk, where the file system knows how to."""
+    """Flush written data to disk, if the file system supports it."""
     try:
         os.fsync(handle)
     except OSError as error:
@@ -120,7 +120,7 @@ def sync(handle: int) -> None:
 
 
 def sha256(path: Path, stop: Event | None = None) -> str:
-    """stop: set, nobody needs the answer any more."""
+    """The SHA-256 of a file. stop: once set, reading ends, since the result is no longer needed."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while (stop is None or not stop.is_set()) and (block := file.read(1 << 20)):

@@ -1,4 +1,4 @@
-"""What is in files that somebody else keeps: hashed once, known again by size and dates."""
+"""Content hashes of external files, cached by size and timestamps."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _KNOWN = ".fingerprints"
 
 
 def content_of(files: Mapping[str, str | Path]) -> str:
-    """The hash of all names and contents, "" of no files.
+    """The hash of all names and contents; "" for no files.
 
-    What was hashed before is known by path, size, inode and times of change, in the default store.
-    Raises UserError naming a file that cannot be read.
+    Hashes are cached in the default store by path, size, inode and timestamps. Raises UserError
+    naming a file that cannot be read.
     """
     if not files:
         return ""
@@ -31,7 +31,7 @@ def content_of(files: Mapping[str, str | Path]) -> str:
         stamp = hashlib.sha256()
         for name in sorted(files):
             found = os.stat(files[name])
-            if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe could block forever
                 raise UserError(f"{files[name]}: cannot be read: {file_problem(files[name])}")
             stamp.update(_bytes(f"{name}\0{files[name]}\0{_facts(found)}\n"))
         known = Store.default().root / _KNOWN / f"{stamp.hexdigest()[:32]}.json"
@@ -39,7 +39,7 @@ def content_of(files: Mapping[str, str | Path]) -> str:
             return str(read_json(known)["content"])
         except (OSError, ValueError, KeyError, TypeError):
             content = _hash(files)
-        with suppress(OSError):  # then it is hashed again next time
+        with suppress(OSError):  # without the cache it is hashed again next time
             write_json(known, {"content": content, "files": len(files)})
         return content
     except OSError as error:
@@ -47,11 +47,11 @@ def content_of(files: Mapping[str, str | Path]) -> str:
 
 
 def _bytes(line: str) -> bytes:
-    return line.encode("utf-8", "surrogatepass")  # names of files need not be text
+    return line.encode("utf-8", "surrogatepass")  # file names need not be UTF-8
 
 
 def _facts(found: os.stat_result) -> str:
-    """Copying with its dates kept gives another file the same size and `st_mtime`."""
+    """Size, inode, and both `st_mtime` and `st_ctime`: a copy may preserve `st_mtime`."""
     times = (found.st_mtime_ns, found.st_ctime_ns)
     return "\0".join(map(str, (found.st_size, found.st_ino, *times)))
 
@@ -65,5 +65,5 @@ def _hash(files: Mapping[str, str | Path]) -> str:
             for name, content in zip(names, pool.map(read, (Path(files[name]) for name in names))):
                 whole.update(_bytes(f"{name}\0{content}\n"))
         finally:
-            stop.set()  # an interrupt waits for no file of many gigabytes
+            stop.set()  # so that an interrupt does not wait for a huge file
     return whole.hexdigest()

@@ -1,4 +1,4 @@
-"""Keys: the hash of exactly what a result depends on."""
+"""Cache keys: the hash of everything that a result depends on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 import json
 from typing import Any
 
-KEY_LENGTH = 24  # hex digits, 96 bits: no collision in any store that fits on a disk
+KEY_LENGTH = 24  # hex digits; 96 bits make collisions negligible
 
 
 def content_key(settings: Any) -> str:
-    """Hash JSON-like `settings`, independent of the order of mapping keys.
+    """Hash JSON-like `settings`, independently of the order of mapping keys.
 
-    Raises TypeError or ValueError for what JSON cannot hold exactly (objects, NaN).
+    Raises TypeError or ValueError for values that JSON cannot represent exactly (objects, NaN).
     """
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]

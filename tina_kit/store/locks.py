@@ -1,4 +1,4 @@
-"""Locks that the system frees when their holder dies, and nothing stays of."""
+"""File locks that the system releases when their holder dies, and that leave no files behind."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Busy(Exception):
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[str]:
-    """Hold the lock of the file `path`, which is there as long as somebody wants it.
+    """Hold the lock file `path`, which exists only while some process wants it.
 
-    waiting: called before another holder is waited for; without it Busy is raised.
-    Gives "", or why nothing is locked where the file system has no locks.
+    waiting: called before waiting for another holder; without it, Busy is raised instead.
+    Yields "", or the reason if the file system does not support locks and nothing is locked.
     """
     handle, lacking = _acquire(path, waiting)
     try:
         yield lacking
     finally:
-        with suppress(OSError):  # while it is held: see `_acquire`
+        with suppress(OSError):  # before releasing it: see `_acquire`
             path.unlink()
         os.close(handle)
 
@@ -38,7 +38,7 @@ def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, str]:
         handle = _opened(path)
         try:
             lacking = _lock(handle, waiting)
-            # The holder before may have removed the file that was waited for.
+            # The previous holder may have removed the file in the meantime.
             if os.path.samestat(os.fstat(handle), os.stat(path)):
                 return handle, lacking
         except FileNotFoundError:
@@ -47,7 +47,7 @@ def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, str]:
             os.close(handle)
             raise
         os.close(handle)
-        waiting = waiting and (lambda: None)  # it has been called
+        waiting = waiting and (lambda: None)  # call it only once
 
 
 def _opened(path: Path) -> int:
@@ -55,7 +55,7 @@ def _opened(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except FileNotFoundError as error:  # another holder has just removed the empty folder
+        except FileNotFoundError as error:  # another process has just removed the empty folder
             missing = error
     raise missing
 

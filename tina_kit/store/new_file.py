@@ -1,4 +1,4 @@
-"""Files that are written for a user and never replace one that is there."""
+"""Writes new files for a user, never replacing an existing one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tina_kit.api import UserError
 
 
 def check_new(path: Path, remedy: str) -> None:
-    """Raise UserError where `write_new` would, as far as that can be known without writing.
+    """Raise UserError if `write_new` would, as far as that can be known without writing.
 
     remedy: how to choose another file.
     """
@@ -19,13 +19,13 @@ def check_new(path: Path, remedy: str) -> None:
         raise UserError(f"{path}: this file exists; remove it, or {remedy}")
     folder = path.parent
     if not folder.is_dir():
-        raise UserError(f"{path}: there is no folder {folder}; make it, or {remedy}")
+        raise UserError(f"{path}: there is no folder {folder}; create it, or {remedy}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"{path}: no permission to write to {folder}; {remedy}")
 
 
 def write_new(path: Path, text: str, remedy: str) -> None:
-    """Write a file that does not exist yet. Raises UserError where it does or cannot be written."""
+    """Write a new file. Raises UserError if it already exists or cannot be written."""
     check_new(path, remedy)
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The one way to write a file that a user named, wherever its path leads."""
+"""Writes an output file that a user names, which may be a link, a device or a pipe."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import replacing
 
 _LINKS = 40  # followed at most, as Linux does
-_IRREPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY)  # but perhaps open to writing
+_IRREPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY)  # but perhaps writable
 
 
 def write_output(path: Path, content: bytes) -> None:
     """Write `content` to the file that `path` names; links are followed.
 
-    A regular file is replaced in one step and keeps its permissions. Whatever else is there (a
-    device, a FIFO, an open file of this process such as /dev/stdout) is written into, as far as its
-    reader wants it. Raises UserError where the path leads to a folder, into a missing one, or
-    cannot be written, and TinaKitError where the disk fails.
+    A regular file is replaced atomically and keeps its permissions. Anything else (a device, a
+    FIFO, an open file of this process such as /dev/stdout) is written into until its reader closes
+    it. Raises UserError if the path is a folder, is in a missing folder or cannot be written, and
+    TinaKitError if the disk fails.
     """
     check_output(path)
     try:
@@ -30,7 +30,7 @@ def write_output(path: Path, content: bytes) -> None:
                 _write(path, content)
             except PermissionError as error:
                 raise _refused(path, error) from None
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         pass
     except OSError as error:
         raise _refused(path, error) from None
@@ -56,7 +56,7 @@ def _refused(path: Path, error: OSError) -> UserError:
 
 
 def check_output(path: Path) -> None:
-    """Raise UserError where `write_output` would, as far as that can be known without writing."""
+    """Raise UserError if `write_output` would, as far as that can be known without writing."""
     if _descriptor(path) is not None:
         return
     target = Path(os.path.realpath(path))
@@ -77,20 +77,20 @@ def check_output(path: Path) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` leads to something that is written into and never replaced."""
+    """Whether `path` is something to write into rather than to replace."""
     return _descriptor(path) is not None or (path.exists() and not path.is_file())
 
 
 def _write_into(path: Path, content: bytes) -> None:
     number = _descriptor(path)
-    # Opened by its name, a file that the shell appends to would be written from its beginning.
+    # Duplicate the descriptor: opening by name would overwrite a file that the shell appends to.
     opened = os.dup(number) if number is not None else os.open(path, os.O_WRONLY | os.O_TRUNC)
     with os.fdopen(opened, "wb") as file:
         file.write(content)
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of the open file of this process that `path` leads to, as /dev/stdout does."""
+    """The descriptor of this process that `path` refers to, like /dev/stdout, or None."""
     here = os.path.abspath(path)
     for _ in range(_LINKS):
         folder, name = os.path.split(here)

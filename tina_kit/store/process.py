@@ -1,4 +1,4 @@
-"""Which process does something, and whether it is still there to do it."""
+"""Identifies processes, and tells whether they are still running."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """Host, process id, and what tells both from a later boot and a later process: as JSON."""
+    """Host and process ID, with what distinguishes them from a later boot or process, as JSON."""
     pid = os.getpid()
     _, started = _seen(pid)
     return {
@@ -27,8 +27,8 @@ def this_process() -> dict[str, Any]:
 
 
 def has_ended(process: Mapping[str, Any]) -> bool | None:
-    """Whether a process that `this_process` described is gone; None where this cannot be known
-    from here, since it ran on another machine or in another container."""
+    """Whether a process described by `this_process` has ended; None if that is unknown because it
+    ran on another machine or in another container."""
     host, pid = process.get("host"), process.get("pid")
     if not isinstance(pid, int) or pid < 1 or not isinstance(host, str):
         return None
@@ -44,26 +44,27 @@ def has_ended(process: Mapping[str, Any]) -> bool | None:
 
 
 def mark() -> str:
-    """A short name of this process for the files that it alone writes."""
+    """A short name of this process, used in names of files that only it writes."""
     return f"{_host()}-{os.getpid()}"
 
 
 def is_left_over(mark: str) -> bool:
-    """Whether the process of this `mark` ran on this machine and is gone."""
+    """Whether the process with this `mark` ran on this machine and has ended."""
     host, _, pid = mark.partition("-")
     return host == _host() and pid.isdecimal() and not _seen(int(pid))[0]
 
 
 def _seen(pid: int) -> tuple[bool, str | None]:
-    """Whether a process of this number runs, and when it was started, in the system's own form."""
+    """Whether a process with this ID is running, and its start time in the system's format."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False, None
-    except PermissionError:  # somebody else's
+    except PermissionError:  # another user's
         pass
     with suppress(OSError, IndexError):
-        # The name in brackets may hold anything. After it: the state, and as the 20th the start.
+        # The name in parentheses may contain anything. After it, the first field is the state and
+        # the 20th the start time.
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
         return fields[0] not in "ZX", fields[19]
     with suppress(OSError, subprocess.CalledProcessError):
@@ -82,7 +83,7 @@ def _boot_id() -> str | None:
 
 @cache
 def _pid_namespace() -> str | None:
-    """Containers count processes each from 1."""
+    """Process IDs are only unique within a namespace, such as a container."""
     with suppress(OSError):
         return os.readlink("/proc/self/ns/pid")
     return None

@@ -1,4 +1,4 @@
-"""The store: `<root>/<stage>/<key>/` holds what a stage wrote and `entry.json` with its hashes."""
+"""The store: `<root>/<stage>/<key>/` holds a stage's output and `entry.json` with its hashes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WORK, _BEGUN = ".partial", "begun_by.json"
 
 @dataclass(frozen=True)
 class Draft:
-    """What a stage writes to. `folder` becomes the entry; `work` keeps checkpoints until then."""
+    """Where a stage writes: `folder` becomes the entry; `work` holds checkpoints until then."""
 
     folder: Path
     work: Path
@@ -57,12 +57,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished result, verified when it was opened."""
+    """A finished result; it was verified when it was opened."""
 
     folder: Path
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """Memory-mapped: only what is used is read."""
+        """The tensors in a file, memory-mapped, so that only those that are used are read."""
         from safetensors.torch import load_file
 
         return load_file(self.folder / name)
@@ -72,12 +72,12 @@ class Entry:
 
 
 class Store:
-    """Computes each result once, however many runs want it and however often they are killed."""
+    """Computes each result once, even if several runs need it or runs are killed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._verified: dict[tuple[str, str], Entry] = {}
-        self._told = False  # that nothing is locked
+        self._warned = False  # about missing locks
 
     @classmethod
     def default(cls) -> Store:
@@ -86,7 +86,7 @@ class Store:
 
     @classmethod
     def of_run(cls, recorded: str) -> Store:
-        """The folder that TINA_KIT_STORE names, or else the one that a run has recorded."""
+        """The store in TINA_KIT_STORE if that is set, or else the one that a run recorded."""
         return cls(Path(recorded)) if environment_path(STORE) is None else cls.default()
 
     def folder(self, stage: str, key: str) -> Path:
@@ -99,23 +99,23 @@ class Store:
         return False
 
     def made_by(self, stage: str, key: str) -> dict[str, Any]:
-        """Versions and hardware that a finished result was computed with; it is not verified."""
+        """The versions and hardware that produced a result, which is not verified."""
         try:
             return dict(read_json(self.folder(stage, key) / ENTRY)["made_by"])
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
     def open(self, stage: str, key: str) -> Entry:
-        """Open a finished result. Raises TinaKitError when it was never computed, or a file of it
-        is missing or altered."""
+        """Open a finished result. Raises TinaKitError if it does not exist, or if one of its files
+        is missing or was altered."""
         entry = self._verified.get((stage, key))
         if entry is None:
             entry = Entry(self.folder(stage, key))
             if not entry.folder.is_dir():
                 raise TinaKitError(
                     f"{entry.folder}: this result is not in the store: the store was cleared or "
-                    "moved (TINA_KIT_STORE says where it is), or the data or a plugin has changed "
-                    "since. Run the recipe again"
+                    "moved (set TINA_KIT_STORE to its new location), or the data or a plugin has "
+                    "changed. Run the recipe again"
                 )
             with explaining(self.root, STORE_REMEDY):
                 _verify(entry.folder)
@@ -123,7 +123,7 @@ class Store:
         return entry
 
     def shape(self, stage: str, key: str, file: str, tensor: str) -> tuple[int, ...]:
-        """The shape of a tensor of a finished result, without verifying or reading the rest."""
+        """The shape of a tensor in a finished result, without verifying or reading the rest."""
         from safetensors import safe_open
 
         with safe_open(self.folder(stage, key) / file, framework="pt") as opened:
@@ -139,11 +139,11 @@ class Store:
         made_by: Mapping[str, Any] = MappingProxyType({}),
         resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
     ) -> float | None:
-        """Compute a result unless it is there. Returns the seconds it took, None when cached.
+        """Compute a result unless it is stored. Returns the seconds it took, None if cached.
 
-        made_by: versions and hardware, kept beside the result and no part of its key.
-        resumes: called with what is known of the run whose checkpoints are gone on with.
-        Another process that computes the same result is waited for (`tell` is called once).
+        If another process is computing it, wait for that one (after calling `tell`).
+        made_by: versions and hardware, stored with the result but not part of its key.
+        resumes: called with the `made_by` of the run whose checkpoints are continued.
         """
         work = self.root / _WORK / stage / key
         if self.has(stage, key):
@@ -154,10 +154,10 @@ class Store:
                 _clear(work, alone)
                 return None
             start = time.monotonic()
-            for other in work.glob(".*") if alone else ():  # of runs that were killed
+            for other in work.glob(".*") if alone else ():  # left by killed runs
                 remove(other)
             out = draft_of(work / "out")
-            shutil.rmtree(out, ignore_errors=True)  # of an earlier process of this number
+            shutil.rmtree(out, ignore_errors=True)  # left by an earlier process with the same ID
             out.mkdir(parents=True)
             try:
                 begun_by = _begun_by(work, made_by)
@@ -178,38 +178,39 @@ class Store:
 
     @contextmanager
     def _alone(self, work: Path, tell: Callable[[str], None] | None) -> Iterator[bool]:
-        """Whether no other run can be at work; without `tell` Busy is raised where one is."""
+        """Hold the lock of a work folder; yield whether this is the only run that uses it. Without
+        `tell`, raise Busy instead of waiting."""
         try:
             work.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explained(error, self.root, STORE_REMEDY) from error
-        waiting = tell and partial(tell, "another run computes it, waiting")
+        waiting = tell and partial(tell, "another run is computing it, waiting")
         try:
             with locked(_lock_of(work), waiting) as lacking:
-                if lacking and tell and not self._told:
-                    self._told = True
+                if lacking and tell and not self._warned:
+                    self._warned = True
                     tell(
-                        f"goes without a lock: the store {self.root} has no file locks "
-                        f"({lacking}). Runs that share it at the same time repeat each other's work"
+                        f"no file locks in the store {self.root} ({lacking}): runs that use it at "
+                        "the same time may repeat each other's work"
                     )
                 yield not lacking
         finally:
-            with suppress(OSError):  # as far as they are empty
+            with suppress(OSError):  # unless they are not empty
                 work.parent.rmdir()
                 work.parent.parent.rmdir()
 
     def clean(self) -> None:
-        """Remove what killed runs have left and no run can continue from."""
+        """Remove what killed runs have left behind, except checkpoints that are still needed."""
         for left in (self.root / _WORK).glob("*/*"):
-            work = left.with_suffix("")  # a lock may be all that is left
+            work = left.with_suffix("")  # only its lock may be left
             with suppress(TinaKitError):
                 if self.has(work.parent.name, work.name) or not _checkpoints(work):
                     self._clean(work)
 
     def _clean(self, work: Path) -> None:
-        """Remove a work folder that nobody needs: as a rule, of a run that was killed between
-        publishing a result and cleaning up."""
-        with suppress(OSError, Busy, TinaKitError):  # as far as this user may
+        """Remove a work folder that is no longer needed, usually left by a run that was killed
+        between publishing a result and cleaning up."""
+        with suppress(OSError, Busy, TinaKitError):  # another user's, or in use
             if work.exists() or _lock_of(work).exists():
                 with self._alone(work, None) as alone:
                     _clear(work, alone)
@@ -217,12 +218,12 @@ class Store:
     def _publish(self, out: Path, stage: str, key: str) -> None:
         place = self.folder(stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists() and not self.has(stage, key):  # someone deleted parts of it
+        if place.exists() and not self.has(stage, key):  # an entry that was partly deleted
             shutil.rmtree(place)
         try:
             os.replace(out, place)
         except OSError:
-            if not self.has(stage, key):  # else another run was faster, where nothing is locked
+            if not self.has(stage, key):  # otherwise, without locks, another run was faster
                 raise
         flush(place.parent)
 
@@ -236,7 +237,8 @@ def _checkpoints(work: Path) -> list[Path]:
 
 
 def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Of the run that left checkpoints here, None where there are none; then it is this one."""
+    """The `made_by` of the run that left checkpoints here; if there are none, record this run's and
+    return None."""
     if _checkpoints(work):
         with suppress(OSError, ValueError):
             return dict(read_json(work / _BEGUN))
@@ -245,7 +247,7 @@ def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | Non
 
 
 def _clear(work: Path, alone: bool) -> None:
-    """Remove a work folder, unless another run may be at work in it."""
+    """Remove a work folder unless another run may be using it."""
     remove_left_over(work)
     if alone or not any(work.glob(".*")):
         shutil.rmtree(work, ignore_errors=True)
@@ -254,7 +256,7 @@ def _clear(work: Path, alone: bool) -> None:
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
     if problem := _not_finite(folder):
         raise NotFinite(
-            f"stage {stage} ({key}): {problem}; nothing was stored. If it was trained, lower its "
+            f"stage {stage} ({key}): {problem}; nothing was stored. If this was trained, lower its "
             "learning_rate or set precision: fp32; if it comes from files (checkpoint, "
             "inherit_file, a table of embeddings), check their content"
         )
@@ -276,8 +278,8 @@ def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str
 
 
 def _verify(folder: Path) -> None:
-    """Raise TinaKitError unless every file is what it was when the entry was written, and all
-    weights are finite, which earlier versions did not ask for."""
+    """Raise TinaKitError if any file has changed since the entry was written, or if weights are not
+    finite (entries of earlier versions were not checked for that)."""
     try:
         entry = read_json(folder / ENTRY)
         for name, expected in entry["files"].items():
@@ -292,13 +294,14 @@ def _verify(folder: Path) -> None:
     except FileNotFoundError:
         raise _damaged(folder, f"{ENTRY} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise _damaged(folder, f"{ENTRY} is not what was written") from None
+        raise _damaged(folder, f"{ENTRY} was altered") from None
     if not entry.get("finite") and (problem := _not_finite(folder)):
         raise _damaged(folder, problem)
 
 
 def _not_finite(folder: Path) -> str:
-    """The first tensor in a folder that holds NaN or infinity, and what it holds; "" for none."""
+    """What is wrong with the first tensor in a folder that contains NaN or infinity; "" if none
+    does."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         if problem := file_not_finite(path):
             return f"{path.relative_to(folder).as_posix()}: {problem}"
@@ -307,6 +310,5 @@ def _not_finite(folder: Path) -> str:
 
 def _damaged(folder: Path, what: str) -> TinaKitError:
     return TinaKitError(
-        f"{folder}: {what}. Remove the entry and run again, it will be computed again:\n"
-        f"  rm -r '{folder}'"
+        f"{folder}: {what}. Remove this entry and run again to recompute it:\n  rm -r '{folder}'"
     )

@@ -1,4 +1,4 @@
-"""What the store asks of tensors that it keeps: a hash of their content, and finite numbers."""
+"""Content hashes of tensors, and the check that stored tensors are finite."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUFFIX = ".safetensors"
-_FLOATS = ("F", "BF", "C")  # how safetensors begins the names of the types that can hold NaN
+_FLOATS = ("F", "BF", "C")  # prefixes of safetensors' names of types that have NaN
 
 
 class NotFinite(TinaKitError):
-    """Some tensor holds NaN or infinity."""
+    """A tensor contains NaN or infinity."""
 
 
 def content_hash(tensors: Mapping[str, Tensor], *texts: str) -> str:
-    """The hash of tensors on the CPU, with their names, dtypes and shapes, and of some texts."""
+    """The hash of CPU tensors with their names, dtypes and shapes, and of some strings."""
     import torch
 
     whole = hashlib.sha256()
@@ -34,15 +34,16 @@ def content_hash(tensors: Mapping[str, Tensor], *texts: str) -> str:
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str:
-    """What is wrong with the first tensor that holds NaN or infinity; "" where none does.
+    """What is wrong with the first tensor that contains NaN or infinity; "" if none does.
 
-    A tensor of nothing but 0 and -infinity is a mask as attention adds it, and counts as finite.
+    A tensor of only 0 and -infinity is an additive attention mask and counts as finite.
     """
     return next(filter(None, (_complaint(*item) for item in tensors.items())), "")
 
 
 def file_not_finite(path: Path) -> str:
-    """The same of a safetensors file, whose tensors are read one at a time, or that it is none."""
+    """`not_finite` for a safetensors file, reading one tensor at a time; also reports a file in
+    another format."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -60,7 +61,7 @@ def _complaint(name: str, tensor: Tensor) -> str:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return ""
     if tensor.element_size() == 1:
-        tensor = tensor.float()  # torch knows little of its 8-bit types
+        tensor = tensor.float()  # torch supports few operations on 8-bit floats
     if tensor.isfinite().all():
         return ""
     nan, infinite = int(tensor.isnan().sum()), int(tensor.isinf().sum())

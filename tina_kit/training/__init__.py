@@ -1,4 +1,4 @@
-"""The one training loop, its seeds, its precision and its observers."""
+"""The training loop, with seeds, precision and observers."""
 
 from tina_kit.training.allocation import keep_freed_memory
 from tina_kit.training.cores import on_every_core

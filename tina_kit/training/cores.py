@@ -1,7 +1,7 @@
-"""Independent pieces of work, each on one core of the CPU.
+"""Runs independent tasks in parallel, each on one CPU core.
 
-For many small networks, or many batches through one network, this is faster than all cores for one
-piece after another, and what a piece computes does not depend on how many cores there are.
+For many small networks, or many batches through one network, this is faster than using all cores
+for one task after another, and results do not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def on_every_core(work: Callable[[A], T], pieces: Iterable[A]) -> Iterator[T]:
-    """`work` for each piece, the results in order. Precision (autocast) and inference mode are
-    those of the caller; gradients are computed unless that is inference mode."""
+    """Apply `work` to each piece and yield the results in order. Autocast and inference mode are
+    the caller's; outside inference mode gradients are recorded."""
     enabled, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
     inference = torch.is_inference_mode_enabled()
 
@@ -34,12 +34,12 @@ def on_every_core(work: Callable[[A], T], pieces: Iterable[A]) -> Iterator[T]:
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
     pool = ThreadPoolExecutor(threads, "core", initializer=_one_core)
-    together = Barrier(threads)  # so that each thread is started, and none does all the waiting
+    together = Barrier(threads)  # makes the pool start all of its threads now
     list(pool.map(lambda _: together.wait(), range(threads)))
-    torch.set_num_threads(threads)  # each thread has also set the default of those to come
+    torch.set_num_threads(threads)  # each thread has also changed the default of later threads
     return pool
 
 
 def _one_core() -> None:
-    torch.get_num_threads()  # a thread takes the default when it is first asked, and only then
+    torch.get_num_threads()  # a thread adopts the default on its first call, and only then
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The one training loop: classifiers, p-Models and generators all go through it."""
+"""The training loop of classifiers, p-Models and generators."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CHECKED = 100  # check the loss at least this often, in steps
 
 @dataclass
 class Trainer:
-    """Trains modules resumably. Each call takes the next checkpoint of `checkpoints`.
+    """Trains modules with checkpoints. Each call uses its own checkpoint.
 
-    label: what observers call it; stream: seeds its random draws, together with the seed.
-    checkpoints: name → Checkpoint, for instance a draft's `checkpoint`.
-    losses: for each call about a hundred pairs (step, mean loss since the pair before).
+    label: its name in events; stream: seeds its random draws, together with the seed.
+    checkpoints: name → Checkpoint, for example a draft's `checkpoint`.
+    losses: for each call about a hundred pairs (step, mean loss since the previous pair).
     """
 
     label: str
@@ -46,9 +46,9 @@ class Trainer:
         loss: Callable[[Step, nn.Module], Tensor],
         training: Training,
     ) -> None:
-        """Train `module` in place; it ends in eval mode, with its EMA weights where they are kept.
+        """Train `module` in place; afterwards it is in eval mode, with its EMA weights if any.
 
-        Raises TinaKitError when the loss or a weight is no longer finite.
+        Raises TinaKitError if the loss or a weight is not finite.
         """
         number = len(self.losses)
         checkpoint = self.checkpoints(f"train-{number}")
@@ -74,7 +74,7 @@ class Trainer:
 
 
 class _Run:
-    """Module, optimiser and EMA weights of one training, and how to save and restore them."""
+    """The module, optimiser and EMA weights of one training; saves and restores them."""
 
     def __init__(
         self, module: nn.Module, training: Training, checkpoint: Checkpoint, label: str
@@ -94,7 +94,7 @@ class _Run:
         self._restore()
 
     def update(self, loss: Tensor) -> bool:
-        """One optimiser step; whether its loss was recorded."""
+        """Take one optimiser step. Returns whether its loss was recorded."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimizer.zero_grad(set_to_none=True)
@@ -115,7 +115,7 @@ class _Run:
         return recorded
 
     def save_if_due(self) -> bool:
-        """Save a checkpoint unless the last one is too recent; whether it was saved."""
+        """Save a checkpoint unless the last one is too recent. Returns whether it was saved."""
         due = self.step % self.training.checkpoint_every == 0 and time.monotonic() >= self._next
         if due or self.step == self.training.steps:
             self._save()
@@ -133,18 +133,18 @@ class _Run:
         self._sum.zero_()
 
     def _mean_loss(self) -> float:
-        """Since the last one that was recorded. Raises TinaKitError where it is not finite."""
+        """The mean loss since the last recorded one. Raises TinaKitError if it is not finite."""
         since = self.losses[-1][0] if self.losses else 0
         mean = float(self._sum) / (self.step - since)
         if not math.isfinite(mean):
-            raise self._diverged(f"the loss is {mean} before step {self.step}")
+            raise self._diverged(f"the loss is {mean} at step {self.step}")
         return mean
 
     def _diverged(self, what: str) -> TinaKitError:
-        clip = "" if self.training.clip is None else "set a smaller clip, "
+        clip = "" if self.training.clip is None else "lower clip, "
         return TinaKitError(
-            f"{self.label}: {what}: training diverged. Lower learning_rate, {clip}or compute in "
-            "fp32 (precision: fp32)"
+            f"{self.label}: training diverged: {what}. Lower learning_rate, {clip}or set "
+            "precision: fp32"
         )
 
     def _save(self) -> None:
@@ -160,7 +160,7 @@ class _Run:
         except NotFinite as error:
             raise self._diverged(f"{error} after step {self.step}") from None
         end = time.monotonic()
-        # A checkpoint of gigabytes is written so seldom that it costs little.
+        # Large checkpoints are written less often, so that they cost little time.
         self._next = end + SAVING * (end - start)
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -183,10 +183,10 @@ class _Run:
         module: dict[str, Tensor] = {}
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in tensors.items():
-            owner, _, rest = name.partition(".")
-            if owner == "module":
+            prefix, _, rest = name.partition(".")
+            if prefix == "module":
                 module[rest] = tensor
-            elif owner == "ema":
+            elif prefix == "ema":
                 self.ema[int(rest)].copy_(tensor)
             else:
                 index, _, slot = rest.partition(".")
@@ -200,27 +200,28 @@ class _Run:
 
 
 def learning_rate(training: Training, step: int) -> float:
-    """Linear warm-up, then constant or a half cosine down to 0."""
+    """Linear warm-up, then constant or cosine decay to 0."""
     if step < training.warmup:
         return training.learning_rate * (step + 1) / training.warmup
     if training.schedule == "constant":
         return training.learning_rate
-    part = (step - training.warmup) / max(1, training.steps - training.warmup)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
+    progress = (step - training.warmup) / max(1, training.steps - training.warmup)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def ema_decay(decay: float, step: int) -> float:
-    """At a few thousand steps a plain decay of 0.9999 would still be mostly initial weights."""
+    """The decay at a step, with a warm-up: after a few thousand steps at 0.9999 the average would
+    still be mostly the initial weights."""
     return min(decay, (1 + step) / (10 + step))
 
 
 def update_average(average: list[Tensor], parameters: list[nn.Parameter], share: float) -> None:
-    """Move the averaged weights towards the parameters by so large a share."""
+    """average += share * (parameters - average), in place."""
     torch._foreach_lerp_(average, [p.detach() for p in parameters], share)
 
 
 def make_optimizer(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
-    """One pass over each parameter (`fused`), where all lie on a device that has it."""
+    """The optimiser, `fused` if all parameters are on devices that support it."""
     fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
     if training.optimizer == "sgd":
         return torch.optim.SGD(

@@ -1,4 +1,4 @@
-"""Helpers for observers: counting what is done, and telling several observers at once."""
+"""Helpers for observers: counting progress, and notifying several observers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tina_kit.api import Observer, StepInfo
 def counting(
     observer: Observer, label: str, total: int, done: int = 0
 ) -> Iterator[Callable[[int], None]]:
-    """Give a function that tells the observer that so many more are done."""
+    """Yield a function that reports to the observer how many more are done."""
     observer.step(StepInfo(label, done, total))
 
     def advance(count: int) -> None:
@@ -25,8 +25,8 @@ def counting(
 
 
 class Observers(Observer):
-    """Tells several observers. One of `guests` that raises is reported once and then left out; an
-    error in one of `own`, which keep the run's own records, is the run's error."""
+    """Notifies several observers. A guest that raises is reported once and then removed. An error
+    in one of the run's own observers, which keep its records, is an error of the run."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class Observers(Observer):
         self._report = report
 
     def add(self, *own: Observer) -> None:
-        """Observers that keep the run's own records."""
+        """Add observers that keep the run's own records."""
         self._own += own
 
     def invite(self, *guests: Observer) -> None:
-        """Observers that may fail without harm to the run."""
+        """Add observers whose errors do not stop the run."""
         self._guests += guests
 
     def run_started(self, *facts: Any) -> None:
@@ -79,6 +79,6 @@ class Observers(Observer):
                 self._guests.remove(observer)
                 name = f"{type(observer).__module__}.{type(observer).__qualname__}"
                 self._report(
-                    f"warning: observer {name} failed in {event} and is switched off: "
+                    f"warning: observer {name} failed in {event} and was disabled: "
                     f"{type(error).__name__}: {error}"
                 )

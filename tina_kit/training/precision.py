@@ -1,4 +1,4 @@
-"""Where to compute, and in which precision."""
+"""Selects the device and the precision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tina_kit.api import UserError
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is the first accelerator that torch finds, else the CPU. Raises UserError."""
+    """The device of this name; `auto` is torch's current accelerator, or else the CPU. Raises
+    UserError if the device does not exist."""
     accelerator = (
         torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     )
@@ -28,13 +29,13 @@ def resolve_device(name: str) -> torch.device:
         or (device.index or 0) >= torch.accelerator.device_count()
     ):
         raise UserError(
-            f"--device {name}: torch finds no such device here; leave it out or write cpu"
+            f"--device {name}: torch finds no such device on this machine; omit it or write cpu"
         )
     return device
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """`auto` is bf16 where the hardware computes in it, and fp32 elsewhere."""
+    """The precision of this name; `auto` is bf16 if the hardware supports it, otherwise fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":

@@ -1,7 +1,7 @@
-"""Randomness without state: every draw is seeded by the run's seed and what it is for.
+"""Stateless randomness: every draw is seeded by the run's seed and its purpose.
 
-So a resumed run needs no saved RNG state, and what one task draws does not depend on which tasks
-are trained beside it.
+So a resumed run needs no saved RNG state, and the draws of one task do not depend on which other
+tasks are trained with it.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ def derived_seed(*parts: int | str) -> int:
 
 
 def generator_for(*parts: int | str) -> torch.Generator:
-    """A CPU generator seeded by `parts`."""
+    """A CPU random number generator seeded by `parts`."""
     return torch.Generator().manual_seed(derived_seed(*parts))

@@ -1,4 +1,4 @@
-"""Whether a saved training is the one that is to go on."""
+"""Checks that a saved training can be continued."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from tina_kit.api import Training
 
-# What the optimisers keep for a parameter once it has had a gradient.
+# The optimisers' state for each parameter that has had a gradient.
 _SLOTS = {"adamw": {"step", "exp_avg", "exp_avg_sq"}, "sgd": {"momentum_buffer"}}
 
 
 def plain(training: Training) -> dict[str, Any]:
-    """The settings of a training that its result depends on, as JSON holds them."""
+    """The settings of a training that affect its result, as JSON values."""
     settings = asdict(training)
     del settings["checkpoint_every"]
     return dict(json.loads(json.dumps(settings, default=str)))
@@ -25,14 +25,14 @@ def plain(training: Training) -> dict[str, Any]:
 def misfit(
     tensors: Mapping[str, Tensor], state: Mapping[str, Any], module: nn.Module, training: Training
 ) -> str:
-    """Why what was saved cannot be continued by this module and these settings; "" where it can.
+    """Why a checkpoint cannot be continued with this module and these settings; "" if it can.
 
-    Such a checkpoint was left by another version of a plugin, whose code is in no cache key.
+    Such checkpoints are left by another version of a plugin, whose code enters no cache key.
     """
     if state.get("training") != plain(training):
-        return "it was saved with other settings of the training"
+        return "it was saved with different training settings"
     if not _is_progress(state, training.steps):
-        return "it does not say how far the training was"
+        return "it does not record the progress of the training"
     parameters = [p for p in module.parameters() if p.requires_grad]
     expected = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
     if training.ema:
@@ -44,7 +44,7 @@ def misfit(
         if name not in expected:
             return f"the module has no {name}"
         if saved[name].shape != expected[name].shape or saved[name].dtype != expected[name].dtype:
-            return f"{name} is {_kind(saved[name])}, and {_kind(expected[name])} in the module"
+            return f"{name} is {_kind(saved[name])}, but {_kind(expected[name])} in the module"
     return _slots_misfit(tensors, parameters, _SLOTS[training.optimizer])
 
 
@@ -53,8 +53,8 @@ def _slots_misfit(
 ) -> str:
     found: dict[int, set[str]] = {}
     for name, tensor in tensors.items():
-        owner, _, rest = name.partition(".")
-        if owner != "optimizer":
+        prefix, _, rest = name.partition(".")
+        if prefix != "optimizer":
             continue
         index, _, slot = rest.partition(".")
         parameter = dict(enumerate(parameters)).get(int(index) if index.isdecimal() else -1)
@@ -62,7 +62,7 @@ def _slots_misfit(
             return f"{name} belongs to no parameter of the module"
         found.setdefault(int(index), set()).add(slot)
     if any(kept != slots for kept in found.values()):
-        return "its optimizer is another one"
+        return "it was saved with a different optimiser"
     return ""
 
 
