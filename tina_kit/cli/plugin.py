@@ -1,4 +1,4 @@
-"""`plugin`: begin one of your own."""
+"""`plugin`: write one of your own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from tina_kit.cli import complete
 from tina_kit.cli.common import user_paths
+from tina_kit.cli.complete import PLUGIN_KINDS
 from tina_kit.cli.inspect import known_kind
 from tina_kit.pipeline.console import log
 
@@ -26,17 +27,18 @@ def new(
     kind: Annotated[
         list[str],
         typer.Option(
-            help="What it holds; write it again for each kind.", autocompletion=complete.kinds
+            help=f"One of {', '.join(PLUGIN_KINDS)}; give it again for each further kind.",
+            autocompletion=complete.kinds_of_a_plugin,
         ),
     ],
     output: Annotated[
-        Path, typer.Option(help="Where its folder goes.", callback=user_paths)
+        Path, typer.Option(help="Where to create its folder.", callback=user_paths)
     ] = Path("."),
 ) -> None:
     """Write a plugin package with a small working example of each kind, its tests and a recipe."""
     from tina_kit.scaffold import write_plugin
 
-    kinds = list(dict.fromkeys(known_kind(each) for each in kind))
+    kinds = list(dict.fromkeys(known_kind(each, PLUGIN_KINDS) for each in kind))
     folder = write_plugin(name, kinds, output)
     log(f"{folder}: {', '.join(kinds)}")
     print(f"cd {folder}")
