@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,16 +39,21 @@ from tests.documents import (
     rows,
     text_of,
 )
+from tests.guide import EXAMPLES, rewritten
 from tina_kit.api.component import ENTRY_POINTS, KINDS
 from tina_kit.cli.app import invoke
+from tina_kit.cli.complete import PLUGIN_KINDS
 from tina_kit.pipeline.plan import Plan
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
+from tina_kit.scaffold.example import EXAMPLES as EXAMPLES_OF_KINDS
+from tina_kit.scaffold.examples.make_npz import write as write_colours
 from tina_kit.store import Store
 from tina_kit.testing import ComponentSuite
 
 FILES = {block.name: block for block in blocks(GUIDE, "python", "yaml") if block.name}
 TESTS = [name for name in FILES if name.startswith("test_")]
+SUITES = [name for name in TESTS if "Suite" in FILES[name].text]
 GUIDE_RECIPES = [name for name in FILES if name.endswith(".yaml")]
 LANGUAGES = {  # that something below, or tests/pipeline/test_flow_page.py, reads
     FRONT: {"sh", "python", "mermaid"},
@@ -79,14 +85,10 @@ def python(page: str, space: dict[str, object]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the guide's files lie, with the images that one of them makes."""
-    place = tmp_path_factory.mktemp("guide")
-    for name, block in FILES.items():
-        (place / name).write_text(block.text, encoding="utf-8")
-    before = Path.cwd()
-    os.chdir(place)
-    runpy.run_path("make_npz.py")
-    os.chdir(before)
+    """A copy of the guide's files, with the images that one of them makes."""
+    place = tmp_path_factory.mktemp("guide") / "examples"
+    shutil.copytree(EXAMPLES, place, ignore=shutil.ignore_patterns("__pycache__"))
+    write_colours(place / "colours.npz")
     return place
 
 
@@ -106,12 +108,10 @@ class InTheGuidesFolder:
 
 def suites() -> Iterator[tuple[str, type[ComponentSuite]]]:
     """The test classes of the guide."""
-    for name in TESTS:
-        block = FILES[name]
-        space: dict[str, object] = {"__name__": name.removesuffix(".py")}
-        exec(compile(block.text, str(block), "exec"), space)
-        for thing in space.values():
-            if isinstance(thing, type) and thing.__module__ == space["__name__"]:
+    for name in SUITES:
+        module = import_module(f"tina_kit.scaffold.examples.{name.removesuffix('.py')}")
+        for thing in vars(module).values():
+            if isinstance(thing, type) and thing.__module__ == module.__name__:
                 yield thing.__name__, type(thing.__name__, (InTheGuidesFolder, thing), {})
 
 
@@ -126,6 +126,20 @@ def planned(recipe: Path) -> Plan:
 def test_there_is_an_example_of_each_kind() -> None:
     made = [suite.kind for _, suite in suites() if suite.plugins]
     assert sorted(made) == sorted(KINDS)
+    assert set(EXAMPLES_OF_KINDS) == set(PLUGIN_KINDS)
+    assert all(f"{name}.py" in FILES for name in EXAMPLES_OF_KINDS.values())
+
+
+def test_the_guide_shows_the_files_as_they_are() -> None:
+    assert text_of(GUIDE) == rewritten(text_of(GUIDE)), "run python -m tests.guide"
+    there = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".yaml")}
+    assert there == set(FILES)
+
+
+def test_the_observer_of_the_guide_keeps_a_diary(there: Path) -> None:
+    assert invoke(["run", "diary.yaml"]) == 0
+    *_, line = (there / "runs" / "diary" / "diary.txt").read_text().splitlines()
+    assert re.search(r" done: .*oracle \d", line)
 
 
 @pytest.mark.parametrize("name", GUIDE_RECIPES)
@@ -133,7 +147,7 @@ def test_a_recipe_of_the_guide_can_be_planned(name: str, there: Path) -> None:
     plan = planned(there / name)
     assert plan.stages
     used = name.removesuffix(".yaml")
-    if f"{used}.py" in FILES:
+    if f"test_{used}.py" in SUITES:
         assert f"local/{used}" in str(plan.recipe.plain())
 
 
@@ -144,10 +158,12 @@ def test_a_command_of_the_guide_works(command: str, there: Path, capsys) -> None
     match shlex.split(command):
         case ["tina-kit", *words]:
             assert invoke(words) == 0, capsys.readouterr().err
-        case ["pytest", name]:
-            assert name in TESTS  # whose classes are among the tests here
-        case ["python", name]:
-            assert name in FILES  # the fixture has run it
+        case ["pytest", name] if name in SUITES:
+            pass  # its class is among the tests here
+        case ["pytest" | "python", name]:
+            words = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if "test_" in name else []
+            done = subprocess.run([sys.executable, *words, name], capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
         case _:
             pytest.fail(f"nothing here runs {command!r}")
 
@@ -158,6 +174,7 @@ def test_every_file_of_the_guide_has_a_name() -> None:
 
 @pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
 def test_the_guides_files_are_tidy(there: Path) -> None:
+    (there / "ruff.toml").unlink()  # which leads to tina-kit's own rules
     ruff = [sys.executable, "-m", "ruff"]
     rules = ["--isolated", "--line-length", "100"]
     for words in (["check", "--select", "E,F,I,UP"], ["format", "--check"]):

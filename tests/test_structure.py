@@ -24,7 +24,8 @@ BELOW = {
     "zoo": {"api", "training", "plugins", "recipe", "store"},
     "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
-    "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline"},
+    # The tests among its examples import the suites.
+    "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
     "cli": {
         "api",
         "plugins",

@@ -213,7 +213,7 @@ def refusal(capsys, *words: object) -> str:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("list", "datset"), "there is no kind 'datset'; did you mean 'dataset'?"),
+        (("list", "datset"), "unknown kind 'datset'; did you mean 'dataset'?"),
         (("show", "dataset", "shaps"), "did you mean 'shapes'?"),
         (("run", "none.yaml"), "there is no none.yaml"),
         (("run",), "Missing argument"),

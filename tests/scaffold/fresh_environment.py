@@ -34,7 +34,7 @@ site = sysconfig.get_path("purelib")
 away = {name: file for name, file in files.items() if not Path(file).is_relative_to(site)}
 sys.exit(f"from elsewhere: {away}" if away else None if len(files) > 1 else "there is no plugin")
 """
-KINDS = "from tina_kit.api.component import KINDS; print(*KINDS)"
+KINDS = "from tina_kit.cli.complete import PLUGIN_KINDS; print(*PLUGIN_KINDS)"
 
 
 class Failed(Exception):
@@ -77,11 +77,13 @@ def all_green(checkout: Path, work: Path, dependencies_of: str | None) -> None:
         if not line.startswith("cd "):
             step(*shlex.split(line), cwd=folder)
     listed = json.loads(step("tina-kit", "list", "--json", cwd=work))
-    missing = set(kinds) - {
-        part["kind"] for part in listed if part["full_name"] == f"{NAME}/{NAME}"
-    }
+    brought = {part["name"] for part in listed if part["owner"] == NAME} | {"my-observer"}
+    brought.update(step("tina-kit", "--help", cwd=work).split())
+    missing = {f"my-{kind}" for kind in kinds} - brought
     if missing:
-        raise Failed(f"tina-kit list does not name the plugin's {', '.join(sorted(missing))}")
+        raise Failed(f"tina-kit does not name the plugin's {', '.join(sorted(missing))}")
+    if not list((folder / "runs").glob("*/diary.txt")):
+        raise Failed("the plugin's observer wrote nothing")
     told = json.loads(step("tina-kit", "doctor", "--json", cwd=work))
     broken = [finding for finding in told["findings"] if finding["state"] == "broken"]
     if broken or told["plugins"]:

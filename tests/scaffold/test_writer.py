@@ -1,4 +1,5 @@
-"""What is written is right and tidy; that it works is shown by test_fresh_environment.py."""
+"""What is written is right and tidy, and passes its own tests; test_fresh_environment.py installs
+it, too."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,12 +16,24 @@ import pytest
 from tina_kit.api import UserError
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import invoke
+from tina_kit.cli.complete import PLUGIN_KINDS
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
 from tina_kit.scaffold import write_plugin
+from tina_kit.testing.base import registry_with
 
+ROOT = Path(__file__).parents[2]
 # A process imports a module once, so each test has a plugin with a name of its own.
-ALL = ("all-kinds-scaffolded", *KINDS)
+ALL = ("all-kinds-scaffolded", *PLUGIN_KINDS)
+MYPY = """\
+[mypy]
+strict = true
+plugins = pydantic.mypy
+explicit_package_bases = true
+mypy_path = {root}
+[mypy-torch.*,numpy.*,safetensors.*]
+follow_imports = skip
+"""  # the types of torch alone would take a minute
 
 
 def on_the_path(folder: Path) -> Path:
@@ -59,41 +73,80 @@ def test_a_plugin_of_one_kind_is_listed_and_its_recipe_is_right(
     monkeypatch.syspath_prepend(on_the_path(folder))
     registry = discover()
     assert not registry.failures
-    entry = registry.get(kind, name)
-    assert entry.full_name == f"{name}/{name}" and entry.component.api == 1
+    entry = registry.get(kind, f"my-{kind}")
+    assert entry.full_name == f"{name}/my-{kind}" and entry.component.api == 1
+    assert entry.component.target.split(":") == [
+        f"{name}.{kind}".replace("-", "_"),
+        "My" + kind.title().replace("-", ""),
+    ]
     recipe = folder / "recipes" / f"{name}.yaml"
     for profile in (None, "smoke"):
         plain = load_recipe(recipe, registry, profile=profile).plain()
-        assert f"{name}/{name}" in str(plain)
+        assert f"{name}/my-{kind}" in str(plain)
     assert not {path.name for path in (folder / "tests").iterdir()} - {
         f"test_{kind.replace('-', '_')}.py",
         "test_recipe.py",
     }
 
 
-def test_its_tests_fail_when_an_example_is_spoilt(tmp_path: Path) -> None:
+@pytest.fixture
+def own_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], int]]:
+    """Runs a test file of a plugin in this process and returns pytest's exit code."""
+    switched_off = ("cacheprovider", "xdist", "timeout")
+    words = [word for name in switched_off for word in ("-p", f"no:{name}")]
+
+    def run(folder: Path, name: str) -> int:
+        monkeypatch.syspath_prepend(on_the_path(folder))
+        monkeypatch.chdir(folder)
+        registry_with.cache_clear()  # what was installed before
+        return pytest.main(["-q", *words, f"tests/{name}"])
+
+    yield run
+    registry_with.cache_clear()
+
+
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
+def test_a_plugin_of_one_kind_passes_its_own_tests(
+    kind: str, tmp_path: Path, own_tests, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_plugin(f"tested-{kind}-scaffolded", [kind], tmp_path)
+    code = own_tests(folder, f"test_{kind.replace('-', '_')}.py")
+    printed = capfd.readouterr().out
+    assert code == 0 and " passed" in printed, printed
+
+
+def test_its_tests_fail_when_an_example_is_spoilt(
+    tmp_path: Path, own_tests, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = write_plugin("spoilt-scaffolded", ["tokenizer"], tmp_path)
     file = folder / "src" / "spoilt_scaffolded" / "tokenizer.py"
-    file.write_text(file.read_text().replace("range(first, last)", "range(first, last - 1)"))
-    source = on_the_path(folder)
-    done = call(folder, source, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_tokenizer.py")
-    assert done.returncode == 1 and "failed" in done.stdout
+    whole = file.read_text()
+    file.write_text(whole.replace("start + self.size", "start + self.size - 1"))
+    assert file.read_text() != whole
+    assert own_tests(folder, "test_tokenizer.py") == 1
+    assert " failed" in capfd.readouterr().out
 
 
 def test_a_plugin_is_tidy(tmp_path: Path) -> None:
     folder = write_plugin(ALL[0], ALL[1:], tmp_path)
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     assert {"pyproject.toml", "README.md", ".gitignore", ".github/workflows/test.yml"} <= set(names)
-    for name in names:
-        text = (folder / name).read_text()
+    for name in filter(lambda name: not name.endswith(".npz"), names):
+        text = (folder / name).read_text(encoding="utf-8")
         assert "my-plugin" not in text and "my_plugin" not in text
         assert "<kinds>" not in text and "<version>" not in text
     for path in (folder / "src").rglob("*.py"):
         imported = re.findall(r"^\s*(?:from|import) (tina_\w+(?:\.\w+)*)", path.read_text(), re.M)
         assert set(imported) <= {"tina_kit.api"}
     if find_spec("ruff"):
-        assert call(folder, folder, "ruff", "check", ".").returncode == 0
-        assert call(folder, folder, "ruff", "format", "--check", ".").returncode == 0
+        for words in (["check", "."], ["format", "--check", "."]):
+            done = call(folder, folder, "ruff", *words)
+            assert done.returncode == 0, done.stdout
+    if find_spec("mypy"):
+        (tmp_path / "mypy.ini").write_text(MYPY.format(root=ROOT))
+        words = ["--config-file", "../../mypy.ini", "--cache-dir", "../../mypy", "."]
+        done = call(folder / "src", folder / "src", "mypy", *words)
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_command_writes_a_folder_and_says_what_comes_next(tmp_path: Path, capsys) -> None:
@@ -110,7 +163,7 @@ def test_the_command_writes_a_folder_and_says_what_comes_next(tmp_path: Path, ca
     ["My_Plugin", "a b", "-x", "x-", "1st", "class", "json", "torch", "../x", "", "tina-kit"],
 )
 def test_a_bad_name_is_told(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no name for a plugin"):
+    with pytest.raises(UserError, match="is not a plugin name"):
         write_plugin(name, ["generator"], tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -195,15 +195,15 @@ def print_failures(failures: Sequence[Failure]) -> None:
         print(f"  remedy  {failure.remedy}")
 
 
-def known_kind(text: str) -> str:
-    """One of KINDS, its plural too. Raises UserError."""
-    if text in KINDS:
+def known_kind(text: str, kinds: Sequence[str] = KINDS) -> str:
+    """One of `kinds`, its plural too. Raises UserError."""
+    if text in kinds:
         return text
-    if text.removesuffix("s") in KINDS:
+    if text.removesuffix("s") in kinds:
         return text.removesuffix("s")
-    close = get_close_matches(text, KINDS, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(KINDS)}"
-    raise UserError(f"there is no kind '{text}'; {hint}")
+    close = get_close_matches(text, kinds, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"available: {', '.join(kinds)}"
+    raise UserError(f"unknown kind '{text}'; {hint}")
 
 
 def facts(entry: Registered) -> dict[str, Any]:

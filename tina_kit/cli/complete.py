@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Registry
     from tina_kit.recipe.node import Node
 
+PLUGIN_KINDS = (*KINDS, "observer", "command")
+"""What a plugin may bring."""
 Pairs = list[tuple[str, str]]
 
 
@@ -34,6 +36,12 @@ def _quietly(complete: Callable[..., Pairs]) -> Callable[..., Pairs]:
 @_quietly
 def kinds(incomplete: str) -> Pairs:
     return [(kind, "") for kind in KINDS if kind.startswith(incomplete)]
+
+
+@_quietly
+def kinds_of_a_plugin(incomplete: str) -> Pairs:
+    """Observers and commands, too, which are not components."""
+    return [(kind, "") for kind in PLUGIN_KINDS if kind.startswith(incomplete)]
 
 
 @_quietly

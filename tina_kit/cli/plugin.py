@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.api.component import KINDS
 from tina_kit.cli import complete
 from tina_kit.cli.common import known_kind, user_paths
+from tina_kit.cli.complete import PLUGIN_KINDS
 from tina_kit.cli.group import Group
 from tina_kit.pipeline.console import log
 
@@ -35,8 +35,8 @@ def new(
         list[str],
         typer.Option(
             metavar="KIND",
-            help=f"A kind of component to scaffold: {', '.join(KINDS)}. May be repeated.",
-            autocompletion=complete.kinds,
+            help=f"A kind of component to scaffold: {', '.join(PLUGIN_KINDS)}. May be repeated.",
+            autocompletion=complete.kinds_of_a_plugin,
         ),
     ],
     output: Annotated[
@@ -52,7 +52,7 @@ def new(
     """
     from tina_kit.scaffold import write_plugin
 
-    kinds = list(dict.fromkeys(known_kind(each) for each in kind))
+    kinds = list(dict.fromkeys(known_kind(each, PLUGIN_KINDS) for each in kind))
     folder = write_plugin(name, kinds, output)
     log(f"{folder}: {', '.join(kinds)}")
     print(f"cd {folder}")

@@ -1,7 +1,7 @@
-"""Writes a plugin package from the templates beside this file.
+"""Writes a plugin package from the examples of the plugin guide and the templates beside this file.
 
-A template is a file of a working plugin called `my-plugin`; the new one's name takes the place of
-that name and of `my_plugin`.
+Both are files of a working plugin called `my-plugin`; the new one's name takes the place of that
+name and of `my_plugin`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,19 @@ from keyword import iskeyword
 from pathlib import Path
 
 import tina_kit
+from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
-from tina_kit.scaffold.examples import EXAMPLES, recipe_for
+from tina_kit.scaffold.example import (
+    PACKAGE,
+    Example,
+    component_name,
+    imports_for,
+    read_example,
+)
+from tina_kit.scaffold.example_recipe import recipe_for
+from tina_kit.scaffold.examples.make_npz import write as write_colours
 
+_PLUGIN = "my-plugin"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _COMMON = {
     "pyproject.toml": "pyproject.toml.txt",
@@ -31,7 +41,8 @@ _COMMON = {
 
 
 def write_plugin(name: str, kinds: Sequence[str], parent: Path) -> Path:
-    """Write the package `name` with an example of each of `kinds` into a new folder of `parent`.
+    """Write the package `name` with an example of each of `kinds`, of which some may be "observer"
+    and "command", into a new folder of `parent`.
 
     Raises UserError for a name that cannot be one and for a folder that is there.
     """
@@ -45,6 +56,8 @@ def write_plugin(name: str, kinds: Sequence[str], parent: Path) -> Path:
         for path, text in contents(name, kinds).items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
             (work / path).write_text(text, encoding="utf-8")
+        if "dataset" in kinds:
+            write_colours(work / "recipes" / "colours.npz")
         os.rename(work, folder)
     except OSError as error:
         if work is not None:
@@ -55,17 +68,21 @@ def write_plugin(name: str, kinds: Sequence[str], parent: Path) -> Path:
 
 def contents(name: str, kinds: Sequence[str]) -> dict[str, str]:
     """The files of the package by their paths."""
-    package = "src/my_plugin"
+    package, examples = f"src/{PACKAGE}", [Example(kind) for kind in kinds]
+    components = [example for example in examples if example.kind in KINDS]
     made = {path: _template(template) for path, template in _COMMON.items()}
     made["pyproject.toml"] = made["pyproject.toml"].replace("<version>", tina_kit.__version__)
     made["README.md"] = _template("README.md.txt").replace("<kinds>", ", ".join(kinds))
-    made[f"{package}/__init__.py"] = _declarations(kinds)
-    made[f"{package}/options.py"] = _options(kinds)
+    made[f"{package}/__init__.py"] = _hooks(examples, components)
     made[f"{package}/py.typed"] = ""
-    for kind in kinds:
-        made[f"{package}/{_module(kind)}.py"] = _template(f"{_module(kind)}.py.txt")
-        made[f"tests/test_{_module(kind)}.py"] = _test(kind)
+    if components:
+        made[f"{package}/options.py"] = _options(components)
+    for example in examples:
+        made[f"{package}/{example.module}.py"] = example.code
+        made[f"tests/test_{example.module}.py"] = example.test
     made["recipes/my-plugin.yaml"] = recipe_for(kinds)
+    if "dataset" in kinds:
+        made["recipes/make_npz.py"] = read_example("make_npz.py")
     return {_renamed(path, name): _renamed(text, name) for path, text in made.items()}
 
 
@@ -73,81 +90,52 @@ def _check(name: str, folder: Path) -> None:
     package = name.replace("-", "_")
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"'{name}' is no name for a plugin: write lower-case words joined by hyphens, "
+            f"'{name}' is not a plugin name: write lower-case words joined by hyphens, "
             "like nearest-tasks"
         )
     if iskeyword(package) or package in sys.stdlib_module_names or find_spec(package):
-        raise UserError(f"'{name}' is no name for a plugin: Python has a {package} already")
+        raise UserError(f"'{name}' is not a plugin name: Python already has a module {package}")
     if os.path.lexists(folder):
         raise UserError(f"{folder} exists; choose another name or --output")
     if not folder.parent.exists():
-        raise UserError(f"{folder}: there is no folder {folder.parent}")
+        raise UserError(f"{folder}: there is no folder {folder.parent}; choose another --output")
 
 
-def _declarations(kinds: Sequence[str]) -> str:
-    parts = "".join(
-        f"""\
+def _hooks(examples: Sequence[Example], components: Sequence[Example]) -> str:
+    hooks = [example.hook for example in examples if example.kind not in KINDS]
+    if components:
+        listed = "".join(map(_declaration, components))
+        hooks.insert(
+            0,
+            "@hookimpl\ndef tina_kit_components() -> list[Component]:\n"
+            f"    return [\n{listed}    ]",
+        )
+    text = "\n\n\n".join(hooks)
+    says = f'"""What {_PLUGIN} brings; nothing here imports torch."""'
+    return f"{says}\n\n{imports_for(text, examples)}\n\n\n{text}\n"
+
+
+def _declaration(example: Example) -> str:
+    return f"""\
         Component(
-            kind="{kind}",
-            name="my-plugin",
-            target="my_plugin.{_module(kind)}:{EXAMPLES[kind].target}",
-            options="my_plugin.options:{EXAMPLES[kind].options}",
-            summary="{EXAMPLES[kind].summary}",
+            kind="{example.kind}",
+            name="{component_name(example.kind)}",
+            target="{PACKAGE}.{example.module}:{example.target}",
+            options="{PACKAGE}.options:{example.target}Options",
+            summary="{example.summary}",
             api=1,
         ),
 """
-        for kind in kinds
-    )
-    return f'''"""The parts of my-plugin; nothing here imports torch."""
-
-from collections.abc import Iterable
-
-from tina_kit.api import Component, hookimpl
 
 
-@hookimpl
-def tina_kit_components() -> Iterable[Component]:
-    return [
-{parts}    ]
-'''
-
-
-def _options(kinds: Sequence[str]) -> str:
-    classes = [_template(f"options/{_module(kind)}.txt") for kind in kinds]
-    text = "\n\n".join(classes)
-    pydantic = _used(text, ("Field", "field_validator"))
-    api = _used(text, ("Options", "TaskOptions"))
-    imports = f"from pydantic import {pydantic}\n" if pydantic else ""
-    return (
-        '"""The options of my-plugin\'s parts; nothing here imports torch."""\n\n'
-        "from __future__ import annotations\n\n"
-        f"{imports}from tina_kit.api import {api}\n\n\n{text}"
-    )
-
-
-def _used(text: str, names: Sequence[str]) -> str:
-    return ", ".join(name for name in names if re.search(rf"(?<!\w){name}\b", text))
-
-
-def _test(kind: str) -> str:
-    example = EXAMPLES[kind]
-    suite = "".join(word.capitalize() for word in kind.split("-")) + "Suite"
-    return f'''"""{example.target} keeps the contract of its kind."""
-
-from tina_kit.testing import {suite}
-
-
-class Test{example.target}({suite}):
-    use = {{"use": "my-plugin"{example.smoke}}}
-'''
-
-
-def _module(kind: str) -> str:
-    return kind.replace("-", "_")
+def _options(components: Sequence[Example]) -> str:
+    text = "\n\n\n".join(example.options for example in components)
+    says = f'"""The options of {_PLUGIN}\'s components; nothing here imports torch."""'
+    return f"{says}\n\n{imports_for(text, components)}\n\n\n{text}\n"
 
 
 def _renamed(text: str, name: str) -> str:
-    return text.replace("my-plugin", name).replace("my_plugin", name.replace("-", "_"))
+    return text.replace(_PLUGIN, name).replace(PACKAGE, name.replace("-", "_"))
 
 
 def _template(name: str) -> str:
