@@ -12,9 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FRONT, CONTRIBUTING = "README.md", "CONTRIBUTING.md"
 RECIPES, RESULTS = "recipes/README.md", "recipes/paper/RESULTS.md"
-GUIDE, CORE = "plugins/README.md", "tina_kit/README.md"
+GUIDE, API, CORE = "plugins/README.md", "plugins/API.md", "tina_kit/README.md"
 COMMANDS, FLOW = "tina_kit/cli/README.md", "tina_kit/pipeline/README.md"
-PAGES = [FRONT, CONTRIBUTING, "CHANGELOG.md", RECIPES, RESULTS, GUIDE, CORE, COMMANDS, FLOW]
+PAGES = [FRONT, CONTRIBUTING, "CHANGELOG.md", RECIPES, RESULTS, GUIDE, API, CORE, COMMANDS, FLOW]
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _NAMED = re.compile(r"# (\S+\.\w+)\n")

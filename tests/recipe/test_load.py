@@ -295,9 +295,10 @@ def image(path: Path, shade: int) -> None:
 
 def test_a_local_file_serves_as_a_plugin(load, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "from tina_kit.api import Component, Options, hookimpl\n"
+        "from tina_kit.api import Component, Dataset, Options, hookimpl\n"
         "class DotsOptions(Options):\n    size: int = 3\n"
-        "class Dots:\n    def __init__(self, options): self.size = options.size\n"
+        "class Dots(Dataset):\n    class_names = load = None\n"
+        "    def __init__(self, options): self.size = options.size\n"
         "@hookimpl\ndef tina_kit_components():\n"
         "    return [Component('dataset', 'dots', f'{__name__}:Dots', f'{__name__}:DotsOptions', "
         "'Dots.')]\n"

@@ -11,6 +11,7 @@ from tina_kit.api.component import import_attribute
 from tina_kit.api.options import FieldFacts, Options
 from tina_kit.plugins import Registered
 from tina_kit.plugins.contract import broken_promises
+from tina_kit.plugins.results import checked
 from tina_kit.recipe.effects import said
 from tina_kit.recipe.node import Where
 from tina_kit.recipe.paths import paths_in
@@ -27,8 +28,9 @@ class ResolvedComponent:
     where: Where
 
     def build(self) -> Any:
-        """Build a new instance. Raises TinaKitError if the component's code cannot be imported, and
-        UserError with the location in the recipe if it rejects its options."""
+        """A fresh object. Raises TinaKitError when the component's code cannot be imported or does
+        not keep its contract, and UserError with the place in the recipe when it does not take its
+        options."""
         target = self.entry.component.target
         try:
             attribute = import_attribute(target)
@@ -44,7 +46,7 @@ class ResolvedComponent:
             for name, child in self.children.items()
         }
         try:
-            return attribute(self.options, **nested)
+            return checked(attribute(self.options, **nested), self.entry)
         except UserError as error:
             raise UserError(f"{self.where}: {error}") from error
 

@@ -40,7 +40,7 @@ def component_name(kind: str) -> str:
 
 def read_example(name: str) -> str:
     """The text of a file in `examples/`."""
-    return files("tina_kit.scaffold").joinpath("examples", name).read_text(encoding="utf-8")
+    return files("tina_kit.scaffold").joinpath("examples").joinpath(name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

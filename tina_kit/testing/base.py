@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from tina_kit.api.component import ENTRY_POINTS
 from tina_kit.api.fingerprint import Fingerprinted
 from tina_kit.plugins import Registry, discover
 from tina_kit.plugins.discovery import load_file
@@ -62,6 +64,21 @@ class ComponentSuite:
     plugins: Sequence[str | Path] = ()
     seconds: float = 2.0
     _kept: ClassVar[dict[tuple[type, str, str], Any]] = {}
+    _told: ClassVar[set[str]] = set()
+
+    @pytest.fixture(autouse=True)
+    def _installed(self) -> None:
+        """A plugin that cannot be found fails one check; the others are skipped."""
+        if self.use is None or self.plugins:
+            return
+        test = Path(inspect.getfile(type(self)))
+        told = not_installed(self.kind, str(self.use.get("use")), test)
+        if told is None:
+            return
+        if told in self._told:
+            pytest.skip(told)
+        self._told.add(told)
+        pytest.fail(told, pytrace=False)
 
     def component(self, **changes: Any) -> Any:
         """A fresh component. changes: options in place of those in `use`."""
@@ -253,6 +270,25 @@ class ComponentSuite:
         if entry.owner == LOCAL:
             pytest.skip("a local plugin file is loaded by recipes that name it, not by `list`")
         return listing(entry.component.options.partition(":")[0], entry.owner)
+
+
+@lru_cache
+def not_installed(kind: str, use: str, test: Path) -> str | None:
+    """How to install the plugin that a test belongs to, if `use` names no component that is there;
+    None if it does, or if no folder above the test is that of a plugin."""
+    registry = registry_with(())
+    if use in {n for e in registry.of_kind(kind) for n in (e.component.name, e.full_name)}:
+        return None
+    for folder in test.resolve().parents:
+        project = folder / "pyproject.toml"
+        if project.is_file() and ENTRY_POINTS in (text := project.read_text(encoding="utf-8")):
+            break
+    else:
+        return None
+    broken = [f for f in registry.failures if re.search(rf'^name = "{f.owner}"$', text, re.M)]
+    if broken:
+        return f"{broken[0]}; {broken[0].remedy}"
+    return f"the plugin in {folder} is not installed: run pip install -e . there"
 
 
 @lru_cache
