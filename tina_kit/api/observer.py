@@ -15,6 +15,8 @@ class StageInfo:
     name: as in plans and logs (`zoo/ood 2/3`); kind: the kind of stage (`zoo`); key: its cache key.
     seed: the run's seed that it belongs to, None where seeds share it.
     cached: whether its result was in the store when the run began.
+    seconds: how long it will take, from stages like it that were computed on this hardware before;
+        None if there are none.
     """
 
     name: str
@@ -22,6 +24,7 @@ class StageInfo:
     key: str
     seed: int | None
     cached: bool
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

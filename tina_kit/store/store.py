@@ -105,6 +105,12 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
+    def entries(self, stage: str) -> Iterator[dict[str, Any]]:
+        """What is recorded of each finished result of a stage, in no order; it is not verified."""
+        for path in (self.root / stage).glob(f"*/{ENTRY}"):
+            with suppress(OSError, ValueError, TypeError):
+                yield dict(read_json(path))
+
     def open(self, stage: str, key: str) -> Entry:
         """Open a finished result. Raises TinaKitError when it was never computed, or a file of it
         is missing or altered."""
@@ -138,11 +144,13 @@ class Store:
         tell: Callable[[str], None] = lambda line: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
         resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
+        cost: Mapping[str, Any] = MappingProxyType({}),
     ) -> float | None:
         """Compute a result unless it is there. Returns the seconds it took, None when cached.
 
         made_by: versions and hardware, kept beside the result and no part of its key.
         resumes: called with what is known of the run whose checkpoints are gone on with.
+        cost: what the seconds depend on, kept beside the result unless an earlier run began it.
         Another process that computes the same result is waited for (`tell` is called once).
         """
         work = self.root / _WORK / stage / key
@@ -168,6 +176,8 @@ class Store:
                 facts: dict[str, Any] = {"settings": dict(settings), "made_by": dict(made_by)}
                 if begun_by not in (None, made_by):
                     facts["begun_by"] = begun_by
+                if begun_by is None:
+                    facts["cost"] = dict(cost)
                 _seal(out, stage, key, seconds, facts)
                 self._publish(out, stage, key)
             finally:
