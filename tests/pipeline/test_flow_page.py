@@ -250,7 +250,7 @@ class Made(Stage):
     after = ()  # type: ignore[assignment]
 
     def __init__(self, kind, name, tasks=1, version=1, after=(), seed=None) -> None:
-        super().__init__(SimpleNamespace(recorded={}), name, seed)  # type: ignore[arg-type]
+        super().__init__(SimpleNamespace(recorded={}, variant=""), name, seed)  # type: ignore[arg-type]
         self.kind, self.settings, self.version, self.after = kind, {"tasks": tasks}, version, after  # type: ignore[misc]
 
     def compute(self, draft) -> None:

@@ -15,6 +15,8 @@ class StageInfo:
     name: as in plans and logs (`zoo/ood 2/3`); kind: the kind of stage (`zoo`); key: its cache key.
     seed: the seed of the run that it belongs to, None if the seeds share it.
     cached: whether its result was already stored when the run began.
+    seconds: how long it is expected to take, from similar stages computed on this hardware before;
+        None if there are none.
     """
 
     name: str
@@ -22,6 +24,7 @@ class StageInfo:
     key: str
     seed: int | None
     cached: bool
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

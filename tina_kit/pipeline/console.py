@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, else a line now and then."""
+"""Progress of a run: one bar for the whole plan on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from tina_kit.api.messages import printable
-from tina_kit.api.observer import Observer, StageInfo, StepInfo
+from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
+from tina_kit.pipeline.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.console import RenderableType
+    from rich.live import Live
 
 
 def log(line: str) -> None:
@@ -29,10 +31,20 @@ def console() -> Observer:
 class _Console(Observer):
     """A line for each stage that was computed."""
 
+    def __init__(self) -> None:
+        self.progress = Progress()
+
+    def run_started(self, run: RunInfo) -> None:
+        self.progress.run_started(run.stages)
+
     def note(self, stage: StageInfo, text: str) -> None:
         log(f"{stage.name}: {text}")
 
+    def stage_started(self, stage: StageInfo) -> None:
+        self.progress.stage_started(stage)
+
     def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
+        self.progress.stage_ended(stage, seconds)
         if seconds is not None:
             log(f"{stage.name}: done in {duration(seconds)}")
 
@@ -41,88 +53,106 @@ class Lines(_Console):
     """Says every 20 seconds how far a stage is."""
 
     def __init__(self) -> None:
-        self._label: tuple[str, int | None] | None = None
-        self._start = self._last = 0.0
-        self._first = 0
+        super().__init__()
+        self._last = 0.0
 
     def step(self, step: StepInfo) -> None:
         now = time.monotonic()
-        if (step.label, step.training) != self._label:
-            self._label = step.label, step.training
-            self._start = self._last = now
-            self._first = step.done
+        if self.progress.stepped(step):
+            self._last = now
             if 0 < step.done < step.total:
                 log(f"{step.label}: resumes at {step.done}/{step.total}")
         elif now - self._last >= EVERY_S and step.done < step.total:
             self._last = now
-            rate = (step.done - self._first) / (now - self._start)
-            left = f", {duration((step.total - step.done) / rate)} left" if rate else ""
-            log(f"{step.label}: {step.done}/{step.total}, {rate:.1f}/s{left}")
+            plan = plan_words(self.progress)
+            log(f"{step.label}: {step_words(self.progress)}{f'; {plan}' if plan else ''}")
 
 
 class Bar(_Console):
-    """A bar for what is being counted."""
+    """One bar for the whole plan. Below it, the stage at hand."""
 
     def __init__(self) -> None:
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
-        self._label: tuple[str, int | None] | None = None
+        super().__init__()
+        self._live: Live | None = None
+
+    def run_started(self, run: RunInfo) -> None:
+        super().run_started(run)
+        if self.progress.total:
+            self._show()
 
     def step(self, step: StepInfo) -> None:
-        if self._bars is None:
-            self._bars = _bars()
-            self._bars.start()
-        if (step.label, step.training) != self._label:
-            if self._task is not None:
-                self._bars.remove_task(self._task)
-            self._label = step.label, step.training
-            self._task = self._bars.add_task(
-                printable(step.label), total=step.total, completed=step.done
-            )
-        assert self._task is not None
-        self._bars.update(self._task, completed=step.done)
-
-    def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
-        self._clear()
-        super().stage_ended(stage, seconds)
+        self.progress.stepped(step)
+        if self._live is None:
+            self._show()
+        if not self.progress.total and step.done >= step.total:  # outside of a run
+            self._hide()
 
     def run_ended(self, status: str) -> None:
-        self._clear()
+        self._hide()
 
-    def _clear(self) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-        self._bars = self._task = self._label = None
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(
+            console=Console(stderr=True, highlight=False),
+            get_renderable=self._drawn,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,  # results never mix with the log
+        )
+        self._live.start()
+
+    def _hide(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _drawn(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        progress, step, stage = self.progress, self.progress.step, self.progress.stage
+        lines: list[RenderableType] = []
+        if progress.total:
+            line = Table.grid(expand=True, padding=(0, 1))
+            line.add_column(ratio=1)
+            line.add_column(no_wrap=True)
+            line.add_row(ProgressBar(1.0, progress.fraction()), plan_words(progress))
+            lines.append(line)
+        if step is not None:
+            lines.append(Text(printable(f"{step.label}: {step_words(progress)}")))
+        elif stage is not None:
+            lines.append(Text(printable(stage.name)))
+        return Group(*lines)
 
 
-def _bars() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
+def plan_words(progress: Progress) -> str:
+    """`stage 4 of 12, 3 min 20 s left`; the time only if it is known, or a bound of it."""
+    if not progress.total:
+        return ""
+    words = f"stage {min(progress.done + 1, progress.total)} of {progress.total}"
+    seconds, whole = progress.left()
+    if seconds < 1:
+        return words
+    return f"{words}, {'' if whole else 'more than '}{duration(seconds)} left"
 
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+def step_words(progress: Progress) -> str:
+    """`1200/3000, loss 0.213, 35.1/s`."""
+    step = progress.step
+    if step is None:
+        return ""
+    words = [f"{step.done}/{step.total}"]
+    words += [] if progress.loss is None else [f"loss {progress.loss:.3g}"]
+    words += [] if progress.rate is None else [f"{progress.rate:.1f}/s"]
+    return ", ".join(words)
 
 
 def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

@@ -16,7 +16,6 @@ from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage, in_order
-from tina_kit.pipeline.stages.evaluate import EvaluateStage
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.pipeline.stages.zoo import ShardStage
 from tina_kit.recipe import vary
@@ -62,7 +61,7 @@ def estimate(plan: Plan) -> list[Cost]:
 
 
 def _cost(row: str, stages: Sequence[Stage], measured: Mapping[str, _Measurement]) -> Cost:
-    parts = [(_units(stage), measured[_name(stage)]) for stage in stages]
+    parts = [(stage.units, measured[_name(stage)]) for stage in stages]
     units, seconds = sum(count for count, _ in parts), sum(n * each.seconds for n, each in parts)
     kind = stages[0].kind
     if kind == "zoo":
@@ -78,7 +77,7 @@ def _cost(row: str, stages: Sequence[Stage], measured: Mapping[str, _Measurement
 
 @dataclass(frozen=True)
 class _Measurement:
-    """seconds: of one of a stage's `_units`."""
+    """seconds: of one of a stage's `units`."""
 
     seconds: float
     trainings: Sequence[_Sample]
@@ -104,7 +103,7 @@ def _measured(experiment: Experiment, scratch: Path) -> dict[str, _Measurement]:
         runtime.samples.clear()
         # Of several shards the first is as large as most of the run's.
         if seconds is not None and _name(stage) not in found:
-            found[_name(stage)] = _Measurement((seconds + missing) / _units(stage), trainings)
+            found[_name(stage)] = _Measurement((seconds + missing) / stage.units, trainings)
     return found
 
 
@@ -116,15 +115,6 @@ def _name(stage: Stage) -> str:
 def _row_of(stage: Stage) -> str:
     """What stages go by that share a row of the estimate."""
     return stage.kind if stage.kind in ("zoo", "evaluate") else stage.name
-
-
-def _units(stage: Stage) -> int:
-    """What the time of a stage is proportional to, for stages of one name."""
-    if isinstance(stage, ShardStage):
-        return len(stage.tasks)
-    if isinstance(stage, EvaluateStage):
-        return stage.count
-    return 1
 
 
 @dataclass(frozen=True)

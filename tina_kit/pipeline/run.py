@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 from tina_kit.api import RunInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
+from tina_kit.pipeline.durations import Durations
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
@@ -133,7 +135,10 @@ class Run:
 
     def info(self) -> RunInfo:
         """The run as observers see it."""
-        stages = [stage.info() for stage in self.plan.stages]
+        stages = [
+            stage.info(None if stage.cached else self._durations.of(stage))
+            for stage in self.plan.stages
+        ]
         recipe = self.plan.recipe
         return RunInfo(recipe.core.name, self.folder, recipe.plain(), stages)
 
@@ -217,6 +222,10 @@ class Run:
             made_by = [store.made_by(stage.kind, stage.key) for stage in cached]
             found = {each for facts in made_by for each in differences(facts, self._made_by)}
             _warn("this run continues from stages", sorted(found))
+
+    @cached_property
+    def _durations(self) -> Durations:
+        return Durations(self.plan.store, self._made_by)
 
     @property
     def _made_by(self) -> dict[str, Any]:

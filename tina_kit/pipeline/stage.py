@@ -12,6 +12,9 @@ from tina_kit.api import StageInfo
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.store import Draft, Entry, content_key
 
+DRAWN = ("seed", "tasks")
+"""Settings on which it does not depend how long a unit of a stage takes."""
+
 
 class Stage(ABC):
     """Settings, computation and, in subclasses, readers of the result.
@@ -61,10 +64,33 @@ class Stage(ABC):
             {
                 "stage": self.kind,
                 "version": self.version,
-                "settings": self.settings,
+                "settings": self._settings,
                 "after": [stage.key for stage in self.after],
             }
         )
+
+    @cached_property
+    def profile(self) -> str:
+        """What stages share that take equally long for each of their `units`: the same work on
+        other tasks or with another seed."""
+        settings = {name: value for name, value in self._settings.items() if name not in DRAWN}
+        return content_key(
+            {
+                "stage": self.kind,
+                "version": self.version,
+                "settings": settings,
+                "after": sorted({stage.profile for stage in self.after}),
+            }
+        )
+
+    @property
+    def units(self) -> int:
+        """How many p-Models are made or evaluated; 1 if the work is not counted in these."""
+        return 1
+
+    @cached_property
+    def _settings(self) -> Mapping[str, Any]:
+        return self.settings  # may hash files
 
     @property
     def cached(self) -> bool:
@@ -75,8 +101,9 @@ class Stage(ABC):
         """The result, verified when first opened."""
         return self.runtime.store.open(self.kind, self.key)
 
-    def info(self) -> StageInfo:
-        return StageInfo(self.name, self.kind, self.key, self.seed, self.cached)
+    def info(self, seconds: float | None = None) -> StageInfo:
+        """seconds: how long it will take, if that is known."""
+        return StageInfo(self.name, self.kind, self.key, self.seed, self.cached, seconds)
 
     def ensure(
         self,
@@ -89,7 +116,10 @@ class Stage(ABC):
         tell, resumes: see `Store.ensure`.
         """
         store, key = self.runtime.store, self.key
-        return store.ensure(self.kind, key, self.compute, self.settings, tell, made_by, resumes)
+        cost = {"profile": self.profile, "units": self.units}
+        return store.ensure(
+            self.kind, key, self.compute, self._settings, tell, made_by, resumes, cost
+        )
 
 
 def in_order(goals: Sequence[Stage]) -> list[Stage]:

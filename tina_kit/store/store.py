@@ -105,6 +105,12 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
+    def entries(self, stage: str) -> Iterator[dict[str, Any]]:
+        """What is recorded of each finished result of a stage, in no order; it is not verified."""
+        for path in (self.root / stage).glob(f"*/{ENTRY}"):
+            with suppress(OSError, ValueError, TypeError):
+                yield dict(read_json(path))
+
     def open(self, stage: str, key: str) -> Entry:
         """Open a finished result. Raises TinaKitError if it does not exist, or if one of its files
         is missing or was altered."""
@@ -138,12 +144,14 @@ class Store:
         tell: Callable[[str], None] = lambda line: None,
         made_by: Mapping[str, Any] = MappingProxyType({}),
         resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
+        cost: Mapping[str, Any] = MappingProxyType({}),
     ) -> float | None:
         """Compute a result unless it is stored. Returns the seconds it took, None if cached.
 
         If another process is computing it, wait for that one (after calling `tell`).
         made_by: versions and hardware, stored with the result but not part of its key.
         resumes: called with the `made_by` of the run whose checkpoints are continued.
+        cost: what the seconds depend on, stored with the result unless an earlier run began it.
         """
         work = self.root / _WORK / stage / key
         if self.has(stage, key):
@@ -168,6 +176,8 @@ class Store:
                 facts: dict[str, Any] = {"settings": dict(settings), "made_by": dict(made_by)}
                 if begun_by not in (None, made_by):
                     facts["begun_by"] = begun_by
+                if begun_by is None:
+                    facts["cost"] = dict(cost)
                 _seal(out, stage, key, seconds, facts)
                 self._publish(out, stage, key)
             finally:

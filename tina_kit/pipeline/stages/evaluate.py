@@ -116,7 +116,7 @@ class EvaluateStage(MeasuringStage):
         return [stage for split in self.tasks for stage in self.row.zoo.stages[split]]
 
     @property
-    def count(self) -> int:
+    def units(self) -> int:
         """How many p-Models are evaluated, in all tests together."""
         controls = 2 * len(self._control_tasks) if self.row.flags.reads_conditions else 0
         return sum(map(len, self.tasks.values())) + controls
@@ -171,6 +171,10 @@ class StudyStage(MeasuringStage):
     @property
     def shards(self) -> Sequence[ZooStage]:
         return self._shards
+
+    @property
+    def units(self) -> int:
+        return len(self.tasks)
 
     def also_after(self) -> Sequence[Stage]:
         own = [self.conditions.text] if self.conditions is not self.row.conditions else []

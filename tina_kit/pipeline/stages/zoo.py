@@ -72,6 +72,10 @@ class ShardStage(ZooStage):
         return (self.inputs.stage,)
 
     @property
+    def units(self) -> int:
+        return len(self.tasks)
+
+    @property
     def form(self) -> str:
         return self.inputs.form
 
