@@ -35,6 +35,7 @@ BELOW = {
         "report",
         "pipeline",
         "scaffold",
+        "library",
     },
 }
 
