@@ -17,7 +17,10 @@ from tests.environment import Environment, copied
 ROOT = Path(__file__).parents[1]
 RECIPES = {path.relative_to(ROOT).as_posix() for path in (ROOT / "recipes").rglob("*.yaml")}
 
-pytestmark = pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling is not installed"),
+]
 
 
 def build(source: Path, target: str, folder: Path) -> Path:

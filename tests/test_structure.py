@@ -36,6 +36,7 @@ BELOW = {
         "report",
         "pipeline",
         "scaffold",
+        "library",
     },
 }
 

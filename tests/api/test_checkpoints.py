@@ -101,6 +101,7 @@ def by_zoo(path: Path) -> None:
     gather(path.parent, CNN(CNNOptions()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "read", [read_checkpoint, partial(read_foreign, heads=2), by_timm, by_open_clip, by_zoo]
 )

@@ -64,6 +64,7 @@ def test_every_kind_of_white_space_is_one_space() -> None:
     assert {name_key(f"red{space}{space}circle") for space in spaces} == {"red circle"}
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_a_key_is_its_own_key_in_every_unicode_form(name: str) -> None:
     key = name_key(name)

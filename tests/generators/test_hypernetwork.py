@@ -11,6 +11,7 @@ from tina_generators.options import HypernetworkOptions, TinaDiTOptions
 from tina_kit.api import Request
 
 
+@pytest.mark.slow
 def test_it_learns_the_pairs_in_one_step(world) -> None:
     generator, data = world.fitted(kind="hypernetwork", steps=200), world.zoo()
     made = generator.generate(Request(data.conditions, None))

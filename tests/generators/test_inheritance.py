@@ -157,6 +157,7 @@ def test_parts_are_matched_by_their_tokens_and_the_others_stay_fresh() -> None:
 # Through a recipe's row.
 
 
+@pytest.mark.slow
 def test_a_grown_tina_starts_where_the_small_one_ended(world, tmp_path: Path) -> None:
     small = world.fitted(steps=150)
     small.save(tmp_path)

@@ -203,6 +203,7 @@ def blind(experiment: Experiment) -> None:
     experiment.images.read = blinded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["{use: cnn, widths: [4, 6]}", "{use: resnet20}"])
 def test_nothing_trained_sees_an_unseen_class_or_a_test_image(
     recipe, tmp_path: Path, architecture: str

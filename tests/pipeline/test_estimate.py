@@ -73,6 +73,7 @@ def test_a_training_is_broken_off_and_extrapolated(
     assert time.monotonic() - start < 20
 
 
+@pytest.mark.slow
 def test_stages_cost_as_much_as_they_hold(plan: Callable[..., object]) -> None:
     few, many = costs_of(plan()), costs_of(plan(sets=["tasks.id=120", "tasks.ood=60"]))
     assert few["zoo"].detail.startswith("18 p-Models of ")
@@ -87,6 +88,7 @@ def test_every_seed_counts(plan: Callable[..., object]) -> None:
     assert costs["zoo"].detail.startswith("36 p-Models")
 
 
+@pytest.mark.slow
 def test_only_the_images_are_kept(plan: Callable[..., object], tmp_path: Path) -> None:
     found = costs_of(plan())["images"]
     assert found.seconds > 0 and not found.detail

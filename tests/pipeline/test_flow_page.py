@@ -97,6 +97,7 @@ def test_the_stages_of_a_row_run_in_the_order_of_the_walk(plans: list[Plan]) -> 
     assert [f"{FOLDER}/{name}" for name in files] == [f for f in walk() if f.startswith(FOLDER)]
 
 
+@pytest.mark.slow
 def test_a_run_enters_the_files_in_the_order_of_the_walk(recipe: Path, tmp_path: Path) -> None:
     """From outside of the stages, whose order the test above holds."""
     drawn = [file for file in walk() if not file.startswith(FOLDER)]

@@ -19,6 +19,7 @@ from tina_kit.pipeline.record import status_of
 STAGES = ("images", "conditions", "generic", "zoo", "fit", "evaluate")
 # Long enough for a checkpoint in the middle of each training.
 SETS = ("generic.epochs=13", "finetune.epochs=14", "generators.tina-dit.steps=110")
+pytestmark = pytest.mark.slow  # each run is a process of its own
 DRIVER = Path(__file__).with_name("killed_run.py")
 
 

@@ -52,6 +52,7 @@ def test_a_validation_run_draws_other_tasks_and_reads_no_test_image(plan, monkey
     assert validating.images.key != plain.images.key
 
 
+@pytest.mark.slow
 def test_features_are_read_when_asked_for_and_given_up_with_their_reader(plan, monkeypatch) -> None:
     experiment = plan(sets=["architecture={use: resnet20}"]).experiments[0]
     for stage in (experiment.images, experiment.generic, experiment.inputs.stage):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = ("torch._dynamo", "torchvision", "timm", "open_clip", "matplotlib", "scipy", "rich", "PIL")
 CODE = """
 import json, sys
@@ -23,6 +25,7 @@ print(json.dumps(list(sys.modules)))
 """
 
 
+@pytest.mark.slow
 def test_generate_imports_nothing_heavy_but_torch(finished, tmp_path: Path) -> None:
     _, store, folder = finished
     words = [sys.executable, "-c", CODE, str(folder), str(tmp_path / "mine.safetensors")]

@@ -54,6 +54,7 @@ def kit_without_the_package(folder: Path) -> Path:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_the_quickstart_runs_with_a_package_that_is_installed_by_itself(tmp_path: Path) -> None:
     environment = Environment(tmp_path / "environment", sys.executable)
     kit = kit_without_the_package(tmp_path / "kit")

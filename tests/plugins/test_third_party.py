@@ -27,7 +27,7 @@ PARTS = {("generator", "nearest-average"), ("dataset", "parquet")}
 OWNER = "tina-neighbours"
 
 needs = [name for name in ("hatchling", "pyarrow") if find_spec(name) is None]
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 installs = pytest.mark.skipif(bool(needs), reason=f"{', '.join(needs)} not installed")
 
 

@@ -23,7 +23,10 @@ name = "tina-kit"
 version = "1"
 """
 
-pytestmark = pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling is not installed"),
+]
 
 
 def script(*words: str | Path) -> subprocess.CompletedProcess[str]:

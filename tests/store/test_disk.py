@@ -143,6 +143,7 @@ except TinaKitError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root's mounts")
 def test_a_real_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
     disk, script = tmp_path / "disk", tmp_path / "real.py"

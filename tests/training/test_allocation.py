@@ -33,6 +33,7 @@ def faults(**env: str) -> tuple[str, int]:
     return told[0], int(told[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_freed_memory_is_used_again_instead_of_asked_for_anew() -> None:
     kept, few = faults()

@@ -115,6 +115,7 @@ def with_widths(*widths: int) -> dict[str, str]:
     return {"architecture": json.dumps({"use": "cnn", "widths": widths})}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metadata", "told"),
     [
@@ -200,6 +201,7 @@ def test_the_path_of_a_p_model_follows_the_rule_of_paths(
             use("$HOME/p.safetensors")
 
 
+@pytest.mark.slow
 def test_a_stated_size_allocates_nothing(tmp_path: Path) -> None:
     """In a process that could not hold what the files state."""
     hostile = [with_classes(200_000), with_widths(65_536, 4), with_widths(65_536, 65_536)]
