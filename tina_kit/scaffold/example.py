@@ -40,8 +40,8 @@ def component_name(kind: str) -> str:
 
 def read_example(name: str) -> str:
     """The text of a file in `examples/`."""
-    folder = files("tina_kit.scaffold").joinpath("examples")
-    return folder.joinpath(name).read_text(encoding="utf-8")
+    place = files("tina_kit.scaffold").joinpath("examples").joinpath(name)
+    return place.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
