@@ -17,6 +17,7 @@ from tina_kit.api.errors import TinaKitError, UserError
 from tina_kit.api.files import file_problem
 from tina_kit.api.paths import user_path
 from tina_kit.cli import complete
+from tina_kit.cli.layout import print_rows
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -188,11 +189,9 @@ def print_failures(failures: Sequence[Failure]) -> None:
     for failure in failures:
         works = "" if failure.left_out else " (its components can be used)"
         print(f"{failure.owner} {failure.version}".rstrip() + f", plugin {failure.entry_point}")
-        print(f"  stage   {failure.stage}{works}")
-        print(f"  reason  {failure.reason}")
-        if failure.file:
-            print(f"  file    {failure.file}")
-        print(f"  remedy  {failure.remedy}")
+        table = [("stage", f"{failure.stage}{works}"), ("reason", failure.reason)]
+        table += [("file", failure.file)] if failure.file else []
+        print_rows([*table, ("remedy", failure.remedy)], "  ")
 
 
 def known_kind(text: str) -> str:

@@ -19,6 +19,7 @@ from tina_kit.api.component import OWN
 from tina_kit.api.errors import UserError
 from tina_kit.api.paths import environment_path
 from tina_kit.cli.common import Json, Strict, examined, explain, is_strict, print_failures
+from tina_kit.cli.layout import print_rows
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -65,11 +66,12 @@ def doctor(
 
 
 def _print(findings: list[Finding], found: Registry) -> None:
-    width = max(len(finding.topic) for finding in findings)
+    table = []
     for finding in findings:
-        print(f"{finding.state:<6}  {finding.topic.ljust(width)}  {finding.text}")
+        table.append((finding.state, finding.topic, finding.text))
         if finding.remedy:
-            print(f"{'':<6}  {'':<{width}}  {finding.remedy}")
+            table.append(("", "", finding.remedy))
+    print_rows(table)
     if found.failures:
         print()
         print_failures(found.failures)

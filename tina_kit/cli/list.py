@@ -21,6 +21,7 @@ from tina_kit.cli.common import (
     print_failures,
     registry,
 )
+from tina_kit.cli.layout import print_rows
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -56,14 +57,16 @@ def list_(
         print(json.dumps([facts(entry) for entry, _ in entries], indent=2))
         _warn_of_slow(found.failures)
         return
-    width = max((len(name) for _, name in entries), default=0)
+    longest = max((len(name) for _, name in entries), default=0)
     for each in kinds:
-        rows = [(e, name) for e, name in entries if e.component.kind == each]
-        if kind is None and rows:
-            print(f"{each}")
-        for entry, name in rows:
-            indent = "  " if kind is None else ""
-            print(f"{indent}{name.ljust(width)}  v{entry.component.version}  {_line(entry)}")
+        table = [
+            (name.ljust(longest), f"v{entry.component.version}", _line(entry))
+            for entry, name in entries
+            if entry.component.kind == each
+        ]
+        if kind is None and table:
+            print(each)
+        print_rows(table, "  " if kind is None else "")
     _warn_of_slow(found.failures)
 
 

@@ -14,7 +14,7 @@ from tina_kit.api.component import KINDS
 from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
 from tina_kit.cli.common import Json, PluginFiles, Strict, facts, known_kind, registry
-from tina_kit.cli.terminal import print_wrapped, shortened
+from tina_kit.cli.layout import print_wrapped, shortened
 
 if TYPE_CHECKING:
     from tina_kit.plugins import Registered
@@ -82,17 +82,17 @@ def described(entry: Registered) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any], everything: bool) -> None:
-    print(f"{told['kind']} {told['full_name']} (version {told['version']})")
+    print_wrapped(f"{told['kind']} {told['full_name']} (version {told['version']})")
     print_wrapped(told["summary"])
     if everything:
-        print(f"from {told['origin']}, {told['target']}")
-        print(f"defined in {told['file']}")
+        print_wrapped(f"from {told['origin']}, {told['target']}")
+        print_wrapped(f"defined in {told['file']}")
         if told["paper"]:
-            print(f"the paper's {', '.join(told['paper'])}")
+            print_wrapped(f"the paper's {', '.join(told['paper'])}")
     missing = {need["module"]: need["remedy"] for need in told["missing"]}
     for need in told["needs"]:
         module = need.partition(" ")[0]
-        print(f"needs {need}" + (" (not installed)" if module in missing else ""))
+        print_wrapped(f"needs {need}" + (" (not installed)" if module in missing else ""))
     print("\noptions:" if told["options"] else "\nIt has no options.")
     for option in told["options"]:
         _print_option(option, everything)
@@ -100,7 +100,8 @@ def _print(told: dict[str, Any], everything: bool) -> None:
     for line in told["example"].splitlines():
         print(f"  {line}")
     if not everything:
-        print("\n--all shows bounds, units, whole descriptions and where it is defined.")
+        print()
+        print_wrapped("--all shows bounds, units, whole descriptions and where it is defined.")
 
 
 def _print_option(option: dict[str, Any], everything: bool) -> None:

@@ -13,6 +13,7 @@ from tina_kit.api.errors import UserError
 from tina_kit.api.messages import abridged
 from tina_kit.cli.common import Json, RunFolder, Seed, open_run, registry, user_paths
 from tina_kit.cli.group import Group
+from tina_kit.cli.layout import print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def show(
 
     Prints its tasks and classes, its architecture and origin, and the parameters of each layer.
     """
+    from tina_kit.report.table import text_lines
     from tina_kit.zoo.archive import read
     from tina_kit.zoo.summary import summary
 
@@ -135,19 +137,21 @@ def show(
     fewest, most = facts["classes_of_a_task"]
     rare, common = facts["occurrences"]
     sizes = f"{most}" if fewest == most else f"{fewest} to {most}"
-    print(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
-    print(
+    print_wrapped(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
+    print_wrapped(
         f"classes: {facts['classes']}, each in {rare} ({facts['rarest']}) to {common} "
         f"({facts['commonest']}) tasks"
     )
-    print(f"architecture: {_words(facts['architecture'])}")
-    print(f"origin: {_words(facts['origin']) or 'unknown'}")
+    print_wrapped(f"architecture: {_words(facts['architecture'])}")
+    print_wrapped(f"origin: {_words(facts['origin']) or 'unknown'}")
     print(f"parameters: {facts['parameters']:,}")
-    width = max(len(row["layer"]) for row in facts["layers"])
-    print(f"  {'layer'.ljust(width)} {'entries':>10} {'mean':>10} {'spread over p-Models':>21}")
-    for row in facts["layers"]:
-        numbers = f"{row['parameters']:>10,} {row['mean']:>10.4f} {row['spread']:>21.4f}"
-        print(f"  {row['layer'].ljust(width)} {numbers}")
+    heads = ("  layer", "entries", "mean", "spread over p-Models")
+    table = [
+        (f"  {r['layer']}", f"{r['parameters']:,}", f"{r['mean']:.4f}", f"{r['spread']:.4f}")
+        for r in facts["layers"]
+    ]
+    for line in text_lines([heads, *table], width()):
+        print(line)
 
 
 def _architecture(name: str, sets: Sequence[str]) -> ResolvedComponent:
