@@ -79,6 +79,9 @@ def generate(
     of a class that is less similar to all of them than 95% of them are to their nearest other one.
 
     Load the file with `tina_kit.load("FILE")`; `.predict(images)` gives class names.
+
+    Example: tina-kit generate runs/quickstart/RUN --classes "red circle, blue star" -o
+    mine.safetensors
     """
     named = [*(classes or ()), *(class_ or ())]
     if bool(named) == (images is not None):

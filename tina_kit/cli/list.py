@@ -46,7 +46,10 @@ def list_(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """List the components that recipes can name."""
+    """List the components that recipes can name.
+
+    Example: tina-kit list generator
+    """
     if broken:
         _list_broken(ctx, as_json, strict)
         return

@@ -49,6 +49,8 @@ def new(
     """Scaffold a working plugin package.
 
     It contains a small example of each kind, tests and a recipe.
+
+    Example: tina-kit plugin new my-ideas --kind generator --kind tokenizer
     """
     from tina_kit.scaffold import write_plugin
 

@@ -50,7 +50,10 @@ def show(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Show a component, its options and an example."""
+    """Show a component, its options and an example.
+
+    Example: tina-kit show generator tina-dit --all
+    """
     from tina_kit.plugins.registry import UnknownComponent
     from tina_kit.recipe.example import example
 
