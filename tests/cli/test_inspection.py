@@ -17,9 +17,9 @@ from tests.cli.test_commands import PLUGIN
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import app, invoke
-from tina_kit.cli.show import described
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
+from tina_kit.recipe.describe import described
 from tina_kit.recipe.example import example
 
 LISTED = {
@@ -35,7 +35,8 @@ BROKEN = {
     *("owner", "version", "entry_point", "stage", "reason", "traceback", "left_out", "remedy"),
     "file",
 }
-ENTRIES = discover().registered
+REGISTRY = discover()
+ENTRIES = REGISTRY.registered
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_a_part_that_the_paper_describes_names_the_place() -> None:
     unnamed = {
         entry.component.name
         for entry in ENTRIES
-        if entry.owner == "tina-kit" and not described(entry)["paper"]
+        if entry.owner == "tina-kit" and not described(entry, REGISTRY)["paper"]
     }
     assert unnamed == own, (
         "their summaries name no section, table or figure; where a part is not from the paper, "
@@ -271,7 +272,7 @@ def test_doctor_tells_what_is_broken_and_exits_with_1(run, tmp_path, monkeypatch
 
 
 def test_doctor_tells_a_package_that_is_too_old(run, monkeypatch) -> None:
-    monkeypatch.setattr("tina_kit.cli.doctor.version", lambda name: "0.0.1")
+    monkeypatch.setattr("tina_kit.pipeline.findings.version", lambda name: "0.0.1")
     result = run("doctor")
     assert result.exit_code == 1
     assert "broken  numpy" in result.stdout and "pip install 'numpy>=" in result.stdout

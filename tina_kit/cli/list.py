@@ -15,13 +15,12 @@ from tina_kit.cli.common import (
     PluginFiles,
     Strict,
     examined,
-    facts,
     is_strict,
-    known_kind,
     print_failures,
     registry,
 )
 from tina_kit.cli.layout import print_rows
+from tina_kit.library import entries
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -54,17 +53,22 @@ def list_(
         _list_broken(ctx, as_json, strict)
         return
     found = registry(plugin or (), strict)
-    kinds = KINDS if kind is None else (known_kind(kind),)
-    entries = [(entry, found.shortest_name(entry)) for k in kinds for entry in found.of_kind(k)]
+    listed = entries(found, kind)
     if as_json:
-        print(json.dumps([facts(entry) for entry, _ in entries], indent=2))
+        from tina_kit.recipe.describe import facts
+
+        print(json.dumps([facts(entry) for entry in listed], indent=2))
         _warn_of_slow(found.failures)
         return
-    longest = max((len(name) for _, name in entries), default=0)
-    for each in kinds:
+    longest = max((len(found.shortest_name(entry)) for entry in listed), default=0)
+    for each in KINDS:
         table = [
-            (name.ljust(longest), f"v{entry.component.version}", _line(entry))
-            for entry, name in entries
+            (
+                found.shortest_name(entry).ljust(longest),
+                f"v{entry.component.version}",
+                _line(entry),
+            )
+            for entry in listed
             if entry.component.kind == each
         ]
         if kind is None and table:

@@ -9,7 +9,7 @@ import typer
 
 from tina_kit.api.component import KINDS
 from tina_kit.cli import complete
-from tina_kit.cli.common import known_kind, user_paths
+from tina_kit.cli.common import user_paths
 from tina_kit.cli.group import Group
 from tina_kit.pipeline.console import log
 
@@ -52,6 +52,7 @@ def new(
 
     Example: tina-kit plugin new my-ideas --kind generator --kind tokenizer
     """
+    from tina_kit.plugins.registry import known_kind
     from tina_kit.scaffold import write_plugin
 
     kinds = list(dict.fromkeys(known_kind(each) for each in kind))

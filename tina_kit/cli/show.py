@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tina_kit.api.component import KINDS
-from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import Json, PluginFiles, Strict, facts, known_kind, registry
+from tina_kit.cli.common import Json, PluginFiles, Strict, registry
 from tina_kit.cli.layout import print_wrapped, shortened
-
-if TYPE_CHECKING:
-    from tina_kit.plugins import Registered
-
-_PLACE = r"(?:\d\w*(?:\.\d+)*|[A-Z]\b)"
-_PAPER = re.compile(rf"\b(?:Sections?|Tables?|Figures?|Appendix) {_PLACE}(?:(?:, | and ){_PLACE})*")
 
 
 def show(
@@ -54,34 +44,13 @@ def show(
 
     Example: tina-kit show generator tina-dit --all
     """
-    from tina_kit.plugins.registry import UnknownComponent
-    from tina_kit.recipe.example import example
+    from tina_kit.library import component_with
 
-    found = registry(plugin or (), strict)
-    try:
-        entry = found.get(known_kind(kind), name)
-    except UnknownComponent as error:
-        raise UserError(str(error)) from None
-    told = described(entry)
-    told["example"] = example(entry, found)
+    told = component_with(registry(plugin or (), strict), kind, name)
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print(told, everything)
-
-
-def described(entry: Registered) -> dict[str, Any]:
-    """What `show --json` says of a component, but for the example."""
-    from tina_kit.recipe.explain import explained
-
-    summary = entry.component.summary
-    return {
-        **facts(entry),
-        "target": entry.component.target,
-        "file": _defined_at(entry.component.target),
-        "paper": _PAPER.findall(summary),
-        "options": explained(entry),
-    }
 
 
 def _print(told: dict[str, Any], everything: bool) -> None:
@@ -133,21 +102,3 @@ def _default(option: dict[str, Any]) -> str:
         several = isinstance(value, list)
         return f" = [{', '.join(p['use'] for p in value)}]" if several else f" = {value['use']}"
     return f" = {json.dumps(value, ensure_ascii=False)}"
-
-
-def _defined_at(target: str) -> str | None:
-    """`file:line` of a target, found without importing its module."""
-    import ast
-
-    module, _, attribute = target.partition(":")
-    try:
-        spec = find_spec(module)
-        if spec is None or spec.origin is None:
-            return None
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    except (ImportError, OSError, SyntaxError, ValueError):
-        return None
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return f"{spec.origin}:{node.lineno}"
-    return spec.origin

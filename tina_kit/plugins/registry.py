@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api.component import Component, import_attribute
+from tina_kit.api.component import KINDS, Component, import_attribute
+from tina_kit.api.errors import UserError
 from tina_kit.plugins.failure import Failure, Refused
 from tina_kit.plugins.guard import Guard
 from tina_kit.plugins.plugin import Loaded, Plugin
@@ -150,6 +151,14 @@ def nearest(name: str, names: Sequence[str]) -> str:
     if not names:
         return "there is none"
     return "there is " + ", ".join(sorted({n for n in names if "/" not in n}))
+
+
+def known_kind(text: str) -> str:
+    """One of KINDS, its plural too. Raises UserError."""
+    for kind in (text, text.removesuffix("s")):
+        if kind in KINDS:
+            return kind
+    raise UserError(f"there is no kind '{text}'; {nearest(text, KINDS)}")
 
 
 def importable(module: str) -> bool:
