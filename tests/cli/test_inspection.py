@@ -81,6 +81,15 @@ def test_the_keys_of_broken_plugins_as_json_stay(run, tmp_path: Path, monkeypatc
     assert text.splitlines()[:2] == ["torn 1.0, plugin torn", "  stage   import"]
 
 
+def test_list_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from tina_kit.cli.app import invoke; assert invoke(['list']) == 0; "
+        "print(sys.modules.keys() & {'torch', 'numpy', 'rich', 'matplotlib'}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("dataset\n") and done.stderr == "set()\n"
+
+
 def test_list_tells_the_owner_where_it_is_another_and_what_is_missing(run, guest: str) -> None:
     lines = [line for line in run("list", "dataset").stdout.splitlines() if "dots" in line]
     assert lines == [f"dots           v1  Dots. [of {guest} 1.0; needs nowhere: brew it]"]
