@@ -15,8 +15,23 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from tina_kit.api.errors import TinaKitError, UserError
-    from tina_kit.library import open_run, plan, run, validate
+    from tina_kit.library import (
+        component,
+        components,
+        describe_zoo,
+        doctor,
+        export_zoo,
+        import_zoo,
+        init,
+        new_plugin,
+        open_run,
+        plan,
+        run,
+        schema,
+        validate,
+    )
     from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.recipe.catalogue import catalogue, copy_recipe
     from tina_kit.zoo.pmodel import PModel, load
 
 _HOME = {
@@ -24,10 +39,21 @@ _HOME = {
     "PModel": "tina_kit.zoo.pmodel",
     "TinaKitError": "tina_kit.api.errors",
     "UserError": "tina_kit.api.errors",
+    "catalogue": "tina_kit.recipe.catalogue",
+    "component": "tina_kit.library",
+    "components": "tina_kit.library",
+    "copy_recipe": "tina_kit.recipe.catalogue",
+    "describe_zoo": "tina_kit.library",
+    "doctor": "tina_kit.library",
+    "export_zoo": "tina_kit.library",
+    "import_zoo": "tina_kit.library",
+    "init": "tina_kit.library",
     "load": "tina_kit.zoo.pmodel",
+    "new_plugin": "tina_kit.library",
     "open_run": "tina_kit.library",
     "plan": "tina_kit.library",
     "run": "tina_kit.library",
+    "schema": "tina_kit.library",
     "validate": "tina_kit.library",
 }
 __all__ = [
@@ -36,10 +62,21 @@ __all__ = [
     "TinaKitError",
     "UserError",
     "__version__",
+    "catalogue",
+    "component",
+    "components",
+    "copy_recipe",
+    "describe_zoo",
+    "doctor",
+    "export_zoo",
+    "import_zoo",
+    "init",
     "load",
+    "new_plugin",
     "open_run",
     "plan",
     "run",
+    "schema",
     "validate",
 ]
 

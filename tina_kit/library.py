@@ -15,13 +15,16 @@ from tina_kit.api.errors import UserError
 
 if TYPE_CHECKING:
     from tina_kit.api.observer import Observer
+    from tina_kit.pipeline.findings import Finding
     from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
-    from tina_kit.plugins import Registry
+    from tina_kit.plugins import Registered, Registry
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
+Files = Sequence[str | Path]
+"""Python files with components of your own, whose code runs."""
 
 
 def run(
@@ -32,7 +35,7 @@ def run(
     seeds: Sequence[int] | None = None,
     device: str = "auto",
     output: str | Path = "runs",
-    plugins: Sequence[str | Path] = (),
+    plugins: Files = (),
     observers: Sequence[Observer] | None = None,
 ) -> FinishedRun:
     """Run a recipe; what an earlier run has already computed is taken from the store.
@@ -41,7 +44,7 @@ def run(
     `{"generators.tina-dit.steps": 200}`; seeds: in place of the recipe's; device: "auto", "cpu",
     "cuda", …; output: where run folders go; plugins: Python files with components of your own,
     whose code runs.
-    observers: follow the run; by default a progress bar on a terminal, else a line now
+    observers: watch the run; by default a progress bar on a terminal, else a line now
     and then on stderr.
 
     Raises UserError for a mistake in the recipe and TinaKitError for a run that fails.
@@ -62,7 +65,7 @@ def plan(
     set: Overrides = (),
     seeds: Sequence[int] | None = None,
     device: str = "auto",
-    plugins: Sequence[str | Path] = (),
+    plugins: Files = (),
 ) -> Plan:
     """The stages of a recipe, their keys and which are cached; nothing is computed."""
     registry = discovered(plugins)
@@ -81,17 +84,121 @@ def validate(
     *,
     profile: str | None = None,
     set: Overrides = (),
-    plugins: Sequence[str | Path] = (),
+    plugins: Files = (),
 ) -> list[str]:
     """Check a recipe, with each of its profiles unless one is named. Returns the names of the
     profiles that were checked; raises UserError with every mistake. Imports no torch."""
     return validate_with(discovered(plugins), recipe, profile, set)
 
 
+def components(kind: str | None = None, *, plugins: Files = ()) -> list[dict[str, Any]]:
+    """The components that recipes can name, of all kinds unless one is given, as `list --json`
+    prints them. Imports no torch."""
+    from tina_kit.recipe.describe import facts
+
+    return [facts(entry) for entry in entries(discovered(plugins), kind)]
+
+
+def component(kind: str, name: str, *, plugins: Files = ()) -> dict[str, Any]:
+    """A component with its options and an example, as `show --json` prints it. Raises UserError if
+    there is none of this name. Imports no torch."""
+    return component_with(discovered(plugins), kind, name)
+
+
+def schema(*, plugins: Files = ()) -> dict[str, Any]:
+    """A JSON Schema of recipes with all installed components. Imports no torch."""
+    from tina_kit.pipeline.console import log
+    from tina_kit.recipe.json_schema import recipe_schema
+
+    return recipe_schema(discovered(plugins), log)
+
+
+def doctor() -> list[Finding]:
+    """What is wrong with this machine and the installed plugins. Their code is imported in
+    processes of their own, which takes seconds."""
+    from tina_kit.pipeline.findings import findings_of
+    from tina_kit.plugins.examination import examine
+
+    return findings_of(examine().registry)
+
+
+def init(
+    images: str | Path | None = None,
+    *,
+    output: str | Path | None = None,
+    set: Sequence[str] = (),
+    device: str = "auto",
+) -> Path:
+    """Write a recipe that fits a folder of images and this machine, or one that draws its images.
+
+    images: contains a folder of images per class; output: the recipe to write, by default named
+    after `images`; set: texts like `dataset.size=64`. Returns the recipe. Raises UserError if it
+    exists or the images cannot be read.
+    """
+    from tina_kit.pipeline.console import log
+    from tina_kit.scaffold.recipe import write_recipe
+
+    folder, file = (None if path is None else Path(path) for path in (images, output))
+    made = write_recipe(folder, discovered(), output=file, sets=set, device=device, say=log)
+    return made.path
+
+
+def new_plugin(name: str, kinds: Sequence[str], folder: str | Path = ".") -> Path:
+    """Write a working plugin package with an example of each kind, and return its new folder.
+    Raises UserError for a wrong name or kind and for a folder that exists."""
+    from tina_kit.plugins.registry import known_kind
+    from tina_kit.scaffold import write_plugin
+
+    return write_plugin(name, [known_kind(kind) for kind in kinds], Path(folder))
+
+
+def export_zoo(run: str | Path, output: str | Path, *, seed: int | None = None) -> None:
+    """Write the ID tasks and p-Models of a finished run to a new folder, which a recipe learns from
+    with `zoo: FOLDER`. seed: of the run, by default its first. Raises UserError if the folder
+    exists or the run has none."""
+    from tina_kit.zoo.archive import check_place, write
+
+    check_place(Path(output))
+    from tina_kit.pipeline.export import exported_zoo
+
+    write(exported_zoo(open_run(run, "cpu").experiment(seed)), Path(output))
+
+
+def import_zoo(
+    source: str | Path,
+    output: str | Path,
+    *,
+    architecture: str | None = None,
+    set: Sequence[str] = (),
+) -> None:
+    """Write a zoo to a new folder from p-Models that were trained elsewhere.
+
+    source: a zoo's folder, or a folder of PyTorch checkpoints, which needs `architecture`, a
+    component's name; set: its options as texts like `widths=[16,32]`. Raises UserError for what
+    does not fit. No code in a file is run.
+    """
+    from tina_kit.zoo.archive import check_place, write
+
+    check_place(Path(output))
+    from tina_kit.pipeline.console import log
+    from tina_kit.zoo.importing import imported
+
+    write(imported(Path(source), discovered(), architecture, set, log), Path(output))
+
+
+def describe_zoo(folder: str | Path) -> dict[str, Any]:
+    """Tasks, classes, layers, architecture and origin of a zoo, as `zoo show --json` prints
+    them."""
+    from tina_kit.zoo.archive import read
+    from tina_kit.zoo.summary import summary
+
+    return summary(read(Path(folder)))
+
+
 # The same with a registry at hand, for the command line, which reports broken plugins its own way.
 
 
-def discovered(plugins: Sequence[str | Path] = ()) -> Registry:
+def discovered(plugins: Files = ()) -> Registry:
     """All installed plugins and those of local files."""
     from tina_kit.pipeline.console import log
     from tina_kit.plugins import discover
@@ -106,6 +213,25 @@ def discovered(plugins: Sequence[str | Path] = ()) -> Registry:
     return registry
 
 
+def entries(registry: Registry, kind: str | None) -> list[Registered]:
+    """All components of a kind, or of all kinds in their order."""
+    from tina_kit.api.component import KINDS
+    from tina_kit.plugins.registry import known_kind
+
+    kinds = KINDS if kind is None else (known_kind(kind),)
+    return [entry for each in kinds for entry in registry.of_kind(each)]
+
+
+def component_with(registry: Registry, kind: str, name: str) -> dict[str, Any]:
+    from tina_kit.plugins.registry import UnknownComponent, known_kind
+    from tina_kit.recipe.describe import described
+
+    try:
+        return described(registry.get(known_kind(kind), name), registry)
+    except UnknownComponent as error:
+        raise UserError(str(error)) from None
+
+
 def plan_with(
     registry: Registry,
     recipe: str | Path,
@@ -113,7 +239,7 @@ def plan_with(
     set: Overrides,
     seeds: Sequence[int] | None,
     device: str,
-    plugins: Sequence[str | Path],
+    plugins: Files,
     observers: Sequence[Observer] | None,
 ) -> Plan:
     from tina_kit.recipe import load_recipe

@@ -17,9 +17,9 @@ from tests.cli.test_commands import PLUGIN
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import app, invoke
-from tina_kit.cli.show import described
 from tina_kit.plugins import discover
 from tina_kit.recipe import load_recipe
+from tina_kit.recipe.describe import described
 from tina_kit.recipe.example import example
 
 LISTED = {
@@ -35,7 +35,8 @@ BROKEN = {
     *("owner", "version", "entry_point", "stage", "reason", "traceback", "left_out", "remedy"),
     "file",
 }
-ENTRIES = discover().registered
+REGISTRY = discover()
+ENTRIES = REGISTRY.registered
 
 
 @pytest.fixture
@@ -80,6 +81,15 @@ def test_the_keys_of_broken_plugins_as_json_stay(run, tmp_path: Path, monkeypatc
     assert text.splitlines()[:2] == ["torn 1.0, plugin torn", "  stage   import"]
 
 
+def test_list_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from tina_kit.cli.app import invoke; assert invoke(['list']) == 0; "
+        "print(sys.modules.keys() & {'torch', 'numpy', 'rich', 'matplotlib'}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("dataset\n") and done.stderr == "set()\n"
+
+
 def test_list_tells_the_owner_where_it_is_another_and_what_is_missing(run, guest: str) -> None:
     lines = [line for line in run("list", "dataset").stdout.splitlines() if "dots" in line]
     assert lines == [f"dots           v1  Dots. [of {guest} 1.0; needs nowhere: brew it]"]
@@ -109,7 +119,7 @@ def test_a_part_that_the_paper_describes_names_the_place() -> None:
     unnamed = {
         entry.component.name
         for entry in ENTRIES
-        if entry.owner == "tina-kit" and not described(entry)["paper"]
+        if entry.owner == "tina-kit" and not described(entry, REGISTRY)["paper"]
     }
     assert unnamed == own, (
         "their summaries name no section, table or figure; where a part is not from the paper, "
@@ -271,7 +281,7 @@ def test_doctor_tells_what_is_broken_and_exits_with_1(run, tmp_path, monkeypatch
 
 
 def test_doctor_tells_a_package_that_is_too_old(run, monkeypatch) -> None:
-    monkeypatch.setattr("tina_kit.cli.doctor.version", lambda name: "0.0.1")
+    monkeypatch.setattr("tina_kit.pipeline.findings.version", lambda name: "0.0.1")
     result = run("doctor")
     assert result.exit_code == 1
     assert "broken  numpy" in result.stdout and "pip install 'numpy>=" in result.stdout

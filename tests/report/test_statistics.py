@@ -10,7 +10,7 @@ from scipy import stats
 
 from tina_kit.report.results import accuracies, guesses, result_rows
 from tina_kit.report.statistics import gap_closed, mean_estimate
-from tina_kit.report.table import caption, cells, markdown, plain_text
+from tina_kit.report.table import Table, caption, cells, markdown
 
 RANDOM = np.random.default_rng(0)
 
@@ -122,7 +122,7 @@ def test_the_table_shows_every_generator_its_controls_and_chance() -> None:
         "oracle",
         "chance",
     ]
-    assert "75% [" in plain_text(rows()) and "| mine |" in markdown(rows())
+    assert "75% [" in str(Table(rows(), "")) and "| mine |" in markdown(rows())
 
 
 UNEQUAL = {"correct": [[80, 0, 5], [40, 10, 0]], "total": [[80, 10, 10], [50, 50, 0]]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from textwrap import wrap
 
 # Control characters except tab and line feed, bidirectional controls, and lone surrogates, which
 # no terminal can encode.
@@ -25,3 +26,20 @@ def abridged(names: Iterable[str], count: int = 5) -> str:
     all_names = [printable(name) for name in names]
     more = [f"and {len(all_names) - count:,} more"] if len(all_names) > count else []
     return ", ".join(all_names[:count] + more)
+
+
+def wrapped(text: str, columns: int | None, first: str = "", others: str = "") -> list[str]:
+    """The lines of a paragraph, whose words stay whole; `first` and `others` begin them.
+
+    columns: to fit it in, None for one line of any length.
+    """
+    if columns is None:
+        return [f"{first}{text}".rstrip()]
+    return wrap(
+        text,
+        columns,
+        initial_indent=first,
+        subsequent_indent=others,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

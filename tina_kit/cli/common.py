@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tina_kit.api.component import KINDS
 from tina_kit.api.errors import TinaKitError, UserError
 from tina_kit.api.files import file_problem
 from tina_kit.api.paths import user_path
 from tina_kit.cli import complete
+from tina_kit.cli.layout import print_rows
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.finished import FinishedRun
-    from tina_kit.plugins import Failure, Registered, Registry
+    from tina_kit.plugins import Failure, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
 
@@ -188,39 +187,9 @@ def print_failures(failures: Sequence[Failure]) -> None:
     for failure in failures:
         works = "" if failure.left_out else " (its components can be used)"
         print(f"{failure.owner} {failure.version}".rstrip() + f", plugin {failure.entry_point}")
-        print(f"  stage   {failure.stage}{works}")
-        print(f"  reason  {failure.reason}")
-        if failure.file:
-            print(f"  file    {failure.file}")
-        print(f"  remedy  {failure.remedy}")
-
-
-def known_kind(text: str, kinds: Sequence[str] = KINDS) -> str:
-    """One of `kinds`, its plural too. Raises UserError."""
-    if text in kinds:
-        return text
-    if text.removesuffix("s") in kinds:
-        return text.removesuffix("s")
-    close = get_close_matches(text, kinds, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"available: {', '.join(kinds)}"
-    raise UserError(f"unknown kind '{text}'; {hint}")
-
-
-def facts(entry: Registered) -> dict[str, Any]:
-    """What `list --json` says of a component."""
-    component = entry.component
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "full_name": entry.full_name,
-        "summary": component.summary,
-        "version": component.version,
-        "api": component.api,
-        "owner": entry.owner,
-        "origin": entry.origin,
-        "needs": list(component.needs),
-        "missing": [{"module": module, "remedy": how} for module, how in entry.missing],
-    }
+        table = [("stage", f"{failure.stage}{works}"), ("reason", failure.reason)]
+        table += [("file", failure.file)] if failure.file else []
+        print_rows([*table, ("remedy", failure.remedy)], "  ")
 
 
 def open_run(folder: Path, device: str = "auto") -> FinishedRun:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.image_files import list_images
 from tina_kit.api.names import as_words, name_index, tidy
 from tina_kit.cli.common import Device, RunFolder, Seed, open_run, user_paths
 from tina_kit.pipeline.console import log
@@ -79,6 +78,9 @@ def generate(
     of a class that is less similar to all of them than 95% of them are to their nearest other one.
 
     Load the file with `tina_kit.load("FILE")`; `.predict(images)` gives class names.
+
+    Example: tina-kit generate runs/quickstart/RUN --classes "red circle, blue star" -o
+    mine.safetensors
     """
     named = [*(classes or ()), *(class_ or ())]
     if bool(named) == (images is not None):
@@ -89,6 +91,7 @@ def generate(
     prompts = "text" if images is None else "image"
     ready = open_run(run, device).generator(generator, seed, prompts)
 
+    from tina_kit.api.image_files import list_images
     from tina_kit.pipeline.seen import Familiarity
 
     model = ready.generate(names, list(files.values()), strict)
@@ -140,8 +143,10 @@ def _labelled(folder: Path) -> dict[str, Path]:
 
 def _image_files(folder: Path) -> list[Path]:
     """In the order of their names."""
+    from tina_kit.api.image_files import list_images
+
     if not folder.is_dir():
-        raise UserError(f"--images {folder}: there is no such folder")
+        raise UserError(f"--images {folder}: no such folder")
     return [folder / name for name in list_images(folder, deep=False).images]
 
 

@@ -12,14 +12,27 @@ from tina_kit.pipeline.console import log
 if TYPE_CHECKING:
     from tina_kit.plugins import Failure
 
+_WHOLE = 1000
+"""Letters of a summary; with fewer it would end in dots."""
+
 
 class Group(TyperGroup):
-    """Shows its help if no command is given, which is no mistake."""
+    """Shows its help if no command is given, which is no mistake, and in it whole summaries."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args and self.no_args_is_help and not ctx.resilient_parsing:
             args = ["--help"]
         return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(_WHOLE))
+            for name, command in found
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class Commands(Group):

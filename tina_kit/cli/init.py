@@ -38,6 +38,8 @@ def init(
     """Write a recipe that fits your images and this machine.
 
     Set options of the data set with --set dataset.OPTION=VALUE.
+
+    Example: tina-kit init ~/photos -o photos.yaml
     """
     found = registry(strict=strict)
 

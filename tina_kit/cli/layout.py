@@ -1,19 +1,58 @@
-"""Columns that fit a terminal: no word is broken, and no name is shortened."""
+"""Text that fits the terminal: words stay whole, and nothing is abridged but with `shortened`."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
+from shutil import get_terminal_size
+from textwrap import shorten
 
-from tina_kit.cli.terminal import width
+from tina_kit.api.messages import printable, wrapped
+from tina_kit.cli.terminal import raw
 
 _NARROW = 20
 """With fewer columns left for it, the last cell gets lines of its own."""
 
 
-def rows(table: Sequence[Sequence[str]], columns: int | None, indent: str = "") -> Iterator[str]:
-    """Aligned cells, the last of which is wrapped; below the others where too little is left for
-    it. columns: of the terminal, None for lines of any length."""
+def width() -> int | None:
+    """Columns to fit text in: COLUMNS or the terminal's; None where lines may be of any length, as
+    in a pipe to `grep`."""
+    if not os.environ.get("COLUMNS") and not sys.stdout.isatty():
+        return None
+    return max(get_terminal_size().columns, 40)
+
+
+def print_wrapped(text: str, indent: str = "", faint: bool = False) -> None:
+    """Print a paragraph. faint: what may be passed over, such as a caption."""
+    for line in wrapped(text, width(), indent, indent):
+        if faint and has_colour():
+            print(f"\x1b[2m{printable(line)}\x1b[0m", file=raw(sys.stdout))
+        else:
+            print(line)
+
+
+def has_colour() -> bool:
+    """Whether stdout is a terminal that shows colour, and NO_COLOR (https://no-color.org) is not
+    set."""
+    shows = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return shows and not os.environ.get("NO_COLOR")
+
+
+def shortened(text: str, indent: int) -> str:
+    """What fits in a line that begins after `indent` columns, up to a word's end."""
+    columns = width()
+    return text if columns is None else shorten(text, columns - indent, placeholder=" …")
+
+
+def print_rows(table: Sequence[Sequence[str]], indent: str = "") -> None:
+    """Print aligned cells, the last of which is wrapped, or comes below the others if too little
+    is left for it."""
+    for line in _rows(table, width(), indent):
+        print(line)
+
+
+def _rows(table: Sequence[Sequence[str]], columns: int | None, indent: str) -> Iterator[str]:
     if not table:
         return
     widths = [max(len(row[place]) for row in table) for place in range(len(table[0]) - 1)]
@@ -22,27 +61,8 @@ def rows(table: Sequence[Sequence[str]], columns: int | None, indent: str = "") 
     below = columns is not None and columns - taken < least
     for *cells, last in table:
         if below:
-            yield from _wrapped("  ".join(cells), columns, indent, indent + "  ")
-            yield from _wrapped(last, columns, f"{indent}    ", f"{indent}    ")
+            yield from wrapped("  ".join(cells).rstrip(), columns, indent, f"{indent}  ")
+            yield from wrapped(last, columns, f"{indent}    ", f"{indent}    ")
         else:
             start = indent + "".join(f"{cell.ljust(each)}  " for cell, each in zip(cells, widths))
-            yield from _wrapped(last, columns, start, " " * taken) or [start.rstrip()]
-
-
-def print_rows(table: Sequence[Sequence[str]], indent: str = "") -> None:
-    """Print `rows` for the terminal at hand."""
-    for line in rows(table, width(), indent):
-        print(line)
-
-
-def _wrapped(text: str, columns: int | None, first: str, others: str) -> list[str]:
-    if columns is None:
-        return [f"{first}{text}".rstrip()]
-    return wrap(
-        text,
-        columns,
-        initial_indent=first,
-        subsequent_indent=others,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+            yield from wrapped(last, columns, start, " " * taken) or [start.rstrip()]

@@ -15,12 +15,12 @@ from tina_kit.cli.common import (
     PluginFiles,
     Strict,
     examined,
-    facts,
     is_strict,
-    known_kind,
     print_failures,
     registry,
 )
+from tina_kit.cli.layout import print_rows
+from tina_kit.library import entries
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -45,25 +45,35 @@ def list_(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """List the components that recipes can name."""
+    """List the components that recipes can name.
+
+    Example: tina-kit list generator
+    """
     if broken:
         _list_broken(ctx, as_json, strict)
         return
     found = registry(plugin or (), strict)
-    kinds = KINDS if kind is None else (known_kind(kind),)
-    entries = [(entry, found.shortest_name(entry)) for k in kinds for entry in found.of_kind(k)]
+    listed = entries(found, kind)
     if as_json:
-        print(json.dumps([facts(entry) for entry, _ in entries], indent=2))
+        from tina_kit.recipe.describe import facts
+
+        print(json.dumps([facts(entry) for entry in listed], indent=2))
         _warn_of_slow(found.failures)
         return
-    width = max((len(name) for _, name in entries), default=0)
-    for each in kinds:
-        rows = [(e, name) for e, name in entries if e.component.kind == each]
-        if kind is None and rows:
-            print(f"{each}")
-        for entry, name in rows:
-            indent = "  " if kind is None else ""
-            print(f"{indent}{name.ljust(width)}  v{entry.component.version}  {_line(entry)}")
+    longest = max((len(found.shortest_name(entry)) for entry in listed), default=0)
+    for each in KINDS:
+        table = [
+            (
+                found.shortest_name(entry).ljust(longest),
+                f"v{entry.component.version}",
+                _line(entry),
+            )
+            for entry in listed
+            if entry.component.kind == each
+        ]
+        if kind is None and table:
+            print(each)
+        print_rows(table, "  " if kind is None else "")
     _warn_of_slow(found.failures)
 
 

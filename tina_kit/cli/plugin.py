@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import known_kind, user_paths
+from tina_kit.cli.common import user_paths
 from tina_kit.cli.complete import PLUGIN_KINDS
 from tina_kit.cli.group import Group
 from tina_kit.pipeline.console import log
@@ -49,7 +49,10 @@ def new(
     """Scaffold a working plugin package.
 
     It contains a small example of each kind, tests and a recipe.
+
+    Example: tina-kit plugin new my-ideas --kind generator --kind tokenizer
     """
+    from tina_kit.plugins.registry import known_kind
     from tina_kit.scaffold import write_plugin
 
     kinds = list(dict.fromkeys(known_kind(each, PLUGIN_KINDS) for each in kind))

@@ -11,6 +11,7 @@ import typer
 
 from tina_kit.cli import complete
 from tina_kit.cli.common import Json, user_paths
+from tina_kit.cli.layout import print_rows
 
 app = typer.Typer(
     help="List the recipes that come with tina-kit, or copy one.", rich_markup_mode=None
@@ -37,12 +38,8 @@ def recipes(
         facts = [{**vars(each), "path": str(each.path)} for each in found]
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
-    rows = [("name", "data set", "time", "")]
-    rows += [(each.name, each.dataset, each.time or "-", each.description) for each in found]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
-        print("  ".join([*cells, row[3]]).rstrip())
+    heads = ("name", "data set", "time", "content")
+    print_rows([heads, *((r.name, r.dataset, r.time or "-", r.description) for r in found)])
 
 
 @app.command()

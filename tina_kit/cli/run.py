@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.api.messages import printable
 from tina_kit.cli.common import (
     Device,
     PluginFiles,
@@ -22,15 +20,13 @@ from tina_kit.cli.common import (
     show_warnings,
     user_paths,
 )
-from tina_kit.cli.layout import print_rows
-from tina_kit.cli.terminal import print_wrapped, raw
+from tina_kit.cli.layout import print_rows, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
-    from tina_kit.pipeline.run import Run
+    from tina_kit.pipeline.run import Results, Run
     from tina_kit.pipeline.stage import Stage
-    from tina_kit.report.table import Table
 
 
 def run(
@@ -68,6 +64,8 @@ def run(
 
     To resume a run that was stopped, run the same command again. It gives identical results if the
     number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
+
+    Example: tina-kit run quickstart --profile smoke --set generators.tina-dit.steps=200
     """
     from tina_kit import library
 
@@ -91,9 +89,7 @@ def run(
     finally:  # even if the results could not be written in the end
         try:
             if current.results is not None:
-                _print_table(current.results.table)
-                for study in current.results.studies.values():
-                    print(f"\n{study.text()}")
+                _print_results(current.results)
         finally:
             log(f"run folder: {current.folder}")
 
@@ -144,21 +140,15 @@ def _print_plan(plan: Plan) -> None:
     print_rows(table)
 
 
-def _print_table(results: Table) -> None:
-    if not sys.stdout.isatty():
-        print(results)
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from tina_kit.report.table import HEADER, cells
-
-    table = Table()
-    for index, head in enumerate(HEADER):
-        table.add_column(head, justify="left" if index == 0 else "right")
-    for line in cells(results.rows):
-        table.add_row(*(Text(printable(cell)) for cell in line))  # no markup, as in "[red]"
-    console = Console(file=raw(sys.stdout))
-    console.print(table)
-    console.print(Text(printable(results.caption, lines=True)), style="dim", highlight=False)
+def _print_results(results: Results) -> None:
+    for line in results.table.lines(width()):
+        print(line)
+    print_wrapped(results.table.caption, faint=True)
+    for study in results.studies.values():
+        print()
+        print_wrapped(study.title)
+        for line in study.lines(width()):
+            print(line)
+        print_wrapped(study.caption(), faint=True)
+        if study.note:
+            print_wrapped(study.note, faint=True)

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tina_kit.api.component import KINDS
-from tina_kit.api.errors import UserError
 from tina_kit.cli import complete
-from tina_kit.cli.common import Json, PluginFiles, Strict, facts, known_kind, registry
-from tina_kit.cli.terminal import print_wrapped, shortened
-
-if TYPE_CHECKING:
-    from tina_kit.plugins import Registered
-
-_PLACE = r"(?:\d\w*(?:\.\d+)*|[A-Z]\b)"
-_PAPER = re.compile(rf"\b(?:Sections?|Tables?|Figures?|Appendix) {_PLACE}(?:(?:, | and ){_PLACE})*")
+from tina_kit.cli.common import Json, PluginFiles, Strict, registry
+from tina_kit.cli.layout import print_wrapped, shortened
 
 
 def show(
@@ -50,49 +40,31 @@ def show(
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
-    """Show a component, its options and an example."""
-    from tina_kit.plugins.registry import UnknownComponent
-    from tina_kit.recipe.example import example
+    """Show a component, its options and an example.
 
-    found = registry(plugin or (), strict)
-    try:
-        entry = found.get(known_kind(kind), name)
-    except UnknownComponent as error:
-        raise UserError(str(error)) from None
-    told = described(entry)
-    told["example"] = example(entry, found)
+    Example: tina-kit show generator tina-dit --all
+    """
+    from tina_kit.library import component_with
+
+    told = component_with(registry(plugin or (), strict), kind, name)
     if as_json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print(told, everything)
 
 
-def described(entry: Registered) -> dict[str, Any]:
-    """What `show --json` says of a component, but for the example."""
-    from tina_kit.recipe.explain import explained
-
-    summary = entry.component.summary
-    return {
-        **facts(entry),
-        "target": entry.component.target,
-        "file": _defined_at(entry.component.target),
-        "paper": _PAPER.findall(summary),
-        "options": explained(entry),
-    }
-
-
 def _print(told: dict[str, Any], everything: bool) -> None:
-    print(f"{told['kind']} {told['full_name']} (version {told['version']})")
+    print_wrapped(f"{told['kind']} {told['full_name']} (version {told['version']})")
     print_wrapped(told["summary"])
     if everything:
-        print(f"from {told['origin']}, {told['target']}")
-        print(f"defined in {told['file']}")
+        print_wrapped(f"from {told['origin']}, {told['target']}")
+        print_wrapped(f"defined in {told['file']}")
         if told["paper"]:
-            print(f"the paper's {', '.join(told['paper'])}")
+            print_wrapped(f"the paper's {', '.join(told['paper'])}")
     missing = {need["module"]: need["remedy"] for need in told["missing"]}
     for need in told["needs"]:
         module = need.partition(" ")[0]
-        print(f"needs {need}" + (" (not installed)" if module in missing else ""))
+        print_wrapped(f"needs {need}" + (" (not installed)" if module in missing else ""))
     print("\noptions:" if told["options"] else "\nIt has no options.")
     for option in told["options"]:
         _print_option(option, everything)
@@ -100,7 +72,8 @@ def _print(told: dict[str, Any], everything: bool) -> None:
     for line in told["example"].splitlines():
         print(f"  {line}")
     if not everything:
-        print("\n--all shows bounds, units, whole descriptions and where it is defined.")
+        print()
+        print_wrapped("--all shows bounds, units, whole descriptions and where it is defined.")
 
 
 def _print_option(option: dict[str, Any], everything: bool) -> None:
@@ -129,21 +102,3 @@ def _default(option: dict[str, Any]) -> str:
         several = isinstance(value, list)
         return f" = [{', '.join(p['use'] for p in value)}]" if several else f" = {value['use']}"
     return f" = {json.dumps(value, ensure_ascii=False)}"
-
-
-def _defined_at(target: str) -> str | None:
-    """`file:line` of a target, found without importing its module."""
-    import ast
-
-    module, _, attribute = target.partition(":")
-    try:
-        spec = find_spec(module)
-        if spec is None or spec.origin is None:
-            return None
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    except (ImportError, OSError, SyntaxError, ValueError):
-        return None
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return f"{spec.origin}:{node.lineno}"
-    return spec.origin

@@ -16,12 +16,7 @@ def validate(
 
     Checks each of its profiles too, unless --profile names one.
     """
-    from tina_kit.recipe.load import profiles_of, resolved, source_of
+    from tina_kit.library import validate_with
 
-    found = registry(plugin or (), strict)
-    source = source_of(recipe)
-    names = [profile] if profile else [None, *profiles_of(source)]
-    for each in names:
-        resolved(recipe, source, found, profile=each, sets=set_ or ())
-    profiles = f" ({', '.join(n for n in names if n)})" if any(names) else ""
-    print(f"{recipe}: valid{profiles}")
+    names = validate_with(registry(plugin or (), strict), recipe, profile, set_ or ())
+    print(f"{recipe}: valid" + (f" ({', '.join(names)})" if names else ""))

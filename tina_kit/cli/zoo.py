@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tina_kit.api.errors import UserError
-from tina_kit.api.messages import abridged
 from tina_kit.cli.common import Json, RunFolder, Seed, open_run, registry, user_paths
 from tina_kit.cli.group import Group
+from tina_kit.cli.layout import print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
-    from tina_kit.recipe import ResolvedComponent
     from tina_kit.zoo.archive import ZooArchive
 
 app = typer.Typer(
@@ -35,7 +32,6 @@ Output = Annotated[
         callback=user_paths,
     ),
 ]
-TOLD = 10  # names of what is left out
 
 
 @app.command()
@@ -94,24 +90,13 @@ def import_(
     Tensors are matched by name, at any depth in the file and with any common prefix. The log lists
     what is left out.
     """
-    from tina_kit.zoo.archive import MANIFEST, check_place
+    from tina_kit.zoo.archive import check_place
 
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder")
     check_place(output)
-    if set_ and architecture is None:
-        raise UserError("--set: give the --architecture whose option it is")
-    part = None if architecture is None else _architecture(architecture, set_ or ())
-    if (source / MANIFEST).exists():
-        archive = _copied(source, part)
-    elif part is None:
-        raise UserError(
-            f"{source}: there is no {MANIFEST} that says what the p-Models are; name their "
-            "--architecture"
-        )
-    else:
-        archive = _gathered(source, part)
-    _write(archive, output)
+
+    from tina_kit.zoo.importing import imported
+
+    _write(imported(source, registry(), architecture, set_ or (), log), output)
 
 
 @app.command()
@@ -125,6 +110,7 @@ def show(
 
     Prints its tasks and classes, its architecture and origin, and the parameters of each layer.
     """
+    from tina_kit.report.table import text_lines
     from tina_kit.zoo.archive import read
     from tina_kit.zoo.summary import summary
 
@@ -135,85 +121,21 @@ def show(
     fewest, most = facts["classes_of_a_task"]
     rare, common = facts["occurrences"]
     sizes = f"{most}" if fewest == most else f"{fewest} to {most}"
-    print(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
-    print(
+    print_wrapped(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
+    print_wrapped(
         f"classes: {facts['classes']}, each in {rare} ({facts['rarest']}) to {common} "
         f"({facts['commonest']}) tasks"
     )
-    print(f"architecture: {_words(facts['architecture'])}")
-    print(f"origin: {_words(facts['origin']) or 'unknown'}")
+    print_wrapped(f"architecture: {_words(facts['architecture'])}")
+    print_wrapped(f"origin: {_words(facts['origin']) or 'unknown'}")
     print(f"parameters: {facts['parameters']:,}")
-    width = max(len(row["layer"]) for row in facts["layers"])
-    print(f"  {'layer'.ljust(width)} {'entries':>10} {'mean':>10} {'spread over p-Models':>21}")
-    for row in facts["layers"]:
-        numbers = f"{row['parameters']:>10,} {row['mean']:>10.4f} {row['spread']:>21.4f}"
-        print(f"  {row['layer'].ljust(width)} {numbers}")
-
-
-def _architecture(name: str, sets: Sequence[str]) -> ResolvedComponent:
-    from tina_kit.recipe.node import Node, RecipeError, Where
-    from tina_kit.recipe.overrides import override, parse_set
-    from tina_kit.recipe.resolve import Resolver
-
-    where = Where(f"--architecture {name}", 0, 0, Path.cwd())
-    node = Node({"use": Node(name, where)}, where)
-    for text in sets:
-        node = override(node, *parse_set(text))
-    resolver = Resolver(registry())
-    part = resolver.component(node, "architecture", "architecture")
-    if part is None or resolver.problems:
-        raise RecipeError(resolver.problems)
-    return part
-
-
-def _copied(source: Path, part: ResolvedComponent | None) -> ZooArchive:
-    from tina_kit.zoo.archive import MANIFEST, TENSORS, check_layout, read
-    from tina_kit.zoo.pmodel import architecture_of
-
-    archive = read(source)
-    others = [path.name for path in source.iterdir() if path.name not in (MANIFEST, TENSORS)]
-    _told(len(others), "files that do not belong to the zoo", others)
-    built = architecture_of(archive.architecture, source) if part is None else part.build()
-    check_layout(archive.layout, built.layout(archive.tasks.shape[1]), str(source))
-    return archive
-
-
-def _gathered(source: Path, part: ResolvedComponent) -> ZooArchive:
-    from tina_kit.zoo.archive import ZooArchive
-    from tina_kit.zoo.checkpoints import gather
-
-    built = part.build()
-    found = gather(source, built)
-    _told(len(found.left_out), "files or class lists that belong to no p-Model", found.left_out)
-    _told(found.ignored, "tensors that the architecture does not generate", found.ignored_names)
-    if found.averaged:
-        log(f"averaged weights (EMA) were taken for {found.averaged} p-Models")
-    if found.by_order:
-        log(
-            f"the tensors of {found.by_order} p-Models have other names and were matched by their "
-            "order, since all shapes agree"
-        )
-    origin = {
-        "from": "p-Models",
-        "left_out": found.ignored,
-        "files_left_out": len(found.left_out),
-        "matched_by_order": found.by_order,
-        "averaged": found.averaged,
-    }
-    return ZooArchive(
-        found.class_names,
-        part.plain(),
-        built.layout(found.tasks.shape[1]),
-        found.tasks,
-        found.vectors,
-        origin,
-    )
-
-
-def _told(count: int, what: str, names: Sequence[str]) -> None:
-    """Log what an import leaves out. names: of them, each once."""
-    if names:
-        log(f"left out: {what} ({count}): {abridged(sorted(names), TOLD)}")
+    heads = ("  layer", "entries", "mean", "spread over p-Models")
+    table = [
+        (f"  {r['layer']}", f"{r['parameters']:,}", f"{r['mean']:.4f}", f"{r['spread']:.4f}")
+        for r in facts["layers"]
+    ]
+    for line in text_lines([heads, *table], width()):
+        print(line)
 
 
 def _write(archive: ZooArchive, output: Path) -> None:

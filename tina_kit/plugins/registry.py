@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api.component import Component, import_attribute
+from tina_kit.api.component import KINDS, Component, import_attribute
+from tina_kit.api.errors import UserError
 from tina_kit.plugins.failure import Failure, Refused
 from tina_kit.plugins.guard import Guard
 from tina_kit.plugins.plugin import Loaded, Plugin
@@ -150,6 +151,17 @@ def nearest(name: str, names: Sequence[str]) -> str:
     if not names:
         return "none available"
     return "available: " + ", ".join(sorted({n for n in names if "/" not in n}))
+
+
+def known_kind(text: str, kinds: Sequence[str] = KINDS) -> str:
+    """One of `kinds`, its plural too. Raises UserError."""
+    if text in kinds:
+        return text
+    if text.removesuffix("s") in kinds:
+        return text.removesuffix("s")
+    close = get_close_matches(text, kinds, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"available: {', '.join(kinds)}"
+    raise UserError(f"unknown kind '{text}'; {hint}")
 
 
 def importable(module: str) -> bool:

@@ -87,8 +87,12 @@ class StudyReport:
         return f"p-Acc in percent, mean over {number} tasks, {over}.{versus} {self.about}"
 
     def text(self) -> str:
-        table = text_lines(self.table()) if self.columns else ["(a curve, in the plots)"]
-        return "\n".join([self.title, *table, self.caption(), *([self.note] if self.note else [])])
+        notes = [self.note] if self.note else []
+        return "\n".join([self.title, *self.lines(), self.caption(), *notes])
+
+    def lines(self, columns: int | None = None) -> list[str]:
+        """The table as text. columns: to fit it in, None for any number."""
+        return text_lines(self.table(), columns) if self.columns else ["(a curve, in the plots)"]
 
     def markdown(self) -> str:
         lines = [f"## {self.title}", ""]

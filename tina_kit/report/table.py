@@ -46,7 +46,12 @@ class Table:
         return caption(self.rows, self.about)
 
     def __str__(self) -> str:
-        return f"{plain_text(self.rows)}\n{self.caption}"
+        return "\n".join([*self.lines(), self.caption])
+
+    def lines(self, columns: int | None = None) -> list[str]:
+        """The table as text, for a terminal, a pipe or a log. columns: to fit it in, None for any
+        number."""
+        return text_lines([HEADER, *cells(self.rows)], columns)
 
     def _repr_html_(self) -> str:
         head, *lines = [HEADER, *cells(self.rows)]
@@ -160,20 +165,19 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(markdown_lines([HEADER, *cells(rows)]))
 
 
-def plain_text(rows: Sequence[Row]) -> str:
-    """Aligned columns, for a terminal, a pipe or a log."""
-    return "\n".join(text_lines([HEADER, *cells(rows)]))
-
-
 def markdown_lines(table: Sequence[Sequence[str]]) -> list[str]:
     """table: a header and lines, the first cell of each a name."""
     rule = ["---" if i == 0 else "---:" for i in range(len(table[0]))]
     return ["| " + " | ".join(line) + " |" for line in [table[0], rule, *table[1:]]]
 
 
-def text_lines(table: Sequence[Sequence[str]]) -> list[str]:
-    """table: a header and lines, the first cell of each a name."""
+def text_lines(table: Sequence[Sequence[str]], columns: int | None = None) -> list[str]:
+    """Aligned cells, or where they do not fit in so many columns, the cells of a line one below the
+    other. table: a header and lines, the first cell of each a name."""
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    whole = sum(widths) + 2 * (len(widths) - 1)
+    if columns is not None and whole > columns:
+        return [text for line in table[1:] for text in _stacked(table[0], line)]
     text = [
         "  ".join(
             cell.ljust(width) if i == 0 else cell.rjust(width)
@@ -181,4 +185,15 @@ def text_lines(table: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for line in table
     ]
-    return [text[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *text[1:]]
+    return [text[0], "-" * whole, *text[1:]]
+
+
+def _stacked(header: Sequence[str], line: Sequence[str]) -> Iterator[str]:
+    """A name, and below it each cell that is not empty with its head."""
+    name, *cells = line
+    indent = " " * (len(name) - len(name.lstrip()) + 2)
+    width = max((len(head) for head in header[1:]), default=0)
+    yield name
+    for head, cell in zip(header[1:], cells):
+        if cell:
+            yield f"{indent}{head.ljust(width)}  {cell}"
