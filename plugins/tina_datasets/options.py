@@ -13,19 +13,19 @@ from tina_kit.api import Aside, ComponentSpec, Nested, Options, TaskOptions, Uni
 
 class ShapesOptions(Options):
     train: Annotated[int, Unit("images per class")] = Field(
-        100, ge=1, le=100_000, description="training images of a class"
+        100, ge=1, le=100_000, description="training images per class"
     )
     test: Annotated[int, Unit("images per class")] = Field(
-        50, ge=1, le=100_000, description="test images of a class"
+        50, ge=1, le=100_000, description="test images per class"
     )
     noise: Annotated[float, Unit("share of the pixel range")] = Field(
-        0.03, ge=0, description="standard deviation of the pixel noise, of 1"
+        0.03, ge=0, description="standard deviation of the noise"
     )
-    seed: int = Field(0, ge=0, lt=2**30, description="of the drawing")
+    seed: int = Field(0, ge=0, lt=2**30, description="random seed for drawing the images")
 
 
 class ImageFilesOptions(Options):
-    """What every data set of image files can be asked."""
+    """Options of every data set of image files."""
 
     size: Annotated[int, Unit("pixels")] = Field(
         32, ge=8, le=4096, description="images are resized and cropped to size × size"
@@ -34,58 +34,61 @@ class ImageFilesOptions(Options):
         0.2,
         gt=0,
         lt=1,
-        description="of each class, where the files are not split (Section 5.1: 8:2)",
+        description="share of test images per class, if the files are not split (Section 5.1: 8:2)",
     )
     split_seed: int = Field(
-        0, ge=0, lt=2**30, description="of the split, where the files are not split"
+        0, ge=0, lt=2**30, description="random seed of the split, if the files are not split"
     )
-    # In no key by themselves: the fingerprint says which images are read.
+    # Not part of keys: the fingerprint depends on which images are read.
     exclude: Annotated[tuple[str, ...], Aside()] = Field(
-        (), description="folders to leave out: CLASS, or CLASS/FOLDER for a folder below a class's"
+        (), description="folders to leave out: CLASS, or CLASS/FOLDER for one inside a class folder"
     )
     skip_damaged: Annotated[bool, Aside()] = Field(
         False,
-        description="leave out images that cannot be read, and count them in the run folder, "
-        "instead of refusing them",
+        description="leave out images that cannot be read, and list them in the run folder, "
+        "instead of failing",
     )
 
 
 class Caltech101Options(ImageFilesOptions):
     root: Path | None = Field(
-        None, description="folder that holds caltech101/; by default $TINA_KIT_DATA"
+        None, description="folder that contains caltech101/; by default $TINA_KIT_DATA"
     )
 
 
 class ImageFolderOptions(ImageFilesOptions):
     root: Path = Field(
-        description="holds train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/; folders "
-        "below a class's are read too"
+        description="folder with train/CLASS/ and test/CLASS/ (or val/CLASS/), or just CLASS/; "
+        "subfolders of a class folder are read, too"
     )
     names: Path | None = Field(
         None,
-        description="a .tsv of folder and class name, when folder names are not class names; a "
-        "name with a comma stands in double quotes",
+        description="a .tsv file of folder and class name, for when folder names are not class "
+        "names; a name that contains a comma must be in double quotes",
     )
 
 
 class MiniImageNetOptions(ImageFilesOptions):
     root: Path | None = Field(
-        None, description="folder that holds mini_imagenet/, or that one; by default $TINA_KIT_DATA"
+        None,
+        description="the folder mini_imagenet/, or the one that contains it; by default "
+        "$TINA_KIT_DATA",
     )
     names: Path | None = Field(
-        None, description="a table of wnid, tab, names; by default classes.tsv beside the images"
+        None,
+        description="a .tsv file of wnid and names; by default classes.tsv next to the images",
     )
 
 
 class CifarOptions(Options):
     root: Path | None = Field(
-        None, description="folder that holds the archive's folder; by default $TINA_KIT_DATA"
+        None, description="folder that contains the archive's folder; by default $TINA_KIT_DATA"
     )
     download: Annotated[bool, Aside()] = Field(
-        False, description="fetch what is missing, as torchvision does"
+        False, description="download the data set if it is missing"
     )
     verify: Annotated[bool, Aside()] = Field(
-        False, description="refuse files whose md5 is not that of the published archive"
+        False, description="reject files whose MD5 differs from the published archive's"
     )
     size: Annotated[int, Unit("pixels")] = Field(
         32, ge=8, le=4096, description="images are resized to size × size"
@@ -99,15 +102,15 @@ class BalancedPermutationsOptions(TaskOptions):
 class SuperclassMixOptions(TaskOptions):
     ratio: tuple[int, int, int] = Field(
         (3, 2, 1),
-        description="of tasks whose superclasses are all different, shared by some classes, and "
-        "just two",
+        description="ratio of tasks in which all classes have different superclasses, some share "
+        "one, or there are only two superclasses",
     )
 
     @field_validator("ratio")
     @classmethod
     def _some(cls, ratio: tuple[int, int, int]) -> tuple[int, int, int]:
         if min(ratio) < 0 or not any(ratio):
-            raise ValueError("no share may be below 0, and one at least must be above")
+            raise ValueError("shares must not be negative, and at least one must be positive")
         return ratio
 
 
@@ -115,24 +118,25 @@ class UnseenClassesOptions(TaskOptions):
     beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
 
     seen: Annotated[float, Unit("classes, or their share")] = Field(
-        0.5, gt=0, description="classes of the first shard: a share below 1, or how many"
+        0.5, gt=0, description="classes in the first shard: a share below 1, or a number"
     )
     shares: Annotated[tuple[int, ...], Unit("percent of the classes")] = Field(
-        (0, 20, 40, 60, 100), description="percent of unseen classes in the tasks of a test split"
+        (0, 20, 40, 60, 100), description="unseen classes in the tasks of each test split"
     )
     tests: Annotated[int, Unit("tasks")] = Field(
-        150, ge=1, le=100_000, description="tasks of each test split"
+        150, ge=1, le=100_000, description="tasks per test split"
     )
     similarity: Annotated[ComponentSpec, Nested("conditioner")] = Field(
         ComponentSpec(use="hashed-ngrams"),
-        description="embeds the names: similar classes go to different shards",
+        description="conditioner that embeds the names: similar classes are put into different "
+        "shards",
     )
     protocol: Literal["paper", "generic-saw-all"] = Field(
         "paper",
-        description="paper: nothing trained sees the second shard, so that no generic model and "
-        "no selection has a row for its classes; generic-saw-all: all that learns from images (the "
-        "generic model, experts, a conditioner) learns all classes, and only ID and OOD tasks, and "
-        "so the p-Models that generators learn from, are kept to the first shard",
+        description="paper: no training uses the second shard, so neither the generic model nor "
+        "selection has rows for its classes; generic-saw-all: everything that learns from images "
+        "(the generic model, experts, a conditioner) uses all classes, and only the ID and OOD "
+        "tasks, and so the p-Models that generators learn from, are restricted to the first shard",
     )
 
     def without_effect(self) -> Mapping[str, str]:
@@ -142,12 +146,12 @@ class UnseenClassesOptions(TaskOptions):
     @classmethod
     def _whole(cls, seen: float) -> float:
         if seen >= 1 and seen != int(seen):
-            raise ValueError("from 1 on it counts classes, so it must be whole")
+            raise ValueError("a value of 1 or more is a number of classes and must be an integer")
         return seen
 
     @field_validator("shares")
     @classmethod
     def _different(cls, shares: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(shares)) < len(shares) or not set(shares) <= set(range(101)):
-            raise ValueError("percentages from 0 to 100, each named once")
+            raise ValueError("must be distinct percentages from 0 to 100")
         return shares

@@ -67,7 +67,7 @@ def require(option: str, complaint: str, wanted: Collection[str], known: Sequenc
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else f" (there is {', '.join(known)})"
+    return f" (did you mean '{close[0]}'?)" if close else f" (available: {', '.join(known)})"
 
 
 def joined(*words: str) -> str:

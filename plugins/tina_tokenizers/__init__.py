@@ -1,4 +1,4 @@
-"""How parameter vectors are cut into tokens."""
+"""Tokenizers, which split parameter vectors into tokens."""
 
 from collections.abc import Iterable
 
@@ -20,6 +20,6 @@ def tina_kit_components() -> Iterable[Component]:
             name="class-rows",
             target="tina_tokenizers.tokenizers:ClassRows",
             options="tina_tokenizers.options:ClassRowsOptions",
-            summary="One token a class: equivariant to class order, any number of classes.",
+            summary="One token per class: equivariant to class order, any number of classes.",
         ),
     ]

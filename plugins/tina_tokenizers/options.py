@@ -11,7 +11,7 @@ from tina_kit.api import Options, Unit
 
 class LayerChunksOptions(Options):
     size: Annotated[int, Unit("entries")] = Field(
-        576, ge=1, le=1_000_000_000, description="the most entries of a token (Section 5.1: 576)"
+        576, ge=1, le=1_000_000_000, description="maximum entries per token (Section 5.1: 576)"
     )
 
 
@@ -20,5 +20,5 @@ class ClassRowsOptions(Options):
         576,
         ge=1,
         le=1_000_000_000,
-        description="the most entries of a token of the other layers, where there are any",
+        description="maximum entries per token of any other layers",
     )

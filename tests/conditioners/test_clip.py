@@ -340,7 +340,7 @@ def test_a_configuration_that_is_none_is_told(config: Path) -> None:
 
 
 def test_a_checkpoint_with_random_weights_is_a_mistake(config: Path) -> None:
-    with pytest.raises(ValueError, match="checkpoint goes with weights: pretrained"):
+    with pytest.raises(ValueError, match="checkpoint requires weights: pretrained"):
         OpenClipOptions(weights="random", checkpoint=config)
 
 

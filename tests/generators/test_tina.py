@@ -302,5 +302,5 @@ def test_options_that_do_not_fit_each_other_are_told(world) -> None:
         world.build(diffusion_steps=8, sampling_steps=9)
     with pytest.raises(ValueError, match=r"guidance \(2\) needs .* set drop_condition"):
         world.build(guidance=2)
-    with pytest.raises(ValueError, match="there can be only one to start from"):
+    with pytest.raises(ValueError, match="either inherit or inherit_file"):
         world.build(inherit="other", inherit_file="x.pt")

@@ -112,7 +112,10 @@ def test_every_study_is_built_as_its_recipe_says(load) -> None:
         ("{use: unseen-classes, shares: [101]}", "each must be from 0 to 100, and 101"),
         ("{use: image-prompts}", "generators: this option is required"),
         ("{use: image-prompts, generators: [a, b], few_shot: {1: c}}", "goes with one generator"),
-        ("{use: image-prompts, generators: [a], few_shot: {0: c}}", "no label of few_shot"),
+        (
+            "{use: image-prompts, generators: [a], few_shot: {0: c}}",
+            "cannot be a label of few_shot",
+        ),
         ("{use: image-prompts, generators: [a], few_shot: {1: b, 1.0: c}}", "the same number"),
         ("{use: training-curves}", "generators: this option is required"),
     ],

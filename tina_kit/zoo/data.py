@@ -1,4 +1,4 @@
-"""What fine-tuning and evaluation share: the labelled inputs of one split."""
+"""The labelled inputs of one split, for fine-tuning and evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from tina_kit.api import Architecture, ByClass
 
 KEPT = 1 << 29
-"""Bytes of normalised images that are kept, rather than normalised again in every batch."""
+"""Maximum size in bytes of a data set that is normalised once instead of batch by batch."""
 
 
 def normalised(
@@ -20,9 +20,8 @@ def normalised(
 ) -> Callable[[Tensor], Tensor]:
     """int64 indices of any shape → float32 `(*shape, 3, H, W)` on `device`, normalised.
 
-    images: uint8 `(N, 3, H, W)`. A set that is small enough is normalised once, since its images
-    occur in many tasks. Each image lies in memory pixel by pixel (channels last), which is the
-    faster way for convolutions over few channels.
+    images: uint8 `(N, 3, H, W)`. Small sets are normalised once, since their images occur in many
+    tasks, and stored channels-last, which is faster for convolutions over few channels.
     """
     if 4 * images.numel() <= KEPT:
         rows = architecture.normalise(images.to(device)).permute(0, 2, 3, 1).contiguous()
@@ -31,7 +30,7 @@ def normalised(
 
 
 def _rows(rows: Tensor, index: Tensor) -> Tensor:
-    """`rows[index]`; whole rows are copied at once."""
+    """`rows[index]`, by the faster `index_select`."""
     taken: Tensor = rows.index_select(0, index.flatten()).unflatten(0, index.shape)
     return taken
 
@@ -40,10 +39,9 @@ def _rows(rows: Tensor, index: Tensor) -> Tensor:
 class TaskData:
     """Labelled inputs of one split, for p-Models of one architecture.
 
-    inputs: int64 `(M, B)` indices of images → `(M, B, ...)` on `device`, as `forward_many` takes
-        them.
+    inputs: int64 `(M, B)` image indices → inputs of `forward_many`, `(M, B, ...)` on `device`.
     labels: int64 `(N,)` in [0, class_count).
-    frozen: the generic model's state, for parameters that are not generated.
+    frozen: the generic model's state dict, for parameters that are not generated.
     """
 
     architecture: Architecture

@@ -1,4 +1,4 @@
-"""The one evaluation: p-Acc of many p-Models at once."""
+"""Evaluates many p-Models at once."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from tina_kit.zoo.batches import labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.forms import each
 
-MODELS = 50  # p-Models evaluated side by side where they are; more only cost memory
+MODELS = 50  # p-Models per batched call; more only cost memory
 
 
 @dataclass(frozen=True)
 class Correct:
-    """correct, total: int64 `(T, C)`, test images of each class of each task, 0 where a task
-    has fewer."""
+    """Counts of test images. correct, total: int64 `(T, C)`, for each class of each task, 0 where a
+    task has fewer classes."""
 
     correct: Tensor
     total: Tensor
 
 
 def rows_of(architecture: Architecture, size: int) -> int:
-    """How many classes a vector of `size` entries has rows for; sizes grow linearly with them."""
+    """The number of classes C for which a parameter vector has `size` entries (which are linear in
+    C). Raises ValueError if there is none."""
     two, three = (architecture.layout(classes).size for classes in (2, 3))
     classes = 2 + (size - two) // max(1, three - two)
     if architecture.layout(classes).size != size:
@@ -42,8 +43,8 @@ def evaluate(
     observer: Observer | None = None,
     label: str = "evaluate",
 ) -> Correct:
-    """Count right answers: the argmax over all rows of a p-Model. Rows beyond the task's classes
-    are never right, and neither is a logit of -inf, which says that there is no row.
+    """Count correct predictions, the argmax over all rows of a p-Model. Rows beyond the task's
+    classes are never correct, and neither are logits of -inf (no row for this class).
 
     data: the whole test split; vectors: float32 `(T, P)`; tasks: int64 `(T, C)`, -1 where a task
     has fewer classes.
@@ -53,7 +54,7 @@ def evaluate(
     vectors, chosen = vectors.to(data.device), [data.images_of(task) for task in tasks]
 
     def count(part: slice) -> Tensor:
-        """int64 `(m, C)`: right answers of some p-Models."""
+        """int64 `(m, C)`: correct predictions of some p-Models."""
         images = _padded(chosen[part])  # (m, images), -1 where padded
         taken, some = images.clamp(min=0), vectors[part]
         batches = taken.split(batch_size, dim=1)
