@@ -48,7 +48,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Steps one after another: stem, nine blocks, pooling, classifier."""
+    """A sequence of steps: stem, nine blocks, pooling, classifier."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Network(nn.Module):
 
 
 class ResNet20(Architecture):
-    """With the classifier alone generated, p-Models are linear maps of features `(N, 64)`.
+    """If only the classifier is generated, p-Models are linear maps of features `(N, 64)`.
 
     The rest is frozen and in eval mode, batch-norm statistics included (those of generated
     batch-norm layers too). Images are standardised by ImageNet's mean and deviation.
@@ -86,8 +86,8 @@ class ResNet20(Architecture):
         self.layers = options.layers
         names = [name for name, _ in self._skeleton.steps()]
         first = next(i for i, x in enumerate(names) if f"{self.layers[0]}.".startswith(f"{x}."))
-        # What enters later steps is at most 8,192 numbers an image. Up to here it is 16,384, more
-        # than can be kept of a data set, and every step runs anew.
+        # Inputs of later steps are at most 8,192 numbers per image. Those of earlier ones are
+        # 16,384, too many to store for a data set, so the whole network runs each time.
         self.start = first if first > names.index("stage2.0") else 0
         self.frozen_features = self.start > 0
 

@@ -1,4 +1,4 @@
-"""Normalisation of parameter vectors: most of a raw one is the same for every task."""
+"""Normalises parameter vectors, since most of a raw vector is the same for all tasks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tina_kit.api import Layout, Parameter
 
 @dataclass(frozen=True)
 class Normalisation:
-    """kind: as the options name it; mean: for each parameter its mean over the zoo, class-indexed
-    ones also over their classes, whose order means nothing (their class axis has size 1); scale:
-    for each parameter one number, float32 `()`. Both fit any number of classes."""
+    """kind: as in the options; mean: for each parameter its mean over the zoo and, if indexed by
+    class, over classes, whose order is arbitrary (the class axis has size 1); scale: one number per
+    parameter, float32 `()`. Both apply to any number of classes."""
 
     kind: str
     mean: dict[str, Tensor]
@@ -24,21 +24,21 @@ class Normalisation:
     @classmethod
     def fit(cls, kind: str, vectors: Tensor, layout: Layout, present: Tensor) -> Normalisation:
         """vectors: float32 `(T, P)`; present: bool `(T, C)`, which classes each task has. Rows of
-        the others (Section 4.2's padding) take no part."""
+        absent classes (Section 4.2's padding) are ignored."""
         tensors = layout.unflatten(vectors)
         one = kind == "global-scale"
-        room = {p.name: "" if one else p.layer for p in layout.parameters}
+        layer = {p.name: "" if one else p.layer for p in layout.parameters}
         mean: dict[str, Tensor] = {}
-        square = {name: torch.zeros(()) for name in room.values()}
-        count = {name: torch.zeros(()) for name in room.values()}
+        square = {name: torch.zeros(()) for name in layer.values()}
+        count = {name: torch.zeros(()) for name in layer.values()}
         for p in layout.parameters:
             tensor = tensors[p.name]
             held = _held(p, present).expand_as(tensor)
             average = _mean(tensor, held, p)
             mean[p.name] = torch.zeros_like(average) if one else average
-            square[room[p.name]] += (tensor - mean[p.name]).where(held, 0).square().sum()
-            count[room[p.name]] += held.sum()
-        scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in room.items()}
+            square[layer[p.name]] += (tensor - mean[p.name]).where(held, 0).square().sum()
+            count[layer[p.name]] += held.sum()
+        scale = {name: _nonzero((square[key] / count[key]).sqrt()) for name, key in layer.items()}
         return cls(kind, mean, scale)
 
     def normalise(self, vectors: Tensor, layout: Layout) -> Tensor:
@@ -74,7 +74,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class ConditionScale:
-    """Embeddings of class names share a direction and have tiny entries: centre and scale them.
+    """Centres and scales embeddings, which share a direction and have tiny entries.
 
     mean: float32 `(D,)`; scale: float32 `()`.
     """
@@ -107,5 +107,5 @@ def _mean(tensor: Tensor, held: Tensor, parameter: Parameter) -> Tensor:
 
 
 def _nonzero(scale: Tensor) -> Tensor:
-    """A layer that is the same in every p-Model stays at 0 instead of becoming NaN."""
+    """Replace a scale of 0 by 1, so that a layer equal in all p-Models becomes 0 and not NaN."""
     return torch.where(scale > 1e-12, scale, torch.ones_like(scale))

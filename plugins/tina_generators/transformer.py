@@ -47,7 +47,7 @@ class Groups:
 
 
 class Attention(nn.Module):
-    """Every token looks at every other: there is no order to be causal about."""
+    """Attention without a causal mask, since tokens have no order."""
 
     def __init__(self, hidden: int, heads: int) -> None:
         super().__init__()
@@ -90,9 +90,9 @@ class Block(nn.Module):
 class TinaTransformer(nn.Module):
     """groups: of the tokens it is trained on; classes: C; width: D of the conditions.
 
-    A group of one token has a position; a group of several has none, so that they are a set.
-    Where no token belongs to a class, the C conditions are tokens of their own, each place with an
-    own encoder and position; else each is joined with the tokens of its class.
+    A token that is alone in its group has a position embedding; a larger group is an unordered
+    set. If no token belongs to a class, the C conditions are separate tokens with their own
+    encoders and positions; otherwise each is added to the tokens of its class.
     """
 
     def __init__(
@@ -117,7 +117,8 @@ class TinaTransformer(nn.Module):
         self._initialise(depth)
 
     def _initialise(self, depth: int) -> None:
-        """GPT-2's weights; decoders start at 0, so that the first prediction is the zoo's mean."""
+        """GPT-2's initialisation, but decoders start at 0, so that the initial prediction is the
+        zoo's mean."""
         nn.init.normal_(self.positions, std=0.02)
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2 and name != "positions":
@@ -171,7 +172,7 @@ class TinaTransformer(nn.Module):
     ) -> list[Tensor]:
         """`(B, hidden)` for each of S tokens. positions: `(placed groups, hidden)`."""
         position_of = dict(zip(self.anatomy.placed, positions))
-        # Without the class tokens' own width a batch's dtype (autocast's) is not known before.
+        # Placeholders, since the dtype is only known after encoding (autocast).
         body: list[Tensor] = [torch.empty(0)] * tokens.shape[1]
         for encoder, (name, index) in zip(self.encoders, groups.index.items()):
             encoded = encoder(tokens[:, index, : groups.size[name]])  # (B, tokens of it, hidden)

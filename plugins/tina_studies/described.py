@@ -1,4 +1,4 @@
-"""What all studies share: the words around a table, and the check of names."""
+"""The base of all studies: title, labels and checks of names."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Described(Study, Generic[Chosen]):
         made = self.measure(self.options.generators or self.default(generators))
         rows = {trial.series: None for trial in made}
         if self.versus is not None:
-            require("versus", "no row of the study is called", [self.versus], list(rows))
+            require("versus", "the study has no row", [self.versus], list(rows))
         # A generator may be left out of the study for once, and a split.
         known = [*rows, *generators]
-        require("published", "no row is called", self.options.published, known)
+        require("published", "there is no row", self.options.published, known)
         columns = {without_split(str(trial.x)) for trial in made}
         told = {without_split(column) for _, column in self.published}
-        require("published", "no column is called", sorted(told), sorted(columns))
+        require("published", "there is no column", sorted(told), sorted(columns))
         return made
 
     @property

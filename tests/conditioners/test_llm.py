@@ -70,7 +70,9 @@ def test_lasting_trouble_is_told_and_nothing_is_kept(
     endpoint: Endpoint, entry: Any, trouble: str
 ) -> None:
     endpoint.script = [entry, entry]
-    with pytest.raises(TinaKitError, match=rf"no answer after 2 attempts, at last .*{trouble}"):
+    with pytest.raises(
+        TinaKitError, match=rf"no answer after 2 attempts, the last failed with: .*{trouble}"
+    ):
         made(endpoint, retries=1, timeout=0.1 if entry == 0.4 else 5.0).embed(["apple"])
     assert not answers()
 

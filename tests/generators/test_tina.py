@@ -228,7 +228,7 @@ def test_image_prompts_that_are_not_there_are_told(world) -> None:
     images = world.images()
     some = images.labels != 3
     lacking = replace(images, rows=images.rows[some], labels=images.labels[some])
-    with pytest.raises(UserError, match=r"no training image of the classes \[3\]"):
+    with pytest.raises(UserError, match=r"no training images of the classes \[3\]"):
         world.fitted(prompts="image", zoo=replace(world.zoo(), images=lacking))
 
 
