@@ -48,7 +48,7 @@ def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
                 return told
         if list_images(root, deep=False).images:
             return (
-                "contains images, but no class folders. If it is itself one of several classes, set "
+                "contains images, but no class folders. If it is one of several classes, set "
                 f"`root: {root.parent}`; otherwise sort the images into one folder per class"
             )
         return "contains no class folders"

@@ -264,7 +264,9 @@ def test_weights_that_cannot_be_downloaded_are_explained(
 
 
 def test_unknown_models_and_sizes_are_refused() -> None:
-    with pytest.raises(UserError, match=r"no model 'vit_base_patch32_244'.*vit_base_patch32_224"):
+    with pytest.raises(
+        UserError, match=r"unknown model 'vit_base_patch32_244'.*vit_base_patch32_224"
+    ):
         Backbone(TimmOptions(model="vit_base_patch32_244"))
     with pytest.raises(UserError, match="does not support image_size: 7"):
         Backbone(TimmOptions(model="test_vit", image_size=7))

@@ -222,7 +222,7 @@ def test_statistics_of_other_parameters_or_another_kind_are_not_inherited(
 
 def test_a_row_that_is_no_tina_is_told(world, tmp_path: Path) -> None:
     context = world.context(inherited={"inherit": tmp_path})
-    with pytest.raises(UserError, match="inherit: oracle is no Tina"):
+    with pytest.raises(UserError, match="inherit: oracle is not a Tina"):
         world.fitted(context=context, inherit="oracle")
 
 
@@ -353,9 +353,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^inherit_file: .*broken\.pt: cannot be read: No such"):
         read_foreign(path, heads=2)
     path.write_bytes(b"no checkpoint")
-    with pytest.raises(
-        UserError, match=r"^inherit_file: .*broken\.pt: damaged.* or .* state dict"
-    ):
+    with pytest.raises(UserError, match=r"^inherit_file: .*broken\.pt: damaged.* or .* state dict"):
         read_foreign(path, heads=2)
 
 
