@@ -95,7 +95,7 @@ def test_tasks_of_the_test_splits_that_are_in_the_zoo_are_dropped(
     tasks[:6] = ood
     write(replace(archive, tasks=tasks), tmp_path / "all")
     with pytest.raises(
-        UserError, match="holds all tasks of the split 'ood', which leaves none to test on"
+        UserError, match="contains all tasks of the split 'ood', so none is left to test on"
     ):
         plan_of(with_zoo(tmp_path, tmp_path / "all"), tmp_path / "s").stages  # noqa: B018
 

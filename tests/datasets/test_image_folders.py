@@ -424,7 +424,7 @@ def categories(folder: Path) -> Path:
 def test_caltech_in_another_spelling_is_told(tmp_path: Path, spelling: str) -> None:
     categories(tmp_path / spelling / "101_ObjectCategories")
     message = refused(caltech(tmp_path))
-    assert f"{spelling}/ stands in {tmp_path}, where caltech101/ is expected" in message
+    assert f"{tmp_path} contains {spelling}/ instead of caltech101/" in message
     quoted = f"'{tmp_path / spelling}'" if " " in spelling else str(tmp_path / spelling)
     assert f"mv {quoted} {tmp_path / 'caltech101'}" in message
 

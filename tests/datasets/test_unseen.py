@@ -156,7 +156,7 @@ def test_a_conditioner_that_must_learn_first_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"seen": 2.5}, "must be whole"),
+        ({"seen": 2.5}, "must be an integer"),
         ({"seen": 0}, "greater than 0"),
         ({"shares": (20, 20)}, "named once"),
         ({"shares": (101,)}, "from 0 to 100"),

@@ -219,7 +219,7 @@ def generate(
             advance(len(made[-1]))
     vectors = torch.cat(made)
     if vectors.isnan().any():
-        raise TinaKitError(f"{label}: the generator gave p-Models that are not numbers (NaN)")
+        raise TinaKitError(f"{label}: the generator returned p-Models that contain NaN")
     return vectors
 
 
