@@ -43,7 +43,7 @@ class Network(nn.Module):
         self.train_backbone = train_backbone
 
     def features(self, images: Tensor) -> Tensor:
-        # Resized here and not on disk: what is kept and sent to the device stays small.
+        # Resized here, so that stored images and transfers to the device stay small.
         if images.shape[-2:] != self.size:
             images = F.interpolate(images, self.size, mode="bilinear", antialias=True)
         return cast(Tensor, self.backbone(images))
@@ -52,7 +52,7 @@ class Network(nn.Module):
         return cast(Tensor, self.fc(self.features(images)))
 
     def train(self, mode: bool = True) -> Network:
-        """A backbone that is not trained keeps its batch-norm statistics too."""
+        """A backbone that is not trained also keeps its batch-norm statistics."""
         super().train(mode)
         if not self.train_backbone:
             self.backbone.eval()
@@ -62,9 +62,9 @@ class Network(nn.Module):
 class Backbone(Architecture):
     """p-Models are linear maps of the backbone's pooled features `(N, D)`.
 
-    Images are standardised by the model's own mean and deviation. Raises UserError when timm has no
-    model of the name or it does not take `image_size`, and from `initial` when its weights cannot
-    be had.
+    Images are standardised by the model's own mean and standard deviation. Raises UserError if timm
+    has no such model or it does not support `image_size`, and in `initial` if its weights cannot be
+    loaded.
     """
 
     frozen_features = True
@@ -75,9 +75,9 @@ class Backbone(Architecture):
         if options.model not in known:
             close = get_close_matches(options.model, known, n=3, cutoff=0.4)
             hint = (
-                f"the nearest are {', '.join(close)}" if close else "timm.list_models() names them"
+                f"similar: {', '.join(close)}" if close else "timm.list_models() lists all models"
             )
-            raise UserError(f"timm: there is no model '{options.model}'; {hint}")
+            raise UserError(f"timm: unknown model '{options.model}'; {hint}")
         config = timm.get_pretrained_cfg(options.model) or timm.models.PretrainedCfg()
         self.mean, self.std = config.mean, config.std
         self.size: tuple[int, int] = config.input_size[1:]
@@ -86,14 +86,14 @@ class Backbone(Architecture):
             self.size = (options.image_size, options.image_size)
             if config.fixed_input_size:
                 self._arguments["img_size"] = self.size
-            self.layout(2)  # a size that does not fit is known before anything is trained
+            self.layout(2)  # reports an unsupported size before anything is trained
 
     def files(self) -> Mapping[str, str | Path]:
         path = self.options.checkpoint
         return {} if path is None else {"checkpoint": path}
 
     def facts(self) -> Mapping[str, Any]:
-        """What belongs to the model's weights, also where they are read from a file."""
+        """The image size and statistics that the model's weights expect."""
         seen = {"image mean": list(self.mean), "image std": list(self.std)}
         return {"image size": list(self.size), **seen}
 
@@ -132,8 +132,8 @@ class Backbone(Architecture):
             if self.options.image_size is None:
                 raise
             raise UserError(
-                f"timm: '{self.options.model}' takes no images of image_size: "
-                f"{self.options.image_size} ({first_line(error)}); leave it out for the model's "
+                f"timm: '{self.options.model}' does not support image_size: "
+                f"{self.options.image_size} ({first_line(error)}); leave it out to use the model's "
                 "own"
             ) from None
 
@@ -150,7 +150,7 @@ class Backbone(Architecture):
         except (OSError, RuntimeError, ValueError) as error:
             raise UserError(
                 f"timm: the weights of '{self.options.model}' cannot be downloaded "
-                f"({first_line(error)}). Give a file that holds them with `checkpoint:`, or set "
+                f"({first_line(error)}). Set `checkpoint` to a file with the weights, or set "
                 "`pretrained: false`"
             ) from error
 
@@ -165,8 +165,7 @@ class Backbone(Architecture):
             if name in mine or name not in whole
         }
         check_finite(state, str(path))
-        # timm loads what it finds where it adapts a classifier; where it has none to adapt it is
-        # strict, and the weights of another model do not pass for this one's.
+        # Without a classifier to adapt, timm loads strictly and rejects another model's weights.
         weights = {"state_dict": state, "num_classes": 0, "classifier": None}
         try:
             backbone = self._create(pretrained=True, pretrained_cfg_overlay=weights)
@@ -174,7 +173,7 @@ class Backbone(Architecture):
             misfit = StateDict(state).misfit(mine, exact=True)
             reason = misfit or " ".join(str(error).split())[:300]
             raise UserError(
-                f"{path}: these are no weights of timm's '{self.options.model}': {reason}"
+                f"{path}: not the weights of timm's '{self.options.model}': {reason}"
             ) from None
         cast(dict[str, Any], backbone.pretrained_cfg).pop("state_dict")  # frees it
         return backbone

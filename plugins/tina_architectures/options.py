@@ -18,9 +18,8 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 class CNNOptions(Options):
     widths: Annotated[tuple[Width, Width], Unit("channels")] = Field(
         (16, 32),
-        description="channels of the two convolutions: 16 and 32 in the paper's CNN-5K. The paper"
-        " does not give those of its CNN-14K; 32 and 44 make 13,986 parameters for "
-        "ten classes",
+        description="channels of the two convolutions. The paper's CNN-5K has 16 and 32; it does "
+        "not specify its CNN-14K, for which 32 and 44 give 13,986 parameters with ten classes",
     )
 
 
@@ -36,10 +35,10 @@ def _resnet20_layers() -> tuple[str, ...]:
 
 
 HINTED = 3
-"""Show the nearest layer for at most this many unknown names."""
+"""Number of unknown layers for which a message suggests similar names."""
 RESNET20_LAYERS = _resnet20_layers()
-"""Every layer of ResNet-20 that has parameters, in the order of the network. Written here so that a
-recipe is checked without torch."""
+"""Every layer of ResNet-20 that has parameters, in order. Listed here so that recipes can be
+checked without torch."""
 
 
 def _within(layer: str, name: str) -> bool:
@@ -49,9 +48,9 @@ def _within(layer: str, name: str) -> bool:
 class ResNet20Options(Options):
     generate: str | tuple[str, ...] = Field(
         "classifier",
-        description="classifier, or a list of layers, blocks or stages that includes fc, such as "
-        "[stage3.2.conv2, fc]. If the first of them comes after stage2.0, the layers "
-        "before it are computed once per image",
+        description="classifier, or a list of layers, blocks or stages that includes fc: "
+        "[stage3.2.conv2, fc]. If the first of them comes after stage2.0, everything before it is "
+        "computed only once per image",
     )
 
     @field_validator("generate")
@@ -69,21 +68,23 @@ class ResNet20Options(Options):
                 {"hints": "; ".join(_hint(name) for name in unknown[:HINTED])},
             )
         if "fc" not in generate:
-            # A p-Model's classifier has a row for each class of its task, the generic model's for
-            # each class of the data set: nothing but generating it can fill it.
-            raise PydanticCustomError("layers", "must hold fc, whose rows are the task's classes")
+            # The generic model's classifier has rows for all classes of the data set, so it cannot
+            # provide those of a task.
+            raise PydanticCustomError(
+                "layers", "must include fc, whose rows are the task's classes"
+            )
         return generate
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The generated layers, in the order of the network."""
+        """The generated layers, in network order."""
         names = ("fc",) if isinstance(self.generate, str) else self.generate
         return tuple(x for x in RESNET20_LAYERS if any(_within(x, name) for name in names))
 
 
 def _hint(name: str) -> str:
     close = get_close_matches(name, RESNET20_LAYERS, n=3, cutoff=0.3)
-    return f"the nearest to '{name}': {', '.join(close) or 'fc'}"
+    return f"most similar to '{name}': {', '.join(close) or 'fc'}"
 
 
 class TimmOptions(Options):
@@ -95,18 +96,16 @@ class TimmOptions(Options):
         False, description="start from timm's pretrained weights (downloaded once)"
     )
     checkpoint: Path | None = Field(
-        None, description="start from this file of timm weights instead of downloading them"
+        None, description="start from this file with timm weights instead of a download"
     )
     train_backbone: bool = Field(
-        True,
-        description="fine-tune the backbone as well when training the generic model; false trains"
-        " only its classifier",
+        True, description="if false, only the classifier of the generic model is trained"
     )
     image_size: Annotated[int | None, Unit("pixels")] = Field(
         None,
         ge=1,
         le=4096,
-        description="images are resized to this side length (default: the model's own)",
+        description="side to which images are resized; by default the model's own",
     )
 
     def without_effect(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""How pixels become a network's input."""
+"""Standardises pixels as a network's input."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-# Near those of any photographs; what data set is used is not known here.
+# Close to those of any photographs; the data set is not known here.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def standardise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """uint8 `(..., 3, H, W)` → float32: in [0, 1], less the mean, over the deviation a channel."""
+    """uint8 `(..., 3, H, W)` → float32: scaled to [0, 1], then standardised per channel."""
     centre, scale = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (mean, std))
     return (images.float() / 255 - centre) / scale

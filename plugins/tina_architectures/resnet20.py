@@ -49,7 +49,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Steps one after another: stem, nine blocks, pooling, classifier."""
+    """A sequence of steps: stem, nine blocks, pooling, classifier."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Network(nn.Module):
 
 
 class ResNet20(Architecture):
-    """With the classifier alone generated, p-Models are linear maps of features `(N, 64)`.
+    """If only the classifier is generated, p-Models are linear maps of features `(N, 64)`.
 
     The rest is frozen and in eval mode, batch-norm statistics included (those of generated
     batch-norm layers too). Images are standardised by ImageNet's mean and deviation.

@@ -1,4 +1,4 @@
-"""What changes both sides of a (p-Model, prompts) pair alike."""
+"""Augmentations of (p-Model, prompts) pairs."""
 
 from collections.abc import Iterable
 
@@ -20,6 +20,6 @@ def tina_kit_components() -> Iterable[Component]:
             name="neuron-permutation",
             target="tina_augmentations.neurons:NeuronPermutation",
             options="tina_augmentations.options:NeuronPermutationOptions",
-            summary="Permutes hidden neurons, which changes no logit: an ablation (Table 3).",
+            summary="Permutes hidden neurons, leaving logits unchanged: an ablation (Table 3).",
         ),
     ]

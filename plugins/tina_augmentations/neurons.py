@@ -1,4 +1,4 @@
-"""Neuron permutation: the augmentation that the paper tries and finds to hurt."""
+"""Neuron permutation: an augmentation that hurts in the paper's ablation."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def hidden_layers(layout: Layout) -> list[tuple[int, list[tuple[str, int]]]]:
     lie on."""
     if not layout.chain and any(p.class_axis is None for p in layout.parameters):
         raise UserError(
-            "neuron-permutation: this architecture's layers are no plain chain (it has skip "
-            "connections, or frozen layers in between), so that its neurons are tied in ways that "
-            "their shapes do not tell; leave it out of augmentations"
+            "neuron-permutation: this architecture's layers are not a plain chain (it has skip "
+            "connections, or frozen layers in between), so its neurons cannot be identified from "
+            "shapes; leave it out of augmentations"
         )
     found: list[tuple[int, list[tuple[str, int]]]] = []
     producer: Parameter | None = None

@@ -1,4 +1,4 @@
-"""What embeds prompts."""
+"""Conditioners, which embed prompts."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ def tina_kit_components() -> Iterable[Component]:
             name="hashed-ngrams",
             target="tina_conditioners.ngrams:HashedNgrams",
             options="tina_conditioners.options:HashedNgramsOptions",
-            summary="Hashed words and letter n-grams: no download, the same everywhere.",
+            summary="Hashed words and letter n-grams: needs no download, reproducible everywhere.",
         ),
         Component(
             kind="conditioner",
@@ -28,7 +28,7 @@ def tina_kit_components() -> Iterable[Component]:
             name="embedding-table",
             target="tina_conditioners.table:EmbeddingTable",
             options="tina_conditioners.options:EmbeddingTableOptions",
-            summary="Vectors from an .npz file, for instance CLIP's for a list of names.",
+            summary="Vectors from an .npz file, for example CLIP's for a list of names.",
         ),
         Component(
             kind="conditioner",
@@ -50,14 +50,13 @@ def tina_kit_components() -> Iterable[Component]:
             name="descriptions",
             target="tina_conditioners.descriptions:Descriptions",
             options="tina_conditioners.options:DescriptionsOptions",
-            summary="A sentence for each class from a file, embedded by another conditioner "
-            "(Figure 6c).",
+            summary="A sentence per class from a file, embedded by a text conditioner (Figure 6c).",
         ),
         Component(
             kind="conditioner",
             name="llm-descriptions",
             target="tina_conditioners.llm:LlmDescriptions",
             options="tina_conditioners.options:LlmDescriptionsOptions",
-            summary="A sentence for each class from GPT-4 or another model (Figure 6c).",
+            summary="A sentence per class from GPT-4 or another language model (Figure 6c).",
         ),
     ]

@@ -1,4 +1,4 @@
-"""A language model behind OpenAI's protocol, asked politely."""
+"""A client for language models behind an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tina_kit.api import TinaKitError, UserError
 
 Message = dict[str, str]
 LONGEST_PAUSE = 600.0  # seconds
-SHORTEST_SECRET = 8  # characters; servers of one's own take any word for a key
+SHORTEST_SECRET = 8  # characters; self-hosted servers accept any word as a key
 _KEY = re.compile("[!-~]+")
 REFUSED_KEY = (401, 403)
 AGAIN = (408, 409, 425, 429)  # and every status from 500
 
 
 class NoUsableAnswer(Exception):
-    """Every attempt met an objection; the message is the last one."""
+    """No attempt gave an acceptable answer; the message is the last objection."""
 
 
 class Chat:
-    """Asks one question at a time. The key is read when a question is sent, and kept nowhere."""
+    """Asks one question at a time. The key is read for each request and never stored."""
 
     def __init__(self, options: LlmDescriptionsOptions) -> None:
         self.options = options
@@ -38,9 +38,9 @@ class Chat:
     def ask(self, question: str, objection: Callable[[str], str]) -> str:
         """The first answer without an objection, on one line.
 
-        objection: what is wrong with an answer, "" for nothing; it is sent to the model, which
-            may try again. Raises NoUsableAnswer when no attempt is left, and TinaKitError or
-            UserError when the endpoint does not answer.
+        objection: returns what is wrong with an answer, "" for nothing; it is sent to the model
+            for another attempt. Raises NoUsableAnswer if no attempt is left, and TinaKitError or
+            UserError if the endpoint does not answer.
         """
         messages = [{"role": "user", "content": question}]
         for _ in range(self.options.retries + 1):
@@ -56,7 +56,7 @@ class Chat:
         raise NoUsableAnswer(wrong)
 
     def _complete(self, messages: Sequence[Message]) -> str:
-        """One answer, with retries while the endpoint has passing trouble."""
+        """One answer, with retries after temporary failures of the endpoint."""
         key = self._key()
         request = self._request(messages, key)
         pause = self.options.backoff
@@ -76,28 +76,28 @@ class Chat:
                 error.close()
                 if not (error.code in AGAIN or error.code >= 500):
                     raise self._refusal(error.code) from None
-            except http.client.HTTPException as error:  # whose texts quote the server
+            except http.client.HTTPException as error:  # its message quotes the server
                 trouble = f"its answer is not valid HTTP ({type(error).__name__})"
             except (OSError, ValueError) as error:
                 trouble = str(getattr(error, "reason", error)) or type(error).__name__
         raise TinaKitError(
-            f"{self.url}: no answer after {self.options.retries + 1} attempts, at last "
-            f"{trouble}. Check `endpoint`, or try again later; the answers so far are kept"
+            f"{self.url}: no answer after {self.options.retries + 1} attempts, the last failed "
+            f"with: {trouble}. Check `endpoint`, or try again later; previous answers are kept"
         )
 
     def _refusal(self, status: int) -> UserError:
         if status in REFUSED_KEY:
-            what = f"the key in {self.options.key_variable} is refused"
+            what = f"the key in {self.options.key_variable} was rejected"
             if self.options.key_variable is None:
-                what = "a key is asked for; name its environment variable in `key_variable`"
+                what = "a key is required; name its environment variable in `key_variable`"
             return UserError(f"{self.url}: {what} (status {status}). Set another one")
         if 300 <= status < 400:
             return UserError(
-                f"{self.url}: the endpoint redirects elsewhere (status {status}), which is not "
-                "followed. Write its new address in `endpoint`"
+                f"{self.url}: the endpoint redirects elsewhere (status {status}); redirects are "
+                "not followed. Set `endpoint` to its new address"
             )
         return UserError(
-            f"{self.url}: the request is refused (status {status}). Check `endpoint`, `model` "
+            f"{self.url}: the request was rejected (status {status}). Check `endpoint`, `model` "
             f"('{self.options.model}') and `temperature`"
         )
 
@@ -112,21 +112,21 @@ class Chat:
         return request
 
     def _key(self) -> str:
-        """ "" where none is needed."""
+        """The API key, "" if none is needed."""
         variable = self.options.key_variable
         if variable is None:
             return ""
         key = os.environ.get(variable, "").strip()
         if not key:
             raise UserError(
-                f"llm-descriptions: the environment variable {variable} holds no key for "
-                f"{self.options.endpoint}. Set it, or `key_variable: null` for an endpoint that "
-                "needs none"
+                f"llm-descriptions: the environment variable {variable} with the key for "
+                f"{self.options.endpoint} is not set. Set it, or `key_variable: null` for an "
+                "endpoint that needs no key"
             )
         if not _KEY.fullmatch(key):
             raise UserError(
-                f"llm-descriptions: what the environment variable {variable} holds cannot be a "
-                "key, which is one line of printable ASCII characters without spaces. Set it again"
+                f"llm-descriptions: the environment variable {variable} does not contain a valid "
+                "key (one line of printable ASCII characters without spaces). Set it again"
             )
         return key
 

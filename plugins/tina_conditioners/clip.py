@@ -32,12 +32,12 @@ IMAGES_AT_ONCE = 64
 class OpenClip(Conditioner):
     """The two towers of an open_clip model (Section 4.1: CLIP). Rows have length 1.
 
-    Prompts are set into `template`; the padding prompt is not. Texts longer than the model's
-    context are cut. Its weights are
+    Prompts are inserted into `template`, except for the padding prompt. Texts longer than the
+    model's context are truncated. Its weights are
 
-    - pretrained: downloaded by open_clip, or read from `checkpoint`, from which nothing is
-      executed. `pretrained` brings the activation and image statistics that belong to a tag;
-    - random: of `seed`, for a dry try without weights. They mean nothing.
+    - pretrained: downloaded by open_clip, or read from `checkpoint` without running code in it.
+      `pretrained` also selects the activation and image statistics of a tag;
+    - random: drawn from `seed`, for a trial without weights. They are meaningless.
     """
 
     modalities = ("text", "image")
@@ -67,7 +67,7 @@ class OpenClip(Conditioner):
         return max(image_side(self._config))
 
     def files(self) -> Mapping[str, str | Path]:
-        """Unknown models and tags are reported here, before anything is computed."""
+        """Also checks the model and the tag, so that errors are reported before any computation."""
         configuration(self.options)
         tag_of(self.options)
         own = MINI_FILE if self.options.model == MINI else None
@@ -75,7 +75,7 @@ class OpenClip(Conditioner):
         return {name: path for name, path in paths.items() if path is not None}
 
     def facts(self) -> Mapping[str, Any]:
-        """What belongs to the weights and decides what they mean, wherever they come from."""
+        """The activation and image statistics, which depend on the weights."""
         seen = self._preprocess
         gelu = "QuickGELU" if quick_gelu(self._config, tag_of(self.options)) else "GELU"
         return {"activation": gelu, "image mean": list(seen.mean), "image std": list(seen.std)}
@@ -84,7 +84,7 @@ class OpenClip(Conditioner):
         model, device = self._model()
         tokens = self._tokens([self._text(prompt) for prompt in prompts]).to(device)
         with torch.no_grad(), one_thread():
-            # One at a time: in a batch a prompt's last digits depend on its neighbours.
+            # One at a time: in a batch a prompt's last digits depend on the other prompts.
             rows = [model.encode_text(row, normalize=True) for row in tokens.split(1)]
         return torch.cat(rows).float().cpu()
 

@@ -22,13 +22,14 @@ MINI_FILE = Path(__file__).with_name("mini_clip.json")
 
 Config = dict[str, Any]
 WITHOUT_WEIGHTS = (
-    "Give a file of them as `checkpoint`, set `weights: random` for a dry try, or train a small "
+    "Set `checkpoint` to a file with weights, set `weights: random` for a trial, or train a small "
     "model here (use: mini-clip, weights: train)"
 )
 
 
 def configuration(options: OpenClipOptions) -> Config:
-    """The model as open_clip describes it. Raises UserError for what is no description."""
+    """The open_clip configuration of the model. Raises UserError if there is none or it is
+    invalid."""
     if options.config is not None:
         return _own_configuration(options.config)
     if options.model == MINI:
@@ -38,9 +39,8 @@ def configuration(options: OpenClipOptions) -> Config:
     names = open_clip.list_models()
     if options.model not in names:
         raise UserError(
-            f"{options.component}: there is no model '{options.model}'; "
-            f"{_nearest(options.model, [*names, MINI])}. A configuration of your own goes into "
-            "`config`"
+            f"{options.component}: unknown model '{options.model}'; "
+            f"{_nearest(options.model, [*names, MINI])}. Set `config` for your own configuration"
         )
     return dict(open_clip.get_model_config(options.model))
 
@@ -48,26 +48,26 @@ def configuration(options: OpenClipOptions) -> Config:
 def _own_configuration(path: Path) -> Config:
     try:
         config = json.loads(read_text(path))
-        config = config.get("model_cfg", config)  # as open_clip saves it beside weights
+        config = config.get("model_cfg", config)  # as open_clip saves it next to weights
         missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(config)
     except (ValueError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path}: is no open_clip configuration ({error})") from None
+        raise UserError(f"{path}: not an open_clip configuration ({error})") from None
     if missing:
-        raise UserError(f"{path}: is no open_clip configuration: no {', '.join(sorted(missing))}")
+        raise UserError(f"{path}: not an open_clip configuration: no {', '.join(sorted(missing))}")
     return dict(config)
 
 
 def image_side(config: Config) -> tuple[int, int]:
-    """Height and width of the images that a model takes; found without open_clip, which is slow to
-    import."""
+    """Height and width of the images that a model takes, in pixels. Does not import open_clip,
+    which is slow."""
     side = config["vision_cfg"].get("image_size", 224)
     return (side, side) if isinstance(side, int) else tuple(side)
 
 
 def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
-    """What open_clip knows of pretrained weights: where they are, how they are fed.
+    """open_clip's settings of pretrained weights: their location and preprocessing.
 
-    Empty for weights of one's own. Raises UserError where weights are asked for that nobody has.
+    Empty for your own weights. Raises UserError for pretrained weights that do not exist.
     """
     if options.weights != "pretrained":
         return {}
@@ -76,8 +76,7 @@ def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
         if options.checkpoint is None:
             what = options.config or f"the model '{options.model}' without a tag"
             raise UserError(
-                f"{options.component}: there are no weights to download for {what}. "
-                f"{WITHOUT_WEIGHTS}"
+                f"{options.component}: no weights can be downloaded for {what}. {WITHOUT_WEIGHTS}"
             )
         return {}
     import open_clip
@@ -86,23 +85,23 @@ def tag_of(options: OpenClipOptions) -> Mapping[str, Any]:
         tags = open_clip.list_pretrained_tags_by_model(options.model)
         raise UserError(
             f"{options.component}: {options.model} has no weights '{options.pretrained}'; "
-            f"{_nearest(options.pretrained, tags)}. Weights of your own: `pretrained: null` and "
-            "`checkpoint`"
+            f"{_nearest(options.pretrained, tags)}. For your own weights, set `pretrained: null` "
+            "and `checkpoint`"
         )
     return dict(open_clip.get_pretrained_cfg(options.model, options.pretrained))
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
     close = get_close_matches(name, names, n=3, cutoff=0.4)
-    return f"the nearest are {', '.join(close)}" if close else f"there are {', '.join(names)}"
+    return f"similar: {', '.join(close)}" if close else f"available: {', '.join(names)}"
 
 
 def random_model(options: OpenClipOptions, config: Config, seed: int) -> nn.Module:
-    """A model with the random weights of a seed, on the CPU."""
+    """A model on the CPU with random weights drawn from a seed."""
     import open_clip
 
     settings = deepcopy(config)
-    # What open_clip would otherwise download by itself.
+    # open_clip would otherwise download these.
     settings["vision_cfg"]["timm_model_pretrained"] = False
     settings["text_cfg"]["hf_model_pretrained"] = False
     custom = settings.pop("custom_text", False) or settings["text_cfg"].get("hf_model_name")
@@ -113,7 +112,7 @@ def random_model(options: OpenClipOptions, config: Config, seed: int) -> nn.Modu
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             model: nn.Module = kind(**settings)
-    except Exception as error:  # whatever a strange configuration leads to
+    except Exception as error:  # an unusual configuration can cause any error
         raise UserError(
             f"{options.component}: the model cannot be built: {first_line(error)}"
         ) from error
@@ -121,7 +120,7 @@ def random_model(options: OpenClipOptions, config: Config, seed: int) -> nn.Modu
 
 
 def pretrained_model(options: OpenClipOptions, config: Config) -> nn.Module:
-    """A model with the weights of a file or of a download; nothing in them is executed."""
+    """A model with weights from a file or a download, read without running code in them."""
     tag = tag_of(options)
     path = options.checkpoint or _download(options, tag)
     own = config | ({"quick_gelu": True} if quick_gelu(config, tag) else {})
@@ -131,8 +130,8 @@ def pretrained_model(options: OpenClipOptions, config: Config) -> nn.Module:
 
 
 def quick_gelu(config: Config, tag: Mapping[str, Any]) -> bool:
-    """Whether the activation is QuickGELU and not GELU. It belongs to the weights: OpenAI's were
-    trained with QuickGELU, which their models' configurations do not say."""
+    """Whether the activation is QuickGELU instead of GELU. It depends on the weights: OpenAI's were
+    trained with QuickGELU, which their configurations do not mention."""
     return bool(tag.get("quick_gelu") or config.get("quick_gelu"))
 
 
@@ -141,7 +140,7 @@ def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> Path:
 
     try:
         return Path(open_clip.download_pretrained(dict(tag)))
-    except Exception as error:  # of the hub, of urllib or of open_clip itself
+    except Exception as error:  # raised by the hub, urllib or open_clip
         raise UserError(
             f"{options.component}: the weights '{options.pretrained}' of {options.model} cannot be "
             f"downloaded ({first_line(error)}). {WITHOUT_WEIGHTS}"
@@ -149,7 +148,7 @@ def _download(options: OpenClipOptions, tag: Mapping[str, Any]) -> Path:
 
 
 def tokenizer(options: OpenClipOptions, config: Config) -> Callable[[list[str]], Tensor]:
-    """Texts → int64 `(N, L)`, cut to the L tokens of the model's context."""
+    """Texts → int64 `(N, L)`, truncated to the model's context of L tokens."""
     import open_clip
     from open_clip.tokenizer import HFTokenizer
 
@@ -162,7 +161,7 @@ def tokenizer(options: OpenClipOptions, config: Config) -> Callable[[list[str]],
             made = open_clip.get_tokenizer(options.model)
         else:
             made = HFTokenizer(name, **settings) if name else open_clip.SimpleTokenizer(**settings)
-    except Exception as error:  # of the hub or of the tokenizer's own library
+    except Exception as error:  # raised by the hub or the tokenizer's library
         raise UserError(
             f"{options.component}: the tokenizer of {options.config or options.model} cannot be "
             f"loaded ({first_line(error)})"
@@ -172,9 +171,10 @@ def tokenizer(options: OpenClipOptions, config: Config) -> Callable[[list[str]],
 
 @dataclass(frozen=True)
 class Preprocess:
-    """uint8 `(N, 3, H, W)` → float32 `(N, 3, *size)`, as the model was trained to see images.
+    """uint8 `(N, 3, H, W)` → float32 `(N, 3, *size)`, preprocessed as in the model's training.
 
-    squash: images that are not square are distorted, and not cropped to their middle.
+    squash: resize images that are not square without preserving their aspect ratio, instead of
+    centre-cropping them.
     """
 
     size: tuple[int, int]
@@ -208,7 +208,7 @@ class Preprocess:
 
 
 def _middle(images: Tensor) -> Tensor:
-    """The largest square in the middle of `(N, 3, H, W)`."""
+    """The largest centred square of `(N, 3, H, W)`."""
     height, width = images.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from tina_kit.api import ByClass
 
-SMALLEST_CROP = 0.5  # of the side
-CONTRAST, BRIGHTNESS, COLOUR = 0.4, 0.4, 0.12  # the largest change, of images of deviation 1
+SMALLEST_CROP = 0.5  # share of the side
+CONTRAST, BRIGHTNESS, COLOUR = 0.4, 0.4, 0.12  # maximum change of normalised images
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, target: Tensor, scale: Tensor) -> Tensor:
-    """CLIP's loss where several images of a batch share one text.
+    """CLIP's loss if several images of a batch share one text.
 
     images: `(B, D)`; texts: `(U, D)`, one for each class of the batch; rows of length 1.
     target: int64 `(B,)` in [0, U), each image's text.
@@ -38,13 +38,13 @@ def balanced(labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Normalised float `(B, 3, H, W)`, cropped and mirrored, in another light. Drawn from
-    `generator`, on the CPU."""
+    """Normalised float `(B, 3, H, W)` with random crops, flips and colour jitter. generator: a CPU
+    generator."""
     return relight(crop_and_flip(images, generator), generator)
 
 
 def relight(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Contrast, brightness and the contrast of each colour changed for each image of
+    """Randomly change the contrast, brightness and contrast per channel of each image of
     `(B, 3, H, W)`."""
     count = len(images)
     draws = (2 * torch.rand(5, count, 1, 1, 1, generator=generator) - 1).to(images)
@@ -54,8 +54,8 @@ def relight(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each of `(B, 3, H, W)` cropped to at least half of its side, resized back, half of them
-    mirrored. Drawn from `generator`, on the CPU."""
+    """Crop each image of `(B, 3, H, W)` to at least half of its side, resize it back, and flip it
+    with probability 1/2. generator: a CPU generator."""
     count = len(images)
     draws = torch.rand(4, count, generator=generator)
     side = SMALLEST_CROP + (1 - SMALLEST_CROP) * draws[0]

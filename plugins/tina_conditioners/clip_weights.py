@@ -1,4 +1,4 @@
-"""Weights of open_clip's models in files of others."""
+"""Loads weights of open_clip models from third-party files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _BESIDE = {"input_resolution", "context_length", "vocab_size"}  # numbers in Ope
 
 
 def load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Fill a model with the weights in a file, of whatever precision.
+    """Load the weights in a file, of any precision, into a model.
 
-    Positions for images or texts of another size are resampled, which is logged. name: of the
-    model. Raises UserError naming the tensors that are missing, unexpected, of another shape (both
-    shapes) or not finite.
+    Position embeddings for another image size or text length are resampled, which is logged. name:
+    of the model. Raises UserError naming the tensors that are missing, unexpected, of another shape
+    (with both shapes) or not finite.
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     found = read_state_dict(path, shapes)
@@ -34,7 +34,7 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
     if misfit := found.misfit(shapes, exact=True):
         resampled = replace(found, tensors=_resampled(model, state))
         if resampled.misfit(shapes, exact=True):
-            _convert(model, path, f"{path}: holds no weights of {name}: {misfit}")
+            _convert(model, path, f"{path}: not the weights of {name}: {misfit}")
             return
         _log.warning("%s: resampled for %s: %s", path, name, misfit)
         found = resampled
@@ -42,20 +42,20 @@ def load_weights(model: nn.Module, path: Path, name: str) -> None:
 
 
 def _resampled(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same with positions for the model's own sizes, where they can be had."""
+    """The state with position embeddings resampled to the model's sizes, if possible."""
     from open_clip.model import resize_pos_embed, resize_text_pos_embed
 
     resampled = dict(state)
     try:
         resize_pos_embed(resampled, model)
         resize_text_pos_embed(resampled, model)
-    except Exception:  # each kind of model is refused in its own way
+    except Exception:  # every kind of model fails in its own way
         return dict(state)
     return resampled
 
 
 def _convert(model: nn.Module, path: Path, otherwise: str) -> None:
-    """Let open_clip load a file that it may know to be laid out in another way."""
+    """Let open_clip load a file, since it supports further formats."""
     import open_clip
 
     try:

@@ -1,4 +1,4 @@
-"""Classes known by a sentence in place of their name."""
+"""Conditioners that describe each class by a sentence instead of its name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tina_kit.api import Conditioner, Images, Train
 class Described(Conditioner):
     """A class's sentence, embedded by the nested conditioner `text`.
 
-    The padding prompt reaches `text` as it is, and gibberish is `text`'s own. A `text` that is
-    trained learns the sentences as its classes' names.
+    The padding prompt is passed to `text` unchanged, and gibberish is `text`'s own. If `text` is
+    trained, it learns the sentences as class names.
     """
 
     def __init__(self, text: Conditioner) -> None:
@@ -24,7 +24,7 @@ class Described(Conditioner):
 
     @abstractmethod
     def sentences(self, names: Sequence[str]) -> Mapping[str, str]:
-        """The sentence of every name. Raises UserError telling all names that have none."""
+        """The sentence of every name. Raises UserError listing all names without one."""
 
     @property
     def width(self) -> int:

@@ -1,4 +1,4 @@
-"""Descriptions that were written down."""
+"""Descriptions from a file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tina_kit.api import Conditioner, UserError, name_key, read_text
 DATA = Path(__file__).with_name("data")
 PREFIX = "descriptions_"
 LARGEST = 4 << 20
-"""Bytes of a file."""
+"""Maximum size of a file in bytes."""
 
 
 class Descriptions(Described):
-    """A YAML file tells a sentence for every class; names are looked up by their `name_key`.
+    """Reads a sentence for every class from a YAML file; names are looked up by `name_key`.
 
-    Every value is read as text, so that a class may be called `no` or `1`. A prompt that is no
-    class of the file is an error: nothing falls back on its name. A message about the file gives
-    lines and does not quote them: a recipe may name any file.
+    All values are read as text, so that a class may be named `no` or `1`. A prompt that is not in
+    the file is an error; there is no fallback to its name. Messages give line numbers but do not
+    quote the file, since a recipe may name any file.
     """
 
     def __init__(self, options: DescriptionsOptions, text: Conditioner) -> None:
@@ -60,12 +60,11 @@ class Descriptions(Described):
             reason = "it is nested too deeply"
         except (ValueError, yaml.YAMLError) as error:
             reason = str(error).partition("\n")[0]
-        raise UserError(f"{self._path}: is not YAML of `class name: sentence` ({reason})")
+        raise UserError(f"{self._path}: not a YAML file of `class name: sentence` ({reason})")
 
 
 def _table(root: yaml.Node | None) -> dict[str, str]:
-    """The entries of a mapping of texts, read from its nodes: YAML itself would let the last of two
-    equal keys win."""
+    """The entries of a mapping of strings, read from its nodes to detect duplicate keys."""
     if not isinstance(root, yaml.MappingNode):
         raise ValueError("it is not a mapping")
     table: dict[str, str] = {}
@@ -73,7 +72,7 @@ def _table(root: yaml.Node | None) -> dict[str, str]:
     for key, value in root.value:
         line = key.start_mark.line + 1
         if not (isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
-            raise ValueError(f"line {line}: a class name and one sentence are expected")
+            raise ValueError(f"line {line}: expected a class name and one sentence")
         name, sentence = name_key(key.value), " ".join(value.value.split())
         if not name:
             raise ValueError(f"line {line}: this class has an empty name")
@@ -81,7 +80,7 @@ def _table(root: yaml.Node | None) -> dict[str, str]:
             raise ValueError(f"line {line}: this class has no sentence")
         if name in table:
             raise ValueError(
-                f"line {line}: this class is described in line {lines[name]} already; case, "
+                f"line {line}: this class is already described in line {lines[name]}; case, "
                 "spaces, underscores and Unicode forms are ignored"
             )
         table[name], lines[name] = sentence, line
@@ -92,5 +91,5 @@ def _shipped(name: str) -> Path:
     files = {path.stem.removeprefix(PREFIX): path for path in DATA.glob(f"{PREFIX}*.yaml")}
     if name not in files:
         known = ", ".join(sorted(files))
-        raise UserError(f"descriptions: there is no set '{name}'; there are {known}")
+        raise UserError(f"descriptions: unknown set '{name}'; available: {known}")
     return files[name]

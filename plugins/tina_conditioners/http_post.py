@@ -1,4 +1,4 @@
-"""One HTTP request to a server that need not be trusted."""
+"""A single HTTP request to an untrusted server."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import suppress
 from typing import Any
 
 LARGEST = 1 << 20
-"""Bytes of an answer."""
+"""Maximum size of an answer in bytes."""
 
 
 def post(request: urllib.request.Request, seconds: float, proxies: bool) -> bytes:
     """Send a request and return the whole answer.
 
-    seconds: until all of it must be here, whatever the server does meanwhile.
-    proxies: whether those that the environment names are used.
+    seconds: deadline for the whole answer, whatever the server does.
+    proxies: whether to use the proxies from the environment.
     Raises TimeoutError, ValueError for a larger answer, and what urllib raises; a redirect is an
     HTTPError like any status that is not 2xx.
     """
@@ -35,7 +35,7 @@ def post(request: urllib.request.Request, seconds: float, proxies: bool) -> byte
         except BaseException as error:
             outcome.put(error)
 
-    # Timeouts of sockets start again with every byte, and none bounds the look-up of a name.
+    # Socket timeouts restart with every byte, and do not limit name resolution.
     threading.Thread(target=work, daemon=True).start()
     try:
         found = outcome.get(timeout=seconds)
@@ -56,7 +56,7 @@ def _no_proxy() -> urllib.request.ProxyHandler:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Where a server points to, nobody has asked for anything."""
+    """Follows no redirects."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -81,7 +81,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 
 def _keeping(connection: type, sockets: list[socket.socket]) -> Any:
-    """A connection class that notes its sockets, which http.client hides once it reads."""
+    """A connection class that records its sockets, which http.client hides once it reads."""
 
     class Connection(connection):  # type: ignore[misc]
         def connect(self) -> None:

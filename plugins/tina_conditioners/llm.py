@@ -1,4 +1,4 @@
-"""Descriptions that a language model is asked for."""
+"""Descriptions written by a language model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SHORTEST_WORD = 3  # letters; shorter ones of a name, like "of", may be used
 class LlmDescriptions(Described):
     """A language model describes each class in a sentence that does not use its name.
 
-    The answers depend on a model that others run and change. Each is kept on disk by the model's
-    name, the prompt and the class, in a folder beside the store, so that a run can be repeated
-    and no class is asked for twice; hand that folder on, or write the sentences down for the
-    conditioner `descriptions`, to let others repeat it. Answers are no part of cache keys, since
-    there are none before the first run: after changing one by hand, change `prompt` too.
+    The answers depend on a model that others run and may change. Each is stored by model name,
+    prompt and class in a folder next to the store, so that runs can be repeated and no question is
+    asked twice. To let others repeat a run, share that folder, or write the sentences to a file for
+    the conditioner `descriptions`. Answers do not enter cache keys, since there are none before
+    the first run: after editing one by hand, change `prompt`, too.
 
-    An answer that is empty, too long or uses a word of the class's name is refused, retried with
-    the reason, and never kept.
+    An answer that is empty, too long or uses a word of the class's name is rejected and never
+    stored; the model is asked again with the reason.
     """
 
     def __init__(self, options: LlmDescriptionsOptions, text: Conditioner) -> None:
@@ -65,7 +65,7 @@ class LlmDescriptions(Described):
         return sentence
 
     def _subject(self, name: str) -> dict[str, Any]:
-        """All that an answer depends on."""
+        """Everything that an answer depends on."""
         asked = self.options.model_dump(include={"endpoint", "model", "prompt", "temperature"})
         return {**asked, "class": name}
 
@@ -78,7 +78,7 @@ class LlmDescriptions(Described):
         if not re.search(r"\w", answer):
             return "says nothing"
         if not all(unicodedata.category(letter) not in ("Cc", "Cs") for letter in answer):
-            return "holds control characters"
+            return "contains control characters"
         if len(answer.split()) > self.options.words:
             return f"is longer than {self.options.words} words"
         if used := _words_of(name, answer):
@@ -87,7 +87,7 @@ class LlmDescriptions(Described):
 
 
 def _words_of(name: str, answer: str) -> list[str]:
-    """The words of a name that an answer uses, in the singular or a regular plural."""
+    """The words of a name that an answer uses, in the singular or a regular plural form."""
     words = [w for w in _words(name) if len(w) >= SHORTEST_WORD] or _words(name)
     used = set(_words(answer))
     return [w for w in words if used & _forms(w)]
@@ -102,7 +102,7 @@ def _forms(word: str) -> set[str]:
 
 
 def answers_folder() -> Path:
-    """Beside the store."""
+    """The folder of the stored answers, next to the store."""
     return cache_folder("descriptions")
 
 
@@ -114,7 +114,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, answer: Mapping[str, str]) -> None:
-    """In one step, so that a reader never sees half of it."""
+    """Write an answer atomically, so that a reader never sees half of it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

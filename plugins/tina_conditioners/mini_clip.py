@@ -22,13 +22,14 @@ LARGEST_SCALE = 100.0  # CLIP's bound on the inverse temperature
 
 
 class MiniClip(OpenClip):
-    """With `weights: train`, trained from those of `seed` on the data set's training images and
-    class names, with CLIP's loss in its multi-positive form (`contrastive_loss`). The model
-    mini-clip suits this: images of 96×96, 16 text tokens, about 20 min on one CPU core.
+    """With `weights: train`, it is trained from the random weights of `seed` on the data set's
+    training images and class names, with the multi-positive form of CLIP's loss
+    (`contrastive_loss`). The model mini-clip is made for this: images of 96×96, 16 text tokens,
+    about 20 min on one CPU core.
 
-    It has read nothing but the data set's class names. It tells the classes it was trained on
-    apart, and images of unseen classes are still embedded by their looks; but the text of a class
-    that was held out means little beyond the spelling it shares with others.
+    The only text it has seen are the data set's class names. It distinguishes the classes it was
+    trained on, and embeds images of unseen classes by appearance, but the name of an unseen class
+    means little beyond the words it shares with others.
     """
 
     options: MiniClipOptions
@@ -40,7 +41,7 @@ class MiniClip(OpenClip):
     def fit(self, images: Images, class_names: Sequence[str], train: Train) -> None:
         options = self.options
         model: Any = random_model(options, self._config, options.seed)
-        model.to(memory_format=torch.channels_last)  # convolutions are faster so
+        model.to(memory_format=torch.channels_last)  # makes convolutions faster
         tokens = self._tokens([self._text(name) for name in class_names])
 
         def loss(step: Step, model: Any) -> Tensor:
@@ -71,7 +72,7 @@ class MiniClip(OpenClip):
         )
 
     def save(self, folder: Path) -> None:
-        """Two files as open_clip itself lays them out: it reads the folder as `local-dir:`."""
+        """Write two files in open_clip's layout, which it can read as `local-dir:FOLDER`."""
         model, _ = self._model()
         save_tensors(folder / WEIGHTS, model.state_dict())
         images = {"mean": self._preprocess.mean, "std": self._preprocess.std}

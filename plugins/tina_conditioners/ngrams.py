@@ -14,10 +14,10 @@ from tina_kit.api import Conditioner
 
 
 class HashedNgrams(Conditioner):
-    """Each word and each letter n-gram of a prompt adds a fixed random ±1 vector of its hash.
+    """The sum of a pseudo-random ±1 vector for each word and letter n-gram, derived from its hash.
 
-    Prompts that share words are near each other; meaning beyond spelling is not seen. Rows have
-    length 1 (a prompt of no letters has length 0).
+    Prompts that share words are close to each other; meaning beyond spelling is not captured. Rows
+    have length 1 (0 for a prompt without letters).
     """
 
     def __init__(self, options: HashedNgramsOptions) -> None:
@@ -42,7 +42,7 @@ class HashedNgrams(Conditioner):
             yield from (padded[i : i + size] for i in range(max(1, len(padded) - size + 1)))
 
     def _signs(self, piece: str) -> Tensor:
-        """int8 `(width,)` of ±1: the bits of the piece's hash, the same on every machine."""
+        """float32 `(width,)` of ±1: the bits of the piece's hash."""
         bits = hashlib.shake_256(piece.encode()).digest((self.width + 7) // 8)
         ones = torch.tensor(list(bits), dtype=torch.uint8)
         spread = (ones[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1

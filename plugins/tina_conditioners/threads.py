@@ -1,4 +1,4 @@
-"""How many threads a small model is worth."""
+"""Limits small models to one thread."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Threads that wait for each other at every small product cost more than they bring: on a busy
-    machine thirty times as much."""
+    """Use one thread inside the block: for small matrix products, synchronising threads costs more
+    than it saves (on a busy machine thirty times as much)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -41,14 +41,14 @@ def tina_kit_components() -> Iterable[Component]:
             name="mini-imagenet",
             target="tina_datasets.mini_imagenet:MiniImageNet",
             options="tina_datasets.options:MiniImageNetOptions",
-            summary="100 ImageNet classes: a folder for each, or CSV tables (Section 5.1).",
+            summary="100 ImageNet classes, as one folder per class or CSV tables (Section 5.1).",
         ),
         Component(
             kind="dataset",
             name="image-folder",
             target="tina_datasets.folder:ImageFolder",
             options="tina_datasets.options:ImageFolderOptions",
-            summary="Your own images: one folder per class.",
+            summary="Your own images, in one folder per class.",
             version=2,
         ),
         Component(
@@ -63,7 +63,7 @@ def tina_kit_components() -> Iterable[Component]:
             name="cifar100-superclass-mix",
             target="tina_datasets.superclasses:SuperclassMix",
             options="tina_datasets.options:SuperclassMixOptions",
-            summary="Three kinds of task by shared superclasses, in the ratio 3:2:1 (Section 5.1).",
+            summary="Three kinds of tasks by shared superclasses, in ratio 3:2:1 (Section 5.1).",
         ),
         Component(
             kind="task-sampler",

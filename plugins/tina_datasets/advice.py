@@ -1,4 +1,4 @@
-"""What stands where data was expected, and what to type."""
+"""Explains what was found instead of the expected data, and which command fixes it."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ _SPLIT_OF = {spelling: split for split, spellings in _SPLITS.items() for spellin
 
 
 def of_root(root: Path) -> str:
-    """Why a folder of classes cannot be read, where there is no such folder."""
+    """Why a folder of classes that does not exist cannot be read."""
     if os.path.isfile(root):
-        return packed(root, root.parent) or "this is a file; name the folder that holds the classes"
+        return packed(root, root.parent) or "this is a file; name the folder with the classes"
     near = _alike(root)
     if near is not None:
-        return f"there is no such folder, but {near.name}/ is there; set `root: {near}`"
+        return f"there is no such folder, but {near.name}/ exists; set `root: {near}`"
     if os.path.lexists(root):
         return f"no folder of images: {file_problem(root)}"
     return "there is no such folder of images"
 
 
-def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
-    """Why a folder holds fewer than two classes."""
+def of_few_classes(root: Path, found: Contents, classes: Sequence[str]) -> str:
+    """Why a folder contains fewer than two classes."""
     if not classes:
-        for name in held.files:
+        for name in found.files:
             if problem := packed(root / name, root):
                 return problem
         if list_images(root, deep=False).images:
             return (
-                "holds images itself, and no folder for each class. If it is one class of several, "
-                f"set `root: {root.parent}`; else sort the images into folders"
+                "contains images, but no class folders. If it is one of several classes, set "
+                f"`root: {root.parent}`; otherwise sort the images into one folder per class"
             )
-        return "holds no folders of classes"
+        return "contains no class folders"
     [name] = classes
     inner = root / name
     while len(below := contents(inner).folders) == 1:
@@ -59,36 +59,38 @@ def of_few_classes(root: Path, held: Contents, classes: Sequence[str]) -> str:
     if len(below) > 1:
         lie = abridged(f"{each}/" for each in below)
         return (
-            f"holds one folder alone, {name}/, and {inner} holds {lie}. If these are the classes, "
-            f"set `root: {inner}`"
+            f"contains only one folder, {name}/, and {inner} contains {lie}. If these are the "
+            f"classes, set `root: {inner}`"
         )
-    return f"holds 1 class folder, {name}/; at least 2 are needed"
+    return f"contains only 1 class folder, {name}/; at least 2 are needed"
 
 
 def of_splits(root: Path, names: Sequence[str]) -> str | None:
-    """Where all folders are called like splits, but not as they should be."""
+    """What to do if all folders are named like splits, but not as expected; None otherwise."""
     meant = {name: _SPLIT_OF.get(name.casefold()) for name in names}
     if not names or None in meant.values():
         return None
-    listed = abridged(f"{name}/" for name in names)
-    problem = f"holds {listed}, which look like splits, not like classes. "
+    problem = f"contains {abridged(f'{name}/' for name in names)}, which look like splits, not "
+    problem += "classes. "
     train = next((name for name in names if meant[name] == "train"), None)
-    held = next((name for split in ("test", "val") for name in names if meant[name] == split), None)
-    if train is None or held is None:
+    found = next(
+        (name for split in ("test", "val") for name in names if meant[name] == split), None
+    )
+    if train is None or found is None:
         return (
-            f"{problem}To read them as they are, put train/ and test/ (or val/) side by side; to "
-            f"split one of them by `test_fraction`, set `root: {root / (train or names[0])}`"
+            f"{problem}Either provide both train/ and test/ (or val/), or, to split one of them by "
+            f"`test_fraction`, set `root: {root / (train or names[0])}`"
         )
     moves = [
         f"  mv {shlex.quote(str(root / name))} {shlex.quote(str(root / str(meant[name])))}"
-        for name in (train, held)
+        for name in (train, found)
         if name != meant[name]
     ]
-    return f"{problem}Call them train/ and test/ (or val/) to have them read:\n" + "\n".join(moves)
+    return f"{problem}Splits must be named train/ and test/ (or val/):\n" + "\n".join(moves)
 
 
 def misplaced(root: Path, expected: str) -> str | None:
-    """What stands at `root`, or near it, in place of `root/expected`; None where nothing does."""
+    """What is at or near `root` instead of `root/expected`, and how to fix it, or None."""
     if not os.path.isdir(root):
         return of_root(root) if os.path.isfile(root) or _alike(root) else None
     parts = Path(expected).parts
@@ -107,7 +109,7 @@ def _too_deep(root: Path, parts: tuple[str, ...]) -> str | None:
         make = f"mkdir -p {shlex.quote(str(place.parent))}"
         link = f"ln -s {shlex.quote(str(root.absolute()))} {shlex.quote(str(place))}"
         return (
-            f"{inner} is there, but expected as {'/'.join(parts)} in some folder DIR. Make it so, "
+            f"{inner} exists, but is expected as {'/'.join(parts)} in some folder DIR. Create it, "
             f"and set TINA_KIT_DATA (or `root`) to DIR:\n  {make} && {link}"
         )
     return None
@@ -116,7 +118,7 @@ def _too_deep(root: Path, parts: tuple[str, ...]) -> str | None:
 def _too_high(root: Path, parts: tuple[str, ...]) -> str | None:
     for name in contents(root).folders:
         if name != parts[0] and os.path.isdir(root.joinpath(name, *parts)):
-            return f"{root / name} holds it; set TINA_KIT_DATA (or `root`) to that folder"
+            return f"{root / name} contains it; set TINA_KIT_DATA (or `root`) to that folder"
     return None
 
 
@@ -128,14 +130,14 @@ def _misspelled(root: Path, parts: tuple[str, ...]) -> str | None:
         if os.path.isdir(wanted / part):
             inner = shlex.quote(str(wanted / part))
             return (
-                f"{wanted} holds another {part}/. Move that one up:\n  mv {inner}/* "
+                f"{wanted} contains another {part}/. Move its content up:\n  mv {inner}/* "
                 + shlex.quote(str(wanted))
             )
         if not os.path.isdir(wanted):
             near = _alike(wanted)
             if near is not None:
                 return (
-                    f"{near.name}/ stands in {place}, where {part}/ is expected:\n"
+                    f"{place} contains {near.name}/ instead of {part}/. Rename it:\n"
                     f"  mv {shlex.quote(str(near))} {shlex.quote(str(wanted))}"
                 )
             return next(_archives(place, parts[: index + 1]), None)
@@ -166,8 +168,8 @@ def packed(archive: Path, target: Path) -> str | None:
     damage = _damage(archive)
     if damage is not None:
         return (
-            f"{archive} is no archive: {damage}. Remove it, download it again (in a browser, if a "
-            f"program was given a page), and unpack it:\n  {command}"
+            f"{archive} is not an archive: {damage}. Remove it, download it again (with a browser "
+            f"if you got a web page), and unpack it:\n  {command}"
         )
     return f"{archive} is still packed. Unpack it:\n  {command}"
 

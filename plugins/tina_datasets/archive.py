@@ -1,7 +1,7 @@
-"""Reads the pickles that CIFAR comes in, without running anything that they hold.
+"""Reads CIFAR's pickle files without running code in them.
 
-A pickle is a program: loading one calls what it names. Here every name is answered by a stand-in
-that can do nothing but describe an array of whole numbers, and all other names are refused.
+A pickle is a program: loading it calls the functions that it names. Here the names needed for
+integer arrays resolve to harmless stand-ins, and all others are rejected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_archive(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged pickle can raise anything
         raise BrokenArchive(str(error) or type(error).__name__) from None
     if not isinstance(content, dict):
-        raise BrokenArchive("it holds no table of keys")
+        raise BrokenArchive("it contains no dictionary")
     return {
         as_text(key): value.array() if isinstance(value, _Array) else value
         for key, value in content.items()
@@ -49,7 +49,7 @@ def as_text(value: object) -> str:
         return value.decode("latin1")
     if isinstance(value, str):
         return value
-    raise BrokenArchive(f"{value!r} stands where text should")
+    raise BrokenArchive(f"it contains {value!r} instead of text")
 
 
 class _Dtype:
@@ -63,7 +63,7 @@ class _Dtype:
 
     def numpy(self) -> np.dtype[Any]:
         if not _WHOLE_NUMBERS.fullmatch(self.code):
-            raise BrokenArchive(f"it holds an array of {self.code!r}, not of whole numbers")
+            raise BrokenArchive(f"it contains an array of {self.code!r}, not of integers")
         return np.dtype(self.code)
 
 
@@ -83,7 +83,7 @@ class _Array:
             array: NDArray[Any] = np.frombuffer(content, dtype.numpy()).reshape(shape, order=order)
             return array
         except (AttributeError, TypeError, ValueError) as error:
-            raise BrokenArchive(f"it holds an array that is not whole ({error})") from None
+            raise BrokenArchive(f"it contains a damaged array ({error})") from None
 
 
 def _reconstruct(*_: object) -> _Array:
@@ -93,7 +93,7 @@ def _reconstruct(*_: object) -> _Array:
 def _encode(text: str, encoding: object) -> bytes:
     """How Python 3 writes bytes into a pickle that Python 2 can read."""
     if as_text(encoding) != "latin1":
-        raise BrokenArchive(f"it holds text in {encoding!r}")
+        raise BrokenArchive(f"it contains text in {encoding!r}")
     return codecs.latin_1_encode(text)[0]
 
 
@@ -127,6 +127,6 @@ class _Unpickler(pickle.Unpickler):
         known = (module.replace("numpy._core.", "numpy.core."), name)
         if known not in _STAND_INS:
             raise BrokenArchive(
-                f"it asks for {module}.{name}, which is no array; nothing of it was run"
+                f"it refers to {module}.{name}, which is not an array; no code in it was run"
             )
         return _STAND_INS[known]

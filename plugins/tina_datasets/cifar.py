@@ -76,7 +76,7 @@ class _Cifar(Dataset):
     def _folder(self) -> Path:
         """The folder of the archive's files, all there."""
         archive = self.archive
-        holds = f"{archive.folder}/ (or where to download it, with `download: true`)"
+        holds = f"{archive.folder}/ (or, with `download: true`, where to download it)"
         root = data_root(self.options.root, archive.title, holds)
         folder = root / archive.folder
         if self.options.download and self._missing(folder):
@@ -90,7 +90,7 @@ class _Cifar(Dataset):
             else misplaced(root, archive.folder)
         )
         where = f"{folder}: no {', '.join(lacking)}"
-        holds = f"{archive.folder}/, or `download: true` to fetch it"
+        holds = f"{archive.folder}/, or set `download: true` to download it"
         raise missing(archive.title, where, holds, remedy)
 
     def _missing(self, folder: Path) -> list[str]:
@@ -106,24 +106,24 @@ class _Cifar(Dataset):
         except (OSError, RuntimeError) as error:
             raise UserError(
                 f"{self.archive.title} cannot be downloaded from {known.url} to {root} ({error}). "
-                f"Fetch {self.archive.packed} by other means and unpack it there"
+                f"Download {self.archive.packed} by other means and unpack it there"
             ) from error
 
     def _read(self, name: str, *keys: str) -> list[Any]:
-        """What a file holds under `keys`. Raises UserError where it is not what it should be."""
+        """The values of `keys` in a file. Raises UserError if it is missing or damaged."""
         content = self._content(name, *keys)
         return [content[key] for key in keys]
 
     def _content(self, name: str, *keys: str) -> dict[str, Any]:
-        """All that a file holds, `keys` at least."""
+        """The content of a file, which must include `keys`."""
         path = self._folder / name
         try:
             if self.options.verify and _md5(path) != _published(self.archive, name):
-                raise BrokenArchive("its content is another")
+                raise BrokenArchive("its checksum differs")
             content = read_archive(path)
             lacking = [key for key in keys if key not in content]
             if lacking:
-                raise BrokenArchive(f"it holds no {', '.join(lacking)}")
+                raise BrokenArchive(f"it has no {', '.join(lacking)}")
             return content
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from error
@@ -133,8 +133,8 @@ class _Cifar(Dataset):
     def _broken(self, path: Path, reason: object) -> UserError:
         published = _published(self.archive, path.name)
         return UserError(
-            f"{path}: not a whole file of {self.archive.title}: {reason}. It has "
-            f"{path.stat().st_size} bytes and the md5 {_md5(path)}, the published file "
+            f"{path}: not a valid file of {self.archive.title}: {reason}. It has "
+            f"{path.stat().st_size} bytes and MD5 {_md5(path)}; the published file has "
             f"{published}. Remove {path.parent} and unpack {self.archive.packed} again, or remove "
             "both and set `download: true`"
         )
@@ -144,7 +144,7 @@ class _Cifar(Dataset):
         (names,) = self._read(self.archive.meta, key)
         try:
             if not isinstance(names, list) or len(names) < 2:
-                raise BrokenArchive(f"{key} is no list of names")
+                raise BrokenArchive(f"{key} is not a list of names")
             words = [as_words(as_text(name)) for name in names]
             name_index(words, [f"entry {number} of {key}" for number in range(len(words))])
             return words
@@ -158,11 +158,12 @@ class _Cifar(Dataset):
         except ValueError:
             found = np.empty(0)
         if found.ndim != 1 or found.dtype.kind not in "iu" or not len(found):
-            raise self._broken(self._folder / name, "its labels are no list of whole numbers")
+            raise self._broken(self._folder / name, "its labels are not a list of integers")
         if found.min() < 0 or found.max() >= classes:
             raise self._broken(
                 self._folder / name,
-                f"its labels run from {found.min()} to {found.max()}, for {classes} names",
+                f"its labels range from {found.min()} to {found.max()}, but there are {classes} "
+                "names",
             )
         return found.astype(np.int64)
 
@@ -200,7 +201,7 @@ class _Cifar(Dataset):
         if not isinstance(pixels, np.ndarray) or (pixels.shape, pixels.dtype) != (shape, np.uint8):
             found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else "none"
             raise self._broken(
-                self._folder / name, f"for {shape[0]} labels its images are {found}, not {shape}"
+                self._folder / name, f"its images are {found} instead of uint8 {shape}"
             )
         return pixels.reshape(-1, CHANNELS, SIZE, SIZE), labels
 
@@ -239,8 +240,8 @@ class Cifar100(_Cifar):
 
     @cached_property
     def superclasses(self) -> Sequence[int] | None:  # type: ignore[override]
-        """As published, so that no file of images is read for them; of other classes what the
-        training file says, None where it says nothing."""
+        """The published superclasses, to avoid reading image files; for other classes those in the
+        training file, if any."""
         known = {
             name_key(name): label for label, names in enumerate(SUPERCLASSES) for name in names
         }
@@ -265,7 +266,7 @@ class Cifar100(_Cifar):
             [super_ for class_, super_ in pairs if class_ == label] for label in range(len(names))
         ]
         if unclear := [name for name, found in zip(names, supers) if len(found) != 1]:
-            problem = f"its images are of none or of several superclasses for {', '.join(unclear)}"
+            problem = f"its images have no unique superclass for {', '.join(unclear)}"
             raise self._broken(self._folder / train, problem)
         return [found[0] for found in supers]
 

@@ -1,4 +1,4 @@
-"""What the data sets that read files share."""
+"""Helpers for data sets that read files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def warn_once(line: str) -> None:
 
 
 def data_root(option: Path | None, title: str, holds: str) -> Path:
-    """`option`, or else $TINA_KIT_DATA. Raises UserError where neither is given."""
+    """`option`, or else $TINA_KIT_DATA. Raises UserError if neither is given."""
     named = option or environment_path("TINA_KIT_DATA")
     if named is None:
         raise missing(title, "TINA_KIT_DATA is not set and `root` is not given", holds)
@@ -45,14 +45,14 @@ def data_root(option: Path | None, title: str, holds: str) -> Path:
 
 
 def missing(title: str, where: object, holds: str, remedy: str | None = None) -> UserError:
-    """holds: what is looked for; remedy: what to do, where it is known better than that."""
-    general = f"Set TINA_KIT_DATA (or `root`) to the folder that holds {holds}"
+    """An error about missing data. holds: what is expected; remedy: specific advice, if any."""
+    general = f"Set TINA_KIT_DATA (or `root`) to the folder that contains {holds}"
     return UserError(f"{title} is missing ({where}). {remedy or general}")
 
 
 class Contents(NamedTuple):
-    """What a folder holds itself, by sorted names. service: folders that systems and archivers
-    leave behind; broken: links to nothing or in circles."""
+    """The entries of a folder, sorted. service: folders created by systems and archivers; broken:
+    broken or circular links."""
 
     folders: list[str]
     service: list[str]
@@ -61,7 +61,7 @@ class Contents(NamedTuple):
 
 
 def contents(folder: Path) -> Contents:
-    """Hidden entries are left out. Raises UserError where the folder cannot be listed."""
+    """The entries of a folder except hidden ones. Raises UserError if it cannot be listed."""
     found = Contents([], [], [], [])
     try:
         here = os.path.realpath(folder)
@@ -76,7 +76,7 @@ def contents(folder: Path) -> Contents:
             else:
                 found.folders.append(name)
     except OSError as error:
-        raise UserError(f"{folder}: this folder cannot be listed ({error.strerror})") from None
+        raise UserError(f"{folder}: cannot list this folder ({error.strerror})") from None
     return found
 
 
@@ -91,11 +91,11 @@ def split_classes(
     seed: int,
     irregular: int,
 ) -> dict[Split, list[ImageFile]]:
-    """Cut the images of each class into training and test images, at random from `seed` and its
-    name; both have some.
+    """Split the images of each class into training and test images, at least one of each, at random
+    by `seed` and the class's name.
 
-    irregular: how many images cannot be opened. Raises UserError naming all classes with fewer than
-    two images.
+    irregular: the number of images that cannot be opened. Raises UserError naming all classes with
+    fewer than two images.
     """
     if few := [name for name, files in images.items() if len(files) < 2]:
         lost = f" ({irregular:,} that cannot be opened are not counted)" if irregular else ""

@@ -1,4 +1,4 @@
-"""Images of one's own: one folder a class."""
+"""Your own images, in one folder per class."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tina_datasets.options import ImageFolderOptions
 
 
 class ImageFolder(ImageFilesDataset):
-    """`root/train/CLASS/*.jpg` and `root/test/CLASS/*.jpg` (or `val`); or `root/CLASS/*.jpg`,
-    which is split here."""
+    """`root/train/CLASS/*.jpg` and `root/test/CLASS/*.jpg` (or `val`); or `root/CLASS/*.jpg`, split
+    at random."""
 
     options: ImageFolderOptions
 
@@ -25,7 +25,7 @@ class ImageFolder(ImageFilesDataset):
 
     @cached_property
     def class_names(self) -> Sequence[str]:
-        """The folders' names as words, or what `names` calls them."""
+        """The folder names as words, or the names in `names`."""
         if self.options.names is None:
             return folder_names(self.layout)
         return names_of(self.layout.classes, self.options.names)

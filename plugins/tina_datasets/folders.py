@@ -18,14 +18,15 @@ from tina_datasets.files import (
 )
 from tina_kit.api import ImageListing, Split, UserError, abridged, list_images, printable
 
-LISTED = 20  # classes listed in a message; of the rest only the number
+LISTED = 20  # classes that a message lists
 
 
 class FolderLayout:
-    """One folder a class: `train/CLASS/` and `test/CLASS/` (or `val`); or `CLASS/`, split here.
+    """One folder per class: `train/CLASS/` and `test/CLASS/` (or `val`); or `CLASS/`, split at
+    random.
 
-    The images of folders below a class's are the class's. exclude: folders to leave out, by the
-    class's name or `CLASS/FOLDER`; never: those that are no class of this data set.
+    Images in subfolders of a class folder belong to the class. exclude: folders to leave out, CLASS
+    or `CLASS/FOLDER`; never: folders that are not classes of this data set.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class FolderLayout:
             inside = name and not {"", ".", ".."} & set(name.split("/"))
             if not inside or not any(os.path.isdir(place / name) for place in places):
                 found = abridged(contents(places[0]).folders, LISTED)
-                raise UserError(f"exclude: {places[0]} holds no folder {name!r}; it holds {found}")
+                raise UserError(f"exclude: {places[0]} has no folder {name!r}; it contains {found}")
         self._warn_of_beside(places)
         return places
 
@@ -81,7 +82,7 @@ class FolderLayout:
         found = contents(place)
         if found.broken:
             lost = abridged(found.broken)
-            warn_once(f"{place}: skipped {len(found.broken)} links that lead nowhere or up: {lost}")
+            warn_once(f"{place}: skipped {len(found.broken)} broken or circular links: {lost}")
         names = [name for name in found.folders if name not in (*self.exclude, *self.never)]
         if place == self.root and (problem := advice.of_splits(place, names)):
             raise UserError(f"{place}: {problem}")
@@ -91,7 +92,7 @@ class FolderLayout:
         if service:
             remedy = f"Delete it, or set {exclude_them(service)}"
             warn_once(
-                f"{place}: skipped {abridged(service)} (left by a system, not a class). {remedy}"
+                f"{place}: skipped {abridged(service)} (a system folder, not a class). {remedy}"
             )
         return names
 
@@ -129,7 +130,7 @@ class FolderLayout:
         return [ImageFile(start + name, label) for name in names]
 
     def _warn_of_beside(self, places: Sequence[Path]) -> None:
-        """What lies beside the folders of the splits, and the images beside those of classes."""
+        """Warn about anything next to the split folders, and images next to class folders."""
         odd = {place: list_images(place, deep=False).images for place in places}
         if len(places) == 2:
             found = contents(self.root)
@@ -140,10 +141,10 @@ class FolderLayout:
         for place, names in odd.items():
             if names:
                 beside = "the class folders" if place in places else " and ".join(splits)
-                warn_once(f"{place}: skipped, beside {beside}: {abridged(names)}")
+                warn_once(f"{place}: skipped entries next to {beside}: {abridged(names)}")
 
     def _warn_of_passed_over(self, place: Path, listings: Sequence[ImageListing]) -> None:
-        """One line a class."""
+        """Warn about skipped entries, in one line per class."""
         odd = [(name, each) for name, each in zip(self.classes, listings) if each.note]
         for name, each in odd[:LISTED]:
             warn_once(f"{printable(str(place / name))}: {each.note}")
@@ -152,34 +153,34 @@ class FolderLayout:
             warn_once(f"{place}: skipped {count:,} such entries of {len(more):,} more classes")
 
     def _warn_of_nested(self, place: Path, listings: Sequence[ImageListing]) -> None:
-        """Perhaps `root` is one folder too high."""
+        """Warn if `root` may be one folder too high."""
         images = [image for listing in listings for image in listing.images]
         if all("/" in image for image in images):
             outer, inner = self.classes, sorted({image.split("/")[0] for image in images})
             warn_once(
-                f"{place}: {abridged(outer)} hold folders alone, and images in these "
-                f"({abridged(inner)}). If those are the classes, set `root` to what holds them"
+                f"{place}: {abridged(outer)} contain images only in subfolders "
+                f"({abridged(inner)}). If those are the classes, set `root` to their parent folder"
             )
 
     def _check_copies(self, place: Path, listings: Sequence[ImageListing]) -> None:
-        """Raises UserError for a folder beside the classes that holds them all once more."""
+        """Raise UserError for a class folder that contains folders of all other classes."""
         for name, listing in zip(self.classes, listings):
             inner = {image.split("/")[0] if "/" in image else "" for image in listing.images}
             others = set(self.classes) - {name}
             if len(others) > 1 and others <= inner and "" not in inner:
                 raise UserError(
-                    f"{place / name} holds folders called like all other classes, "
+                    f"{place / name} contains folders named like all other classes, "
                     f"{abridged(sorted(others))}. Leave it out with {exclude_them([name])}, or set "
                     f"`root: {place / name}`"
                 )
 
     def _check(self, listings: Sequence[Sequence[ImageListing]]) -> None:
-        """Raises UserError naming all classes that hold no image."""
+        """Raise UserError naming all classes without images."""
         empty: dict[str, list[str]] = {}
         for place, in_place in zip(self._places, listings):
             for name, listing in zip(self.classes, in_place):
                 if not listing.images:
-                    what = f"holds no image ({abridged(listing.passed_over)})"
+                    what = f"contains no images, only {abridged(listing.passed_over)}"
                     what = what if listing.passed_over else "is empty"
                     empty.setdefault(name, []).append(f"{printable(str(place / name))} {what}")
         if empty:

@@ -1,4 +1,4 @@
-"""How image files lie on disk: which classes there are, and the files of each split."""
+"""Layouts of image files on disk: the classes, and the files of each split."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Layout(Protocol):
 
 
 class ImageFilesDataset(Dataset):
-    """A data set of image files; `layout` says where they lie."""
+    """A data set of image files, which are located by `layout`."""
 
     def __init__(self, options: ImageFilesOptions) -> None:
         self.options = options
@@ -98,18 +98,18 @@ class ImageFilesDataset(Dataset):
         if self.layout.irregular:
             names = sorted(printable(self._name(path)) for path in self.layout.irregular)
             known += "\0".join(["", *names])
-        # Without it a run must refuse what another has left out.
+        # Without skip_damaged, a run must fail on images that another run has left out.
         return f"{known}\0skip_damaged" if self.options.skip_damaged else known
 
     def _check_split(self, layout: Layout) -> None:
-        """Raise UserError where a split was asked for that the folders have made already."""
+        """Raise UserError if options set a split although the folders define one."""
         given = {n: getattr(self.options, n) for n in self.options.model_fields_set & _OF_THE_SPLIT}
         fields = type(self.options).model_fields
         asked = sorted(name for name, value in given.items() if value != fields[name].default)
         if asked and layout.is_split:
             raise UserError(
-                f"{layout.root}: its folders say which images are for training and which for "
-                f"testing, so that {' and '.join(asked)} would have no effect; leave it out"
+                f"{layout.root}: its folders already define the training and test split, so "
+                f"{' and '.join(asked)} would have no effect; leave it out"
             )
 
     @property
@@ -170,8 +170,8 @@ class ImageFilesDataset(Dataset):
 class TableLayout:
     """All images in `images/`; `train.csv`, `val.csv` and `test.csv` give filename and label.
 
-    The tables part the classes, as few-shot learning does, not the images of a class: all three
-    are read, and each class is split here.
+    The tables split by class, as in few-shot learning, so all three are read and the images of each
+    class are split here.
     """
 
     is_split = False
@@ -189,7 +189,7 @@ class TableLayout:
         """Label → names of its images, both sorted."""
         lost = [table for table in TABLES if not (self.root / table).is_file()]
         if lost:
-            raise UserError(f"{self.root}: {', '.join(lost)} missing beside images/")
+            raise UserError(f"{self.root}: {', '.join(lost)} missing next to images/")
         label_of: dict[str, str] = {}
         for table in TABLES:
             for name, label in read_table(self.root / table):
@@ -276,11 +276,10 @@ def folder_names(layout: Layout) -> list[str]:
 
 
 def names_of(classes: Sequence[str], table: Path) -> list[str]:
-    """What a table calls the classes: lines of class, tab (or a space), names with commas between
-    them, of which the first counts. A name that holds a comma stands in double quotes.
+    """The class names in a table: lines of class, tab (or space) and comma-separated names, of
+    which the first is used. A name that contains a comma must be in double quotes.
 
-    Raises UserError for a table with a class twice, without a name for a class, or with the same
-    name for two of the classes.
+    Raises UserError if the table lists a class twice, lacks a class, or names two classes the same.
     """
     named: dict[str, tuple[str, int]] = {}
     for number, line in enumerate(read_text(table).split("\n"), 1):
@@ -312,6 +311,6 @@ def _first_name(words: str) -> str:
 
 
 def _folder_key(name: str) -> str:
-    """Classes of a table are those of folders to the letter, except that file systems and editors
-    differ in the Unicode form of a letter."""
+    """Folder names are compared in NFC, since file systems and editors use different Unicode
+    forms."""
     return unicodedata.normalize("NFC", name)

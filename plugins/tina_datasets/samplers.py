@@ -12,16 +12,16 @@ from torch import Tensor
 from tina_datasets.options import BalancedPermutationsOptions
 from tina_kit.api import Classes, TaskOptions, TaskSampler, UserError
 
-_OOD, _ID = 0, 1  # each kind of task has its own stream of permutations
-ABSENT = -1  # fills a task of fewer classes than the longest
+_OOD, _ID = 0, 1  # each split has its own stream of permutations
+ABSENT = -1  # pads tasks with fewer classes than the longest
 
 
 class BalancedPermutations(TaskSampler):
-    """Each permutation of the classes is cut into tasks, so that class frequencies stay even.
+    """Cuts random permutations of the classes into tasks, so that class frequencies stay even.
 
-    A permutation's remainder (101 classes make ten tasks of ten and one left over) goes to the
-    front of the next one, so that no class falls behind. OOD tasks are drawn first and from a
-    stream of their own: they stay the same when more ID tasks are asked for.
+    The remainder of a permutation (101 classes make ten tasks of ten, and one class is left) goes
+    to the front of the next one. OOD tasks are drawn first and from their own random stream, so
+    they do not depend on the number of ID tasks.
     """
 
     def __init__(self, options: BalancedPermutationsOptions) -> None:
@@ -44,24 +44,24 @@ def seeded(seed: int, stream: int, streams: int = 2) -> torch.Generator:
 
 
 def sizes_of(options: TaskOptions) -> range:
-    """How many classes a task may have. Raises UserError where that is none."""
+    """The possible numbers of classes per task. Raises UserError if there are none."""
     sizes = range(options.smallest or options.classes, options.classes + 1)
     if not sizes:
-        raise UserError(f"smallest ({options.smallest}) is more than classes ({options.classes})")
+        raise UserError(f"smallest ({options.smallest}) exceeds classes ({options.classes})")
     return sizes
 
 
 def check_enough(options: TaskOptions, count: int, tasks: int) -> None:
-    """Raise UserError unless `count` classes have sets enough for so many tasks."""
+    """Raise UserError unless `count` classes have enough subsets for `tasks` tasks."""
     sizes = sizes_of(options)
     if options.classes > count:
-        raise UserError(f"{options.classes} classes a task, but the data set has only {count}")
+        raise UserError(f"{options.classes} classes per task, but the data set has only {count}")
     for size in sizes:
         # Half of all sets, so that rejection of repeated sets stays cheap.
         if ceil(tasks / len(sizes)) > max(1, comb(count, size) // 2):
             raise UserError(
                 f"{options.id} ID and {options.ood} OOD tasks are too many: {count} classes have "
-                f"{comb(count, size)} sets of {size}, and at most half of them can be drawn"
+                f"{comb(count, size)} subsets of {size}, and at most half of them can be drawn"
             )
 
 

@@ -1,4 +1,4 @@
-"""Drawn images: ten colours by ten shapes. The default of a toolkit that may not download."""
+"""Synthetic images of ten colours and ten shapes, which need no download."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SIZE = 32
 _SUPER = 2  # each pixel's cover is the mean over SUPER × SUPER points
 _STREAMS: dict[Split, int] = {"train": 0, "test": 1}
 
-# Neighbouring colours and shapes are alike on purpose: with clear ones the generic model is right
-# about everything and there is nothing to personalise.
+# Some colours and shapes are similar on purpose: otherwise the generic model would make no mistakes
+# and there would be nothing to personalise.
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.85, 0.15, 0.15),
     "orange": (0.90, 0.45, 0.15),

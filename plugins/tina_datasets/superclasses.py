@@ -16,7 +16,7 @@ Kind = Literal["apart", "sharing", "two"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _OOD, _ID = 0, 1
-_ATTEMPTS = 2000  # at a set that is not taken; 190 pairs of superclasses are found surely with it
+_ATTEMPTS = 2000  # draws before a kind counts as exhausted; enough for 190 pairs of superclasses
 
 
 class SuperclassMix(TaskSampler):
@@ -51,8 +51,8 @@ class SuperclassMix(TaskSampler):
         """The classes of each superclass. Raises UserError where they do not allow the tasks."""
         if classes.superclasses is None:
             raise UserError(
-                "the data set has no superclasses, which cifar100-superclass-mix needs; "
-                "balanced-permutations does without"
+                "the data set has no superclasses, which cifar100-superclass-mix needs; use "
+                "balanced-permutations"
             )
         groups: dict[int, list[int]] = {}
         for class_, superclass in enumerate(classes.superclasses):
@@ -107,8 +107,8 @@ class SuperclassMix(TaskSampler):
                     break
             else:
                 raise UserError(
-                    f"{self.options.id} ID and {self.options.ood} OOD tasks are too many: the "
-                    f"superclasses have hardly more than {len(taken)} sets of classes to draw"
+                    f"{self.options.id} ID and {self.options.ood} OOD tasks are too many: no more "
+                    f"than about {len(taken)} sets of classes can be drawn"
                 )
             tasks.append(padded(task, self.options.classes))
         return torch.tensor(tasks)

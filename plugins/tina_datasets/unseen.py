@@ -22,13 +22,13 @@ class UnseenClasses(TaskSampler):
     """The classes are cut into two shards; ID and OOD tasks hold classes of the first only, and
     of the test splits `"unseen 40%"` has 40% of each task's classes from the second.
 
-    Similar classes are put apart: the free classes whose names are most similar (cosine of their
-    embeddings by `similarity`) make a pair, again and again, and a seeded coin says which of a
-    pair goes to which shard. Where the shards differ in size, the classes that stay without a
-    partner go to the larger one.
+    Similar classes are separated: the two remaining classes whose names are most similar (by the
+    cosine of their embeddings by `similarity`) form a pair, repeatedly, and a seeded coin decides
+    which of a pair goes to which shard. If the shards differ in size, the classes without a partner
+    go to the larger one.
 
-    OOD and test tasks are drawn before ID tasks and from streams of their own: they stay the same
-    when more ID tasks are asked for.
+    OOD and test tasks are drawn before ID tasks and from their own random streams, so they do not
+    depend on the number of ID tasks.
     """
 
     options: UnseenClassesOptions
@@ -70,8 +70,8 @@ class UnseenClasses(TaskSampler):
     def _cut(self, names: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
         if self.similarity.learns:
             raise UserError(
-                f"similarity: {type(self.similarity).__name__} is trained on the data set first; "
-                "take a conditioner that embeds names as it is"
+                f"similarity: {type(self.similarity).__name__} must first be trained on the data "
+                "set; use a conditioner that needs no training"
             )
         seen = self.options.seen
         count = round(seen * len(names)) if seen < 1 else int(seen)

@@ -1,4 +1,4 @@
-"""What maps conditions to parameter vectors."""
+"""Generators, which map conditions to parameter vectors."""
 
 from collections.abc import Iterable
 
@@ -13,22 +13,21 @@ def tina_kit_components() -> Iterable[Component]:
             name="generic",
             target="tina_generators.baselines:Generic",
             options="tina_generators.options:GenericOptions",
-            summary="The generic model as it is: it answers any class (Section 5.1).",
+            summary="The generic model itself, which may predict any class (Section 5.1).",
         ),
         Component(
             kind="generator",
             name="classifier-selection",
             target="tina_generators.baselines:ClassifierSelection",
             options="tina_generators.options:ClassifierSelectionOptions",
-            summary="The generic model with the task's classifier rows alone (Section 5.1).",
+            summary="The generic model with only the task's classifier rows (Section 5.1).",
         ),
         Component(
             kind="generator",
             name="class-means",
             target="tina_generators.means:ClassMeans",
             options="tina_generators.options_compared:ClassMeansOptions",
-            summary="Mean rows of each class over the ID tasks: what can be had without looking "
-            "at the task.",
+            summary="Mean rows of each class over the ID tasks: ignores the rest of the task.",
         ),
         Component(
             kind="generator",
@@ -42,21 +41,21 @@ def tina_kit_components() -> Iterable[Component]:
             name="taper-mixer",
             target="tina_generators.taper:TaperMixer",
             options="tina_generators.options_compared:TaperMixerOptions",
-            summary="Experts mixed by a network that reads the mean prompt (Section 5.1).",
+            summary="TAPER: experts mixed by a network from the mean prompt (Section 5.1).",
         ),
         Component(
             kind="generator",
             name="taper",
             target="tina_generators.taper:Taper",
             options="tina_generators.options_compared:TaperOptions",
-            summary="Experts mixed as learned on the task's own images: ID only (Section 5.1).",
+            summary="TAPER: mixing weights learned on the task's images; ID only (Section 5.1).",
         ),
         Component(
             kind="generator",
             name="retrieval",
             target="tina_generators.retrieval:Retrieval",
             options="tina_generators.options_compared:RetrievalOptions",
-            summary="The p-Model of the nearest ID task: what memorising alone would reach.",
+            summary="The p-Model of the nearest ID task: what pure memorisation would reach.",
         ),
         Component(
             kind="generator",

@@ -1,5 +1,5 @@
-"""What the numbers in the names of a network's tensors stand for, so that networks of different
-sizes and tokens can be compared part by part."""
+"""The meaning of the indices in a network's tensor names, so that the tensors of networks with
+different sizes and tokens can be matched."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _QKV = ("query", "key", "value")
 
 @dataclass(frozen=True)
 class Anatomy:
-    """groups: the groups of the network's parameter tokens; placed: those that have a position;
-    texts: how many text tokens there are, 0 where conditions are joined with class tokens; heads:
-    of attention."""
+    """The structure of a network. groups: the groups of its parameter tokens; placed: those with a
+    position embedding; texts: the number of text tokens, 0 if conditions are added to class tokens;
+    heads: the number of attention heads."""
 
     groups: tuple[str, ...]
     placed: tuple[str, ...]
@@ -26,23 +26,22 @@ class Anatomy:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """What each condition encoder serves."""
+        """The name of each condition encoder."""
         return tuple(f"text {place}" for place in range(self.texts)) or ("class",)
 
     @property
     def positions(self) -> tuple[str, ...]:
-        """Whose position each row of the positions is."""
+        """The name of each row of the position embedding."""
         return ("time", *self.conditions[: self.texts], *self.placed)
 
     @property
     def sections(self) -> tuple[int, int, int]:
-        """How many of the positions belong to the time token, to text tokens and to parameter
-        tokens."""
+        """The numbers of positions of the time token, text tokens and parameter tokens."""
         return 1, self.texts, len(self.placed)
 
     def parts(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A network's state with every part under a name of its own: `encoders[GROUP].weight`,
-        `positions[time]`, `blocks.0.attention.query.weight`."""
+        """A network's state dict, split into tensors with meaningful names:
+        `encoders[GROUP].weight`, `positions[time]`, `blocks.0.attention.query.weight`."""
         parts: dict[str, Tensor] = {}
         for name, tensor in state.items():
             if name == "positions":
@@ -67,18 +66,18 @@ class Anatomy:
         return state
 
     def _numbered(self) -> list[str]:
-        sections = {"encoders": self.groups, "decoders": self.groups, "condition": self.conditions}
+        modules = {"encoders": self.groups, "decoders": self.groups, "condition": self.conditions}
         return [
-            f"{section}.{number}.{kind}"
-            for section, names in sections.items()
+            f"{module}.{number}.{kind}"
+            for module, names in modules.items()
             for number in range(len(names))
             for kind in ("weight", "bias")
         ]
 
     def _part(self, name: str) -> str:
-        section, _, rest = name.partition(".")
+        module, _, rest = name.partition(".")
         names = {"encoders": self.groups, "decoders": self.groups, "condition": self.conditions}
-        if section not in names:
+        if module not in names:
             return name
         number, _, kind = rest.partition(".")
-        return f"{section}[{names[section][int(number)]}].{kind}"
+        return f"{module}[{names[module][int(number)]}].{kind}"

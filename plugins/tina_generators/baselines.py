@@ -16,7 +16,7 @@ class _Untrained(Generator):
 
 
 class Generic(_Untrained):
-    """The generic model: every class it has a row for may be answered, the task's first."""
+    """The generic model with all its rows, the task's classes first."""
 
     def __init__(self, options: GenericOptions) -> None:
         pass
@@ -43,7 +43,7 @@ class ClassifierSelection(_Untrained):
 
 
 class Oracle(_Untrained):
-    """Fine-tunes on the task's training images: no generator, but what one could reach."""
+    """Fine-tunes on the task's training images: an upper bound, not a generator."""
 
     personalises = True
 
@@ -55,11 +55,11 @@ class Oracle(_Untrained):
 
 
 def _others(context: Context, tasks: Tensor) -> Tensor:
-    """int64 `(T, R)`: the classes with a row that are not in the task, in the data set's order;
-    NO_ROW where a task has fewer of them than another."""
+    """int64 `(T, R)`: the classes with a row that are not in the task, in label order, padded with
+    NO_ROW."""
     other = torch.zeros(len(tasks), context.class_count + 1, dtype=torch.bool)
     other[:, context.generic_classes] = True
-    # The last column takes the absent ones.
+    # The last column collects the padding.
     other = other.scatter(1, torch.where(tasks < 0, context.class_count, tasks), False)[:, :-1]
     counts = other.sum(1, keepdim=True)
     order = other.long().argsort(dim=1, descending=True, stable=True)[:, : int(counts.max())]

@@ -14,7 +14,7 @@ BETA, PAPERS_STEPS = (1e-4, 0.02), 1000  # linear, as in the paper
 class Diffusion:
     """J noise levels; level 0 is clean. `alpha_bar`: float32 `(J + 1,)`, ᾱ of each level.
 
-    Other numbers of levels than the paper's scale β, so that the last one is noise at any J.
+    With another number of levels than the paper's, β is rescaled so that the last level is noise.
     """
 
     def __init__(self, steps: int) -> None:
@@ -30,7 +30,7 @@ class Diffusion:
         return alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
 
     def levels(self, count: int) -> list[int]:
-        """`count` + 1 levels from J down to 0, evenly spaced: the same ends at any count."""
+        """`count` + 1 evenly spaced levels from J down to 0."""
         return torch.linspace(self.steps, 0, count + 1).round().long().tolist()
 
     def sample(
@@ -40,7 +40,7 @@ class Diffusion:
         steps: int,
         eta: float,
     ) -> Tensor:
-        """From pure noise to a sample, with a network that predicts the clean signal.
+        """Sample from pure noise, with a network that predicts the clean signal.
 
         predict: (x_j, j) → x̂_0; noise: draws fresh noise of x's shape.
         eta: 1 is DDPM (its posterior, on the levels that are visited), 0 is DDIM.

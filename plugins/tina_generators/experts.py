@@ -1,4 +1,4 @@
-"""Experts on parts of the classes and mixtures of them, which TAPER and TAPER-Mixer share."""
+"""Experts on shards of the classes and their mixtures, for TAPER and TAPER-Mixer."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def train_experts(context: Context, count: int, epochs: float) -> Tensor:
     classes = context.generic_classes
     if len(classes) < 2 * count:
         raise UserError(
-            f"experts: {count} of them need two classes each to tell apart, and the generic model "
-            f"has only {len(classes)}; set experts to at most {len(classes) // 2}"
+            f"experts: {count} experts need at least two classes each, but the generic model has "
+            f"only {len(classes)}; set experts to at most {len(classes) // 2}"
         )
     rows = pad_sequence(
         list(torch.arange(len(classes)).tensor_split(count)), batch_first=True, padding_value=ABSENT
@@ -44,7 +44,7 @@ def train_experts(context: Context, count: int, epochs: float) -> Tensor:
 
 
 def mixed(context: Context, weights: Tensor, experts: Tensor, tasks: Tensor) -> Tensor:
-    """float32 `(T, P)`: the task's rows of the mixed model, shared layers mixed alike.
+    """float32 `(T, P)`: the task's rows and the shared layers of the mixed model.
 
     weights: `(T, experts)`; experts: `(experts, P_K')`; tasks: int64 `(T, C)`.
     """

@@ -1,7 +1,7 @@
-"""Checkpoints of others to start from: G.pt's and GPT-2's transformer blocks.
+"""Reads transformer blocks of G.pt and GPT-2 for parameter inheritance.
 
-Their tokens are not Tina's, so that the blocks and the last LayerNorm are all that is taken. G.pt's
-blocks have GELU's exact form where Tina's have GPT-2's approximation of it.
+Their tokens differ from Tina's, so only the blocks and the last LayerNorm are used. G.pt's blocks
+use exact GELU, Tina's use GPT-2's approximation.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _EXPECTED = (
 def read_foreign(path: Path, heads: int) -> Ancestor:
     """The transformer of a `.pt` checkpoint; its averaged weights where it has them.
 
-    heads: of its attention, which the file does not tell. A bias that is not there is 0. Raises
-    UserError that names all that is missing or does not fit.
+    heads: number of attention heads, which the file does not record. Missing biases are 0. Raises
+    UserError naming everything that is missing or does not fit.
     """
     state = _state(path)
     blocks, last = _sorted_out(state)
@@ -125,12 +125,12 @@ def _biases(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _problems(parts: Mapping[str, Tensor], depth: int, heads: int) -> list[str]:
-    """All that keeps the parts from being one transformer."""
+    """Why these tensors do not form a transformer."""
     shapes = _shapes(parts, depth)
     missing = [name for name in shapes if name not in parts]
-    problems = [f"it lacks {', '.join(missing)}, in Tina's words"] if missing else []
+    problems = [f"it lacks {', '.join(missing)} (in Tina's naming)"] if missing else []
     problems += [
-        f"{name} is {tuple(parts[name].shape)} and not {shape}"
+        f"{name} is {tuple(parts[name].shape)} instead of {shape}"
         for name, shape in shapes.items()
         if name in parts and tuple(parts[name].shape) != shape
     ]

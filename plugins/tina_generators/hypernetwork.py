@@ -1,4 +1,4 @@
-"""Tina's transformer without diffusion: what the diffusion process adds can be read off it."""
+"""Tina's transformer without diffusion, which shows what diffusion adds."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tina_generators.tina import Noise, Predict, Tina
 
 
 class Hypernetwork(Tina):
-    """From prompts to a p-Model in one step: the tokens that it is given are all 0, as if they were
-    nothing but noise, so that its squared error leads to the mean p-Model of the prompts."""
+    """Maps prompts to a p-Model in one step: its input tokens are all 0 at the maximum noise level,
+    so that the squared error is minimised by the mean p-Model of the prompts."""
 
     options: HypernetworkOptions
 

@@ -43,8 +43,8 @@ _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 
 @dataclass(frozen=True)
 class Ancestor:
-    """A trained network to start from. source: what to call it; parts: as `Anatomy.parts` names
-    them, those that it has; heads: of its attention; normalisation: of what it was trained on."""
+    """A trained network to inherit from. source: its name in messages; parts: its tensors, named as
+    by `Anatomy.parts`; heads: number of attention heads; normalisation: of its training data."""
 
     source: str
     parts: Mapping[str, Tensor]
@@ -67,7 +67,7 @@ class Ancestor:
 def read_tina(folder: Path, name: str) -> Ancestor:
     """A Tina that was saved to `folder`; name: of its row. Raises UserError for another kind."""
     if not (folder / "tina.json").is_file():
-        raise UserError(f"inherit: {name} is no Tina, so there is no transformer to start from")
+        raise UserError(f"inherit: {name} is not a Tina and has no transformer to inherit")
     facts = json.loads((folder / "tina.json").read_text(encoding="utf-8"))
     named = facts["anatomy"]
     anatomy = Anatomy(
@@ -81,7 +81,7 @@ def read_tina(folder: Path, name: str) -> Ancestor:
 def inherit(
     network: TinaTransformer, ancestor: Ancestor, random: torch.Generator
 ) -> dict[str, Any]:
-    """Give `network` what fits of `ancestor`'s parts; the others stay as they are.
+    """Initialise `network` from the tensors of `ancestor` that fit; the others stay as they are.
 
     Encoders, decoders and positions are matched by the names of their tokens. Returns the report:
     the sizes of both, and the names of the parts that were inherited as they are, widened,

@@ -1,4 +1,4 @@
-"""The zoo as a table of classes: what a generator reaches that does not look at the task."""
+"""Mean rows per class: a generator that ignores the rest of the task."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _FILE = "means.safetensors"
 class ClassMeans(Generator):
     """The mean of the ID tasks' p-Models, with each class's rows the mean of that class's rows.
 
-    A control: a generator that is no better has learned which rows a class has, but nothing of
-    how they depend on the task. It has no rows for a class that no ID task holds.
+    A control: a generator that is no better has learned the rows of each class, but not how they
+    depend on the task. It has no rows for classes that occur in no ID task.
     """
 
     learns_from = frozenset({"p-models"})

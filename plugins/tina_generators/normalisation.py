@@ -1,4 +1,4 @@
-"""Normalisation of parameter vectors: most of a raw one is the same for every task."""
+"""Normalises parameter vectors, since most of a raw vector is the same for all tasks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ AT_ONCE = 1 << 28
 
 @dataclass(frozen=True)
 class Normalisation:
-    """kind: as the options name it; mean: for each parameter its mean over the zoo, class-indexed
-    ones also over their classes, whose order means nothing (their class axis has size 1); scale:
-    for each parameter one number, float32 `()`. Both fit any number of classes."""
+    """kind: as in the options; mean: for each parameter its mean over the zoo and, if indexed by
+    class, over classes, whose order is arbitrary (the class axis has size 1); scale: one number per
+    parameter, float32 `()`. Both apply to any number of classes."""
 
     kind: str
     mean: dict[str, Tensor]
@@ -27,7 +27,7 @@ class Normalisation:
     @classmethod
     def fit(cls, kind: str, vectors: Tensor, layout: Layout, present: Tensor) -> Normalisation:
         """vectors: float32 `(T, P)`; present: bool `(T, C)`, which classes each task has. Rows of
-        the others (Section 4.2's padding) take no part."""
+        absent classes (Section 4.2's padding) are ignored."""
         tensors = layout.unflatten(vectors)
         one = kind == "global-scale"
         rows = max(1, AT_ONCE // (4 * layout.size))
@@ -79,7 +79,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class ConditionScale:
-    """Embeddings of class names share a direction and have tiny entries: centre and scale them.
+    """Centres and scales embeddings, which share a direction and have tiny entries.
 
     mean: float32 `(D,)`; scale: float32 `()`.
     """
@@ -115,5 +115,5 @@ def _mean(parts: list[tuple[Tensor, Tensor]], parameter: Parameter) -> Tensor:
 
 
 def _nonzero(scale: Tensor) -> Tensor:
-    """A layer that is the same in every p-Model stays at 0 instead of becoming NaN."""
+    """Replace a scale of 0 by 1, so that a layer equal in all p-Models becomes 0 and not NaN."""
     return torch.where(scale > 1e-12, scale, torch.ones_like(scale))

@@ -18,8 +18,8 @@ class GenericOptions(Options):
 class ClassifierSelectionOptions(Options):
     others: Literal["drop", "zero"] = Field(
         "drop",
-        description="rows of the other classes: dropped, so that they cannot be predicted, or set"
-        " to zero as in the paper, where their logit of 0 can win",
+        description="rows of the other classes: drop them, so that they cannot be predicted, or "
+        "zero them as in the paper, so that their logit of 0 can win",
     )
 
 
@@ -28,14 +28,14 @@ class OracleOptions(Options):
 
 
 class TransformerOptions(Options):
-    """What Tina and its relatives share. The defaults are the paper's (Section 5.1 and its
-    appendix), the `examples` those of a small one, which learns in minutes."""
+    """Options shared by Tina and its variants. The defaults are the paper's (Section 5.1 and
+    appendix), the `examples` those of a small model that trains in minutes."""
 
     hidden_size: Annotated[int, Unit("dimensions")] = Field(
         2048, ge=1, le=65_536, examples=[128], description="width of the transformer"
     )
     depth: Annotated[int, Unit("blocks")] = Field(
-        12, ge=1, le=1000, examples=[3], description="transformer blocks"
+        12, ge=1, le=1000, examples=[3], description="number of transformer blocks"
     )
     heads: Annotated[int, Unit("heads")] = Field(
         16, ge=1, le=65_536, examples=[4], description="attention heads; must divide hidden_size"
@@ -46,68 +46,62 @@ class TransformerOptions(Options):
     )
     augmentations: Annotated[tuple[ComponentSpec, ...], Nested("augmentation")] = Field(
         (ComponentSpec(use="classifier-permutation"),),
-        description="augmentations of each pair, drawn anew in every step",
+        description="random transformations of each training pair, drawn anew in each step",
     )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",
         description="normalisation of parameter vectors: subtract the zoo's mean and divide by "
-        "each layer's scale, or divide by one global scale, as G.pt does",
+        "each layer's scale, or divide by a single scale as G.pt does",
     )
     row_weight: float = Field(
         1.0,
         gt=0,
-        description="weight of classifier rows in the loss, relative to other entries: rows "
-        "differ more between classes than between tasks, and only the latter is "
-        "specific to a p-Model. No effect if every entry belongs to a class",
+        description="weight of the class rows' entries in the loss, relative to shared ones: rows "
+        "differ more between classes than between tasks, and only the latter is specific to a "
+        "p-Model. No effect if all entries belong to classes",
     )
     prompts: Literal["text", "image"] = Field(
         "text", description="train on class names, or on random training images of each class"
     )
     merge: Literal["none", "mean"] = Field(
-        "none", description="mean: every class gets the mean of the task's prompts (Table 3)"
+        "none", description="mean: replace each prompt by the mean of the task's prompts (Table 3)"
     )
     tasks: Annotated[int | None, Unit("tasks")] = Field(
         None,
         ge=1,
         le=1_000_000,
-        description="use only the first N ID tasks (default: all)",
+        description="use only the zoo's first N ID tasks; by default all",
     )
     inherit: Annotated[str | None, Row("generator")] = Field(
-        None,
-        description="name of another Tina in the recipe to start from, of any size (Section 4.4)",
+        None, description="initialise from another Tina of the recipe, of any size (Section 4.4)"
     )
     inherit_file: Path | None = Field(
-        None, description="checkpoint of G.pt or GPT-2 to start from (Section 4.4)"
+        None, description="initialise from a checkpoint of G.pt or GPT-2 (Section 4.4)"
     )
     inherit_heads: Annotated[int, Unit("heads")] = Field(
         16,
         ge=1,
         le=65_536,
-        description="attention heads of the network in inherit_file, which does not record them; "
-        "G.pt has 16",
+        description="number of attention heads in inherit_file, which does not record it; G.pt has "
+        "16",
     )
 
     steps: Annotated[int, Unit("steps")] = Field(
         100_000, ge=1, le=1_000_000_000, examples=[600], description="training steps"
     )
     batch_size: Annotated[int, Unit("pairs")] = Field(
-        64, ge=1, le=1_000_000, description="pairs per training step"
+        64, ge=1, le=1_000_000, description="pairs per step"
     )
     learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="peak learning rate")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
     warmup: Annotated[float, Unit("share of the steps")] = Field(
-        0.01,
-        ge=0,
-        lt=1,
-        description="share of the steps in which the learning rate rises to its peak",
+        0.01, ge=0, lt=1, description="linear warm-up of the learning rate"
     )
     schedule: Literal["constant", "cosine"] = Field(
-        "cosine", description="learning rate after the warm-up"
+        "cosine", description="learning-rate schedule after the warm-up"
     )
     clip: float = Field(0.1, gt=0, examples=[1.0], description="maximum gradient norm")
-    ema: float = Field(
-        0.9999, ge=0, lt=1, description="decay of the exponential moving average of the weights"
-    )
+    ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights (EMA)")
 
     def without_effect(self) -> Mapping[str, str]:
         return {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
@@ -117,40 +111,40 @@ class TransformerOptions(Options):
         if self.hidden_size % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide hidden_size ({self.hidden_size})")
         if self.inherit is not None and self.inherit_file is not None:
-            raise ValueError("inherit, inherit_file: there can be only one to start from")
+            raise ValueError("give either inherit or inherit_file, not both")
         return self
 
 
 class TinaDiTOptions(TransformerOptions):
-    """The paper's diffusion process; the sampler and guidance can change without training again."""
+    """Options of the paper's diffusion process; sampler and guidance can change without
+    retraining."""
 
     diffusion_steps: Annotated[int, Unit("noise levels")] = Field(
-        1000, ge=1, le=1_000_000, description="number of noise levels in training (J)"
+        1000, ge=1, le=1_000_000, description="number of noise levels in training, J"
     )
     drop_condition: Annotated[float, Unit("share of the pairs")] = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share of pairs trained without their prompts, for guidance",
+        description="share of training pairs whose prompts are dropped, for guidance",
     )
     sampler: Annotated[Literal["ddpm", "ddim"], AtGeneration()] = Field(
         "ddpm",
         examples=["ddim"],
-        description="ddpm adds fresh noise in each step, ddim does not; with one step both are "
-        "the same",
+        description="ddpm adds fresh noise in each step, ddim does not; equal for a single step",
     )
     sampling_steps: Annotated[int, Unit("steps"), AtGeneration()] = Field(
         1000,
         ge=1,
         le=1_000_000,
         examples=[1],
-        description="number of sampling steps, at most diffusion_steps",
+        description="denoising steps; at most diffusion_steps",
     )
     guidance: Annotated[float, AtGeneration()] = Field(
         1.0,
         ge=0,
-        description="strength of classifier-free guidance (Ho and Salimans 2022): 1 is off, above"
-        " 1 follows the prompts more closely; needs drop_condition",
+        description="scale of classifier-free guidance (Ho and Salimans 2022): 1 is off, larger "
+        "values follow the prompts more closely; needs drop_condition",
     )
 
     @model_validator(mode="after")
@@ -163,7 +157,7 @@ class TinaDiTOptions(TransformerOptions):
         if self.guidance != 1 and not self.drop_condition:
             raise ValueError(
                 f"guidance ({self.guidance:g}) needs a network that was also trained without "
-                "prompts: set drop_condition, for instance to 0.1"
+                "prompts: set drop_condition, for example to 0.1"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Options of the methods that Tina is compared with and that learn."""
+"""Options of the trained methods that Tina is compared with."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class _ExpertOptions(Options):
         2,
         ge=2,
         le=10_000,
-        description="number of experts, each fine-tuned from the generic model on its shard of "
-        "the classes; shards are consecutive classes in the data set's order",
+        description="number of experts, each fine-tuned from the generic model on a contiguous "
+        "shard of the classes",
     )
     expert_epochs: Annotated[float, Unit("epochs")] = Field(
         5, gt=0, le=1_000_000, description="passes over a shard's images"
@@ -23,7 +23,7 @@ class _ExpertOptions(Options):
 
 
 class TaperMixerOptions(_ExpertOptions):
-    """The defaults are the paper's where it gives them: experts and both numbers of epochs."""
+    """The defaults are the paper's where it states them: experts and both numbers of epochs."""
 
     hidden_size: Annotated[int, Unit("dimensions")] = Field(
         256, ge=1, le=65_536, description="width of the mixer's hidden layer"
@@ -32,7 +32,7 @@ class TaperMixerOptions(_ExpertOptions):
         5, ge=1, le=1_000_000, description="passes over the ID tasks"
     )
     tasks_per_step: Annotated[int, Unit("tasks")] = Field(
-        10, ge=1, le=1_000_000, description="ID tasks per training step"
+        10, ge=1, le=1_000_000, description="ID tasks per step"
     )
     batch_size: Annotated[int, Unit("images per task")] = Field(
         64, ge=1, le=1_000_000, description="training images of each task per step"
@@ -45,11 +45,11 @@ class TaperOptions(_ExpertOptions):
         50, ge=1, le=1_000_000_000, description="training steps for each task's mixing weights"
     )
     batch_size: Annotated[int, Unit("images per task")] = Field(
-        32, ge=1, le=1_000_000, description="training images of a task per step"
+        32, ge=1, le=1_000_000, description="training images of each task per step"
     )
     learning_rate: float = Field(0.1, gt=0, description="peak learning rate")
     shard: Annotated[int, Unit("tasks")] = Field(
-        100, ge=1, le=1_000_000, description="ID tasks trained side by side"
+        100, ge=1, le=1_000_000, description="ID tasks trained in parallel"
     )
 
 

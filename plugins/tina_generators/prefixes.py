@@ -1,4 +1,4 @@
-"""Tensors of several owners in one file, distinguished by the first word of their names."""
+"""Stores several groups of tensors in one file, by prefixing their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Tina sees of its tasks in training: text conditions, or images."""
+"""The prompts that a Tina is trained on: text, or images."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class ImageDraws:
     def __init__(self, zoo: Zoo) -> None:
         if zoo.images is None:
             raise UserError(
-                "prompts: image: the conditioner takes no image prompts; use one that does, like "
-                "open-clip, or prompts: text"
+                "prompts: image: the conditioner does not accept image prompts; use one that does, "
+                "like open-clip, or set prompts: text"
             )
         self._tasks, self._rows = zoo.tasks, zoo.images.rows
         used = zoo.tasks[zoo.tasks >= 0].unique()
@@ -49,7 +49,7 @@ class ImageDraws:
         kept = torch.isin(labels, used).nonzero().squeeze(1)
         self._images = ByClass(labels, int(used.max()) + 1, kept)
         if missing := used[self._images.counts[used] == 0].tolist():
-            raise UserError(f"prompts: image: there is no training image of the classes {missing}")
+            raise UserError(f"prompts: image: no training images of the classes {missing}")
         self.rows = self._rows[self._images.items]
 
     def draw(self, pick: Tensor, random: torch.Generator) -> Tensor:

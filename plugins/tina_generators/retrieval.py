@@ -16,14 +16,14 @@ from tina_generators.options_compared import RetrievalOptions
 from tina_generators.rows import ABSENT, take_rows
 from tina_kit.api import Generator, Request, UserError, Zoo, save_tensors
 
-PART = 16  # tasks compared with all ID tasks at once
+PART = 16  # tasks that are compared with all ID tasks at once
 NEVER = -2.0  # below every cosine
 
 
 class Retrieval(Generator):
-    """Two tasks are as near as the best assignment of the prompts of one to those of the other:
-    the mean cosine of the assigned pairs of centred conditions. The retrieved classifier rows are
-    put in the order of the requested prompts."""
+    """The similarity of two tasks is that of the best assignment of their prompts: the mean cosine
+    of the assigned pairs of centred conditions. The retrieved classifier rows are sorted in the
+    order of the requested prompts."""
 
     vectors: Tensor
     directions: Tensor
@@ -46,8 +46,8 @@ class Retrieval(Generator):
         needed, largest = int(present.sum(1).max()), int(self.present.sum(1).max())
         if needed > largest:
             raise UserError(
-                f"retrieval: {needed} classes were asked for, but no ID task has more than "
-                f"{largest}; it can only give what was fine-tuned"
+                f"retrieval: {needed} classes were requested, but no ID task has more than "
+                f"{largest}"
             )
         prompts = self._direction(request.conditions)
         picks: list[int] = []
@@ -96,8 +96,8 @@ class Retrieval(Generator):
 def _nearest(similarity: NDArray[np.float32], bound: Tensor) -> tuple[int, NDArray[np.int64]]:
     """The nearest of N tasks and, for each of C prompts, the place of the one assigned to it.
 
-    similarity: `(N, C, C_N)`; bound: `(N,)`. Exact, though few assignments are solved: tasks are
-    visited by their bounds until none that is left can be nearer.
+    similarity: `(N, C, C_N)`; bound: `(N,)`. Exact, although few assignments are solved: tasks are
+    visited in order of their bounds until none of the rest can be nearer.
     """
     best, found = -np.inf, (0, np.zeros(0, np.int64))
     limits, order = bound.sort(descending=True, stable=True)

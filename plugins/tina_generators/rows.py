@@ -1,4 +1,4 @@
-"""From classes to classifier rows: the generic model may have rows for only some of them."""
+"""Selects classifier rows by class; the generic model may lack rows for some classes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from torch import Tensor
 
 from tina_kit.api import Architecture, Context, Request, UserError
 
-ABSENT = -1  # the place of a shorter task's missing class: zeros, which the core masks
-NO_ROW = -2  # a class that nothing has a row for: zeros and a bias, so a logit, of -inf
+ABSENT = -1  # padding of a shorter task: zeros, which the core masks
+NO_ROW = -2  # a class without a row: zero weights and a bias, and so a logit, of -inf
 
 
 def tasks_of(request: Request) -> Tensor:
-    """int64 `(T, C)`. Raises UserError where the prompts are no classes of the data set."""
+    """int64 `(T, C)`. Raises UserError if the prompts are not classes of the data set."""
     if request.tasks is None:
-        raise UserError("this generator knows only the data set's own classes")
+        raise UserError("this generator only supports the data set's own classes")
     return request.tasks
 
 
 def select(context: Context, vectors: Tensor, classes: Tensor) -> Tensor:
-    """Pick the rows of the data set's classes from vectors that have the generic model's rows.
+    """Select rows by the data set's classes from vectors that have the generic model's rows.
 
     vectors: float32 `(T, P_K')` in the layout of K' classes; classes: int64 `(T, C)`, classes of
     the data set, ABSENT or NO_ROW. Returns `(T, P)` in the layout of C classes.
@@ -31,11 +31,11 @@ def select(context: Context, vectors: Tensor, classes: Tensor) -> Tensor:
 
 
 def take_rows(architecture: Architecture, count: int, vectors: Tensor, rows: Tensor) -> Tensor:
-    """`Layout.take_classes` for rows of which some do not exist.
+    """`Layout.take_classes` for rows some of which do not exist.
 
     vectors: float32 `(T, P)` in the layout of `count` classes; rows: int64 `(T, C)` in [0, count),
-    ABSENT or NO_ROW. Only a bias, a parameter with one entry a class, can make a logit -inf: a
-    classifier without one answers 0 for NO_ROW.
+    ABSENT or NO_ROW. Only a bias (one entry per class) can make a logit -inf: without a bias, the
+    logit of NO_ROW is 0.
     """
     rows = rows.to(vectors.device)
     taken = architecture.layout(count).take_classes(vectors, rows.clamp(min=0))

@@ -53,8 +53,8 @@ class Mixer(nn.Module):
 
 
 class TaperMixer(Generator):
-    """Mixing weights from the task's mean prompt: shuffled prompts change nothing, and gibberish
-    leaves the task's own rows, so that neither control falls to chance here."""
+    """Predicts mixing weights from the task's mean prompt: shuffling prompts has no effect, and
+    gibberish still selects the task's own rows, so neither control falls to chance."""
 
     learns_from = frozenset({"images", "conditions"})
     mixer: Mixer
@@ -68,7 +68,7 @@ class TaperMixer(Generator):
         self.mixer = self._mixer()
         embeddings = mean_prompt(zoo.conditions, zoo.tasks >= 0)
         self.mixer.standardise(embeddings)
-        # All epochs one after another, each ID task once in each.
+        # The order of all epochs, with each ID task once per epoch.
         order = torch.cat([torch.randperm(len(zoo.tasks)) for _ in range(options.epochs)])
         batches = order.split(options.tasks_per_step)
         self.experts = train_experts(context, options.experts, options.expert_epochs)
@@ -116,7 +116,7 @@ class _MixingWeights(nn.Module):
 
 
 class Taper(Generator):
-    """Mixing weights learned on each ID task's own training images; there are none for others."""
+    """Learns mixing weights on each ID task's own training images; OOD tasks have none."""
 
     learns_from = frozenset({"images"})
     reads_conditions = False
@@ -154,10 +154,10 @@ class Taper(Generator):
         wanted = [_classes(task) for task in tasks.tolist()]
         if unknown := [task for task in wanted if task not in known]:
             raise UserError(
-                "taper: mixing weights are learned on a task's own training images, and so only "
-                f"for the {len(known)} ID tasks: {len(unknown)} of the {len(wanted)} tasks asked "
-                f"for are not among them, the first has the classes {list(unknown[0])}. "
-                "taper-mixer predicts them from prompts"
+                "taper: mixing weights are learned on a task's own training images, so they exist "
+                f"only for the {len(known)} ID tasks: {len(unknown)} of {len(wanted)} requested "
+                f"tasks are not among them; the first has the classes {list(unknown[0])}. "
+                "taper-mixer predicts weights from prompts"
             )
         weights = self.weights[[known[task] for task in wanted]]
         return mixed(self.context, weights, self.experts, tasks)

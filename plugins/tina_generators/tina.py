@@ -1,4 +1,4 @@
-"""What Tina-DiT and its relatives share: a transformer from conditions to p-Models (Section 4)."""
+"""The base of Tina-DiT and its variants: a transformer from conditions to p-Models (Section 4)."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ Predict = Callable[[Tensor, float, bool], Tensor]
 class Tina(Generator):
     """Signal prediction on normalised parameter vectors with a transformer.
 
-    What the network sees in place of the clean tokens (`corrupt`), and how a trained network makes
-    a p-Model (`sample`), is for the subclasses to say.
+    Subclasses define the network's input in place of the clean tokens (`corrupt`), and how a
+    trained network generates a p-Model (`sample`).
 
-    The loss is the mean over tokens of each token's squared error, so that a class's few
-    classifier entries count as much as a chunk of hundreds; those weigh `row_weight`. Entries of
-    absent classes have no part in it (Section 4.2): they are 0 in training, and stay 0 while a
-    p-Model is made.
+    The loss is the mean over tokens of each token's mean squared error, so that a class's few
+    classifier entries count as much as a chunk of hundreds; class entries are weighted by
+    `row_weight`. Entries of absent classes are ignored (Section 4.2): they are 0 in training and
+    during sampling.
     """
 
     network: TinaTransformer
@@ -70,7 +70,7 @@ class Tina(Generator):
     def corrupt(
         self, clean: Tensor, prompts: Tensor, noise: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network is given in training, drawn from `random`.
+        """The network's input in training, drawn from `random`.
 
         clean, noise: tokens `(B, S, W)`, zero where padded; prompts: `(B, C, D)`, scaled. Returns
         noisy tokens, the level of their noise `(B,)` in [0, 1], and the prompts to go with them.
@@ -85,7 +85,7 @@ class Tina(Generator):
         """
 
     def network_for(self, layout: Layout, classes: int, width: int) -> TinaTransformer:
-        """A fresh network for p-Models of `layout`, `classes` of them, conditions of `width`."""
+        """A new network for p-Models in `layout`, with `classes` conditions of width `width`."""
         options = self.options
         groups = Groups(self.tokenizer.tokens(layout))
         return TinaTransformer(
@@ -176,7 +176,7 @@ class Tina(Generator):
             return clean * kept
 
         def noise() -> Tensor:
-            # Tasks share it, so that a p-Model depends on its prompts and the seed alone.
+            # Shared by all tasks, so that a p-Model depends only on its prompts and the seed.
             return frame.noise(1, random).expand(count, -1, -1).to(device)
 
         return frame.decode(self.sample(predict, noise).float().cpu())
@@ -196,8 +196,9 @@ class Tina(Generator):
             return conditions, present
         if classes > places:
             raise UserError(
-                f"this Tina was trained on tasks of at most {places} classes and its tokenizer "
-                f"allows no more, {classes} were asked for. The tokenizer class-rows allows any"
+                f"{classes} classes were requested, but this Tina was trained on tasks of at most "
+                f"{places} and its tokenizer supports no more. The tokenizer class-rows supports "
+                "any number"
             )
         shape = (tasks, places - classes)
         absent = self.context.padding.expand(*shape, -1)
@@ -218,13 +219,14 @@ class Tina(Generator):
         if count is None:
             return zoo
         if count > len(zoo.tasks):
-            raise UserError(f"tasks ({count}): the zoo has {len(zoo.tasks)} ID tasks")
+            raise UserError(f"tasks ({count}): the zoo has only {len(zoo.tasks)} ID tasks")
         some = slice(count)
         return Zoo(zoo.tasks[some], zoo.conditions[some], zoo.vectors[some], zoo.images)
 
     def _inherit(self, layout: Layout) -> None:
-        """Section 4.4: start from another network, and where its p-Models have the same parameters
-        also from their statistics: those of a few tasks would give its answers another meaning."""
+        """Initialise from another network (Section 4.4), and use its normalisation if its p-Models
+        have the same parameters: statistics of a few tasks would change the meaning of its
+        outputs."""
         options = self.options
         if options.inherit is not None:
             ancestor = read_tina(self.context.inherited["inherit"], options.inherit)
@@ -276,5 +278,5 @@ class Tina(Generator):
 
 
 def _where_some_are_absent(mask: Tensor, device: torch.device) -> Tensor | None:
-    """A mask of full tasks is None: attention without one is faster."""
+    """The mask, or None if no class is absent: attention without a mask is faster."""
     return None if mask.all() else mask.to(device)

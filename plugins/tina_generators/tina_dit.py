@@ -12,7 +12,7 @@ from tina_kit.api import Augmentation, Tokenizer
 
 
 class TinaDiT(Tina):
-    """The paper's: a diffusion process that the network predicts the clean signal of."""
+    """The paper's generator: diffusion with a network that predicts the clean signal."""
 
     options: TinaDiTOptions
 

@@ -55,7 +55,7 @@ def _as_slice(index: list[int]) -> slice | list[int]:
 
 
 class Attention(nn.Module):
-    """Every token looks at every other: there is no order to be causal about."""
+    """Attention without a causal mask, since tokens have no order."""
 
     def __init__(self, hidden: int, heads: int) -> None:
         super().__init__()
@@ -109,9 +109,9 @@ class Block(nn.Module):
 class TinaTransformer(nn.Module):
     """groups: of the tokens it is trained on; classes: C; width: D of the conditions.
 
-    A group of one token has a position; a group of several has none, so that they are a set.
-    Where no token belongs to a class, the C conditions are tokens of their own, each place with an
-    own encoder and position; else each is joined with the tokens of its class.
+    A token that is alone in its group has a position embedding; a larger group is an unordered
+    set. If no token belongs to a class, the C conditions are separate tokens with their own
+    encoders and positions; otherwise each is added to the tokens of its class.
     """
 
     def __init__(
@@ -138,7 +138,8 @@ class TinaTransformer(nn.Module):
             self._initialise(depth)
 
     def _initialise(self, depth: int) -> None:
-        """GPT-2's weights; decoders start at 0, so that the first prediction is the zoo's mean."""
+        """GPT-2's initialisation, but decoders start at 0, so that the initial prediction is the
+        zoo's mean."""
         nn.init.normal_(self.positions, std=0.02)
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2 and name != "positions":
@@ -192,7 +193,7 @@ class TinaTransformer(nn.Module):
     ) -> list[Tensor]:
         """`(B, hidden)` for each of S tokens. positions: `(placed groups, hidden)`."""
         position_of = dict(zip(self.anatomy.placed, positions))
-        # Without the class tokens' own width a batch's dtype (autocast's) is not known before.
+        # Placeholders, since the dtype is only known after encoding (autocast).
         body: list[Tensor] = [torch.empty(0)] * tokens.shape[1]
         for encoder, (name, index) in zip(self.encoders, groups.index.items()):
             encoded = encoder(

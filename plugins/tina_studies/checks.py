@@ -1,6 +1,6 @@
-"""What options of several studies must hold, checked when a recipe is read.
+"""Validators shared by the options of several studies.
 
-Whole fields are annotated, not what is inside them, so that `tina-kit show` tells plain types.
+Whole fields are annotated rather than their elements, so that `tina-kit show` shows plain types.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from pydantic import AfterValidator, BeforeValidator
 
 T = TypeVar("T")
 MOST = 1000
-"""Values of an option."""
+"""Maximum number of values of an option."""
 _OF_THE_RUN = ("description", "extends", "name", "profiles", "seed", "seeds", "set", "studies")
 
 
 def _some(values: tuple[T, ...]) -> tuple[T, ...]:
     # Not `min_length`: pydantic would also blame it for a value that is wrong by itself.
     if not values:
-        raise ValueError("must hold at least one")
+        raise ValueError("must have at least one value")
     return values
 
 
 def _once(values: tuple[T, ...]) -> tuple[T, ...]:
     if len(values) > MOST:
-        raise ValueError(f"must hold at most {MOST}")
+        raise ValueError(f"must have at most {MOST} values")
     repeated = [value for index, value in enumerate(values) if value in values[:index]]
     if repeated:
-        raise ValueError(f"each may stand here once, and {repeated[0]!r} stands twice")
+        raise ValueError(f"{repeated[0]!r} is listed twice")
     return values
 
 
 def _finite(value: T) -> T:
-    """JSON, and with it a cache key, knows no infinite number."""
+    """JSON, and so a cache key, cannot represent infinite numbers."""
     if isinstance(value, float) and not isfinite(value):
         raise ValueError("must be a finite number")
     children: Sequence[Any] = ()
@@ -51,9 +51,9 @@ def _scalars(values: Any) -> Any:
     """One message, where a union would give one for each of its types."""
     for value in values if isinstance(values, (list, tuple)) else ():
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValueError(f"each must be a number or a text, and {value!r} is none")
+            raise ValueError(f"{value!r} is neither a number nor text")
         _finite(value)
-    # What a validator has looked at is JSON no longer, and a list no tuple.
+    # After this validator the value is no longer JSON, in which a list may be a tuple.
     return tuple(values) if isinstance(values, list) else values
 
 
@@ -64,7 +64,7 @@ def within(low: int, high: int | None = None) -> AfterValidator:
         for value in values:
             if value < low or (high is not None and value > high):
                 bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-                raise ValueError(f"each must be {bounds}, and {value} is not")
+                raise ValueError(f"all values must be {bounds}, but {value} is not")
         return values
 
     return AfterValidator(check)
@@ -73,7 +73,7 @@ def within(low: int, high: int | None = None) -> AfterValidator:
 def _dotted(key: str | None) -> str | None:
     steps = key.split(".") if key is not None else ["key"]
     if "" in steps:
-        raise ValueError(f"'{key}': write a key as for --set, its steps joined by dots")
+        raise ValueError(f"'{key}': write a dotted key as for --set")
     if steps[0] in _OF_THE_RUN:
         raise ValueError(f"'{steps[0]}' belongs to the whole run and cannot vary in a study")
     return key

@@ -1,4 +1,4 @@
-"""What all studies share: the words around a table, and the check of names."""
+"""The base of all studies: title, labels and checks of names."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Described(Study, Generic[Chosen]):
         made = self.measure(self.options.generators or self.default(generators))
         rows = {trial.series: None for trial in made}
         if self.versus is not None:
-            require("versus", "no row of the study is called", [self.versus], list(rows))
+            require("versus", "the study has no row", [self.versus], list(rows))
         # A generator may be left out of the study for once, and a split.
         known = [*rows, *generators]
-        require("published", "no row is called", self.options.published, known)
+        require("published", "there is no row", self.options.published, known)
         columns = {without_split(str(trial.x)) for trial in made}
-        given = {without_split(column) for _, column in self.published}
-        require("published", "no column is called", sorted(given), sorted(columns))
+        told = {without_split(column) for _, column in self.published}
+        require("published", "there is no column", sorted(told), sorted(columns))
         return made
 
     @property
@@ -67,7 +67,7 @@ def require(option: str, complaint: str, wanted: Collection[str], known: Sequenc
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else f" (there is {', '.join(known)})"
+    return f" (did you mean '{close[0]}'?)" if close else f" (available: {', '.join(known)})"
 
 
 def joined(*words: str) -> str:

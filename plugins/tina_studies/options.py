@@ -1,4 +1,4 @@
-"""Options of the studies. A key of the recipe is written as for `--set`: its steps, dotted."""
+"""Options of the studies. Keys of the recipe are dotted, as for `--set`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Names = Annotated[tuple[str, ...], Once]
 SomeNames = Annotated[tuple[str, ...], Some, Once]
 _GENERATORS = "rows of the recipe, in this order; by default all of them"
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-_SPLITS = "id, ood or a test split of the task sampler's own"
+_SPLITS = "id, ood or an additional test split of the task sampler"
 
 
 class StudyOptions(Options):
-    """What every study can be asked."""
+    """Options that every study has."""
 
     title: str = Field("", description="title of the table and the plot")
-    x_label: str = Field("", description="label of the columns or the x axis")
-    note: str = Field("", description="note below the table and the plot")
+    x_label: str = Field("", description="label of the columns and the x axis")
+    note: str = Field("", description="note on how to read them")
     generators: Names = Field((), description=_GENERATORS)
     versus: str | None = Field(
-        None, description="row of the table, or curve, that all others are compared with"
+        None, description="the row of the table, or curve, that all others are compared with"
     )
     published: Annotated[dict[str, dict[str, float]], Unit("percent")] = Field(
         {}, description="row → column → the paper's p-Acc in percent, shown beside this run's"
@@ -41,21 +41,19 @@ class VariantsOptions(StudyOptions):
         examples=[{"as it is": {}, "few tasks": {"tasks.id": 100}}],
     )
     rows: Literal["generators", "variants"] = Field(
-        "generators",
-        description="whether variants or generators are the rows; the other one makes the columns",
+        "generators", description="what the rows show; the columns show the other"
     )
     splits: SomeNames = Field(
-        ("id", "ood"), description=f"{_SPLITS}; shuffled and gibberish are controls, and make rows"
+        ("id", "ood"), description=f"{_SPLITS}; the controls shuffled and gibberish become rows"
     )
 
 
 class ScalingOptions(StudyOptions):
     title: str = Field("Scaling", description="title of the table and the plot")
-    x_label: str = Field("", description="label of the x axis (default: the key)")
+    x_label: str = Field("", description="label of the x axis; by default the key")
     generators: Names = Field(
         (),
-        description="generators to compare (default: those that the keys name, or all if they "
-        "name none)",
+        description="rows of the recipe; by default those that the keys name, or else all",
     )
     key: Annotated[str, Dotted] = Field(
         description="dotted key of the recipe to vary", examples=["tasks.id"]
@@ -64,17 +62,17 @@ class ScalingOptions(StudyOptions):
         description="values of the key", examples=[[100, 200, 400]]
     )
     places: Annotated[tuple[int | float, ...], Once, Finite] = Field(
-        (), description="position of each value on the x axis (default: the value itself)"
+        (), description="position of each value on the x axis; by default the value itself"
     )
-    also: Overrides = Field({}, description="dotted keys → values to set along with each value")
+    also: Overrides = Field({}, description="dotted keys → values set together with every value")
     series_key: Annotated[str | None, Dotted] = Field(
-        None, description="second key to vary, with a curve for each value"
+        None, description="a second key, with one curve per value"
     )
     series_values: Annotated[tuple[Any, ...], Once, Finite] = Field(
-        (), description="values of the second key; a list counts as one value"
+        (), description="values of the second key; a list is a single value"
     )
     series_label: str = Field(
-        "", description="name of each curve, with {} for its value (default: the key and the value)"
+        "", description="label of a curve, with {} for its value; by default the key and the value"
     )
     splits: SomeNames = Field(("ood",), description=_SPLITS)
 
@@ -84,16 +82,16 @@ class ScalingOptions(StudyOptions):
     @model_validator(mode="after")
     def _keys_and_values_fit(self) -> ScalingOptions:
         if (self.series_key is None) != (not self.series_values):
-            raise ValueError("series_key and series_values go together")
+            raise ValueError("series_key and series_values must be given together")
         if self.places and len(self.places) != len(self.values):
             raise ValueError(
-                f"{len(self.values)} values have {len(self.places)} places, give one for each"
+                f"{len(self.places)} places for {len(self.values)} values; give one per value"
             )
         keys = [self.key, *self.also, *([self.series_key] if self.series_key else [])]
         if repeated := [key for key in keys if keys.count(key) > 1]:
             raise ValueError(f"'{repeated[0]}' is set twice, by key, series_key or also")
         if self.series_label and "{}" not in self.series_label:
-            raise ValueError("series_label must hold {}, which stands for the value")
+            raise ValueError("series_label must contain {}, which is replaced by the value")
         return self
 
 
@@ -118,8 +116,8 @@ class UnseenClassesOptions(StudyOptions):
         Annotated[tuple[int, ...], Some, Once, within(0, 100)], Unit("percent of the classes")
     ] = Field(
         (0, 20, 40, 60, 100),
-        description="shares of unseen classes in percent; the task sampler must have a split "
-        "'unseen N%' for each",
+        description="shares of unseen classes; the task sampler must have a split 'unseen N%' for "
+        "each",
     )
 
 
@@ -136,7 +134,8 @@ class SentencePromptsOptions(StudyOptions):
     )
     x_label: str = Field("generator", description="label of the columns")
     versus: str | None = Field(
-        "class names", description="class names or sentences: which one the other is compared with"
+        "class names",
+        description="the row that the other is compared with: class names or sentences",
     )
     sentences: Annotated[ComponentSpec, Nested("conditioner")] = Field(
         ComponentSpec(use="descriptions"),
@@ -152,44 +151,43 @@ class ImagePromptsOptions(StudyOptions):
     )
     x_label: str = Field(
         "",
-        description="label of the columns (default: generator, or few-shot training if few_shot "
-        "is given)",
+        description="label of the columns and the x axis; by default generator, or few-shot "
+        "training if few_shot is given",
     )
     generators: SomeNames = Field(
-        description="generators of the recipe that were trained on text", examples=[["tina-dit"]]
+        description="rows of the recipe that were trained on text", examples=[["tina-dit"]]
     )
     versus: str | None = Field(
         "text prompts",
-        description="row that the others are compared with: text prompts, image prompts, or image"
-        " prompts, mean of N",
+        description="the row that all others are compared with: 'text prompts', 'image prompts' or "
+        "'image prompts, mean of N'",
     )
     images: Annotated[
         Annotated[tuple[Annotated[int, Field(ge=1)], ...], Some, Once], Unit("images per class")
     ] = Field(
         (1,),
-        description="images per class whose mean embedding is the prompt; one row for each number",
+        description="images per class whose mean embedding is the prompt; one row per number",
     )
     few_shot: dict[str, str] = Field(
         {},
-        description="number of shots or steps (or a label) → the generator of the recipe that "
-        "inherits from the first and was trained that much on image prompts; zero-"
-        "shot is plotted at 0",
+        description="number of shots or steps (or a label) → the row of the recipe that inherits "
+        "the generator and continues training on image prompts; zero-shot is at 0",
     )
 
     @model_validator(mode="after")
     def _few_shot_rows_have_one_origin(self) -> ImagePromptsOptions:
         if self.few_shot and len(self.generators) > 1:
-            raise ValueError("few_shot goes with one generator, a study for each of several")
+            raise ValueError("few_shot requires a single generator; write one study for each")
         places = self.places
         if any(place in ("zero-shot", 0) for place in places):
-            raise ValueError("zero-shot is the generator itself and no label of few_shot")
+            raise ValueError("zero-shot is the generator itself and cannot be a label of few_shot")
         if len(set(places)) < len(places):
-            raise ValueError("two labels of few_shot are the same number")
+            raise ValueError("few_shot has two labels for the same number")
         return self
 
     @property
     def places(self) -> list[str | float]:
-        """The labels of `few_shot`: numbers, where all of them are."""
+        """The labels of `few_shot`, as numbers if all of them are."""
         labels = list(self.few_shot)
         if all(_NUMBER.fullmatch(label) for label in labels):
             return [float(label) if "." in label else int(label) for label in labels]
@@ -211,4 +209,4 @@ class TrainingCurvesOptions(StudyOptions):
     )
 
     def without_effect(self) -> Mapping[str, str]:
-        return {"versus": "", "published": ""}  # there is no table of losses
+        return {"versus": "", "published": ""}  # losses have no table

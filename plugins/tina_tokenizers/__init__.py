@@ -1,4 +1,4 @@
-"""How parameter vectors are cut into tokens."""
+"""Tokenizers, which split parameter vectors into tokens."""
 
 from collections.abc import Iterable
 

@@ -20,5 +20,5 @@ class ClassRowsOptions(Options):
         576,
         ge=1,
         le=1_000_000_000,
-        description="maximum entries per token of the other layers",
+        description="maximum entries per token of any other layers",
     )

@@ -248,7 +248,7 @@ def test_files_that_hold_no_such_weights_are_refused(tmp_path: Path) -> None:
     torch.save([torch.zeros(1)], tmp_path / "list.pt")
     refused("list.pt", "contains no weights")
     save_file(weights_of("test_resnet", 2), tmp_path / "other.safetensors")
-    refused("other.safetensors", "these are no weights of timm's 'test_vit'")
+    refused("other.safetensors", "not the weights of timm's 'test_vit'")
 
 
 def test_weights_that_cannot_be_downloaded_are_explained(
@@ -264,9 +264,11 @@ def test_weights_that_cannot_be_downloaded_are_explained(
 
 
 def test_unknown_models_and_sizes_are_refused() -> None:
-    with pytest.raises(UserError, match=r"no model 'vit_base_patch32_244'.*vit_base_patch32_224"):
+    with pytest.raises(
+        UserError, match=r"unknown model 'vit_base_patch32_244'.*vit_base_patch32_224"
+    ):
         Backbone(TimmOptions(model="vit_base_patch32_244"))
-    with pytest.raises(UserError, match="takes no images of image_size: 7"):
+    with pytest.raises(UserError, match="does not support image_size: 7"):
         Backbone(TimmOptions(model="test_vit", image_size=7))
 
 

@@ -249,7 +249,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(capsys, words, told) -> None:
             "this name is reserved for a table row",
         ),
         (("--set", "generic.learning_rate=.inf"), "generic.learning_rate"),
-        (("--set", "tasks.classes=101"), "101 classes a task, but the data set has only 100"),
+        (("--set", "tasks.classes=101"), "101 classes per task, but the data set has only 100"),
         (("--set", "dataset={use: caltech101}"), "Caltech-101 is missing"),
         (("--device", "tpu9"), "--device tpu9"),
         (("--seeds", "0,x"), "write whole numbers with commas"),

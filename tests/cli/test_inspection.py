@@ -215,8 +215,8 @@ def test_a_schema_is_written_whole_or_not_at_all(
     with monkeypatch.context() as patch:
         patch.setattr("tina_kit.store.files.flush", full)
         assert invoke(["schema", "-o", str(place)]) == 1
-    told = f"error: {tmp_path}: no space left on this disk. Free some space, or choose another"
-    assert capsys.readouterr().err == f"{told} location with --output\n"
+    told = "no space left on this disk. Free some space, or choose another location with --output"
+    assert capsys.readouterr().err == f"error: {tmp_path}: {told}\n"
     assert [path.read_text() for path in tmp_path.glob("*schema*")] == ["older"]
     assert invoke(["schema", "-o", str(place)]) == 0 and json.loads(place.read_text())
 

@@ -95,7 +95,7 @@ def test_tasks_of_the_test_splits_that_are_in_the_zoo_are_dropped(
     tasks[:6] = ood
     write(replace(archive, tasks=tasks), tmp_path / "all")
     with pytest.raises(
-        UserError, match="holds all tasks of the split 'ood', which leaves none to test on"
+        UserError, match="contains all tasks of the split 'ood', so none is left to test on"
     ):
         plan_of(with_zoo(tmp_path, tmp_path / "all"), tmp_path / "s").stages  # noqa: B018
 
@@ -128,7 +128,7 @@ UNSEEN = RECIPE.replace(
     ("text", "change", "told"),
     [
         (RECIPE, {"class_names": 0}, "does not have 2 of its classes: a griffin, a unicorn"),
-        (RECIPE.replace("[4, 6]", "[5, 6]"), {}, "p-Models are of another architecture"),
+        (RECIPE.replace("[4, 6]", "[5, 6]"), {}, "p-Models have a different architecture"),
         (UNSEEN, {}, "the task sampler keeps classes of its tasks unseen"),
     ],
 )
@@ -238,7 +238,7 @@ def test_what_an_import_leaves_out_is_counted_and_named(capsys, tmp_path: Path) 
         (("--set", "widths=[4,6]"), "--set: name the --architecture"),
         (("--architecture", "cnnn"), "did you mean 'cnn'"),
         (("--architecture", "cnn", "--set", "width=3"), "unknown option"),
-        (("--architecture", "cnn"), "p-Models are of another architecture"),
+        (("--architecture", "cnn"), "p-Models have a different architecture"),
     ],
 )
 def test_an_import_that_cannot_be_writes_nothing(capsys, exported, tmp_path, words, told) -> None:
@@ -284,7 +284,7 @@ def test_what_cannot_be_exported_is_told(
     capsys, finished, exported, recipe, tmp_path, monkeypatch
 ) -> None:
     assert call("zoo", "export", finished[2], "-o", exported) == 2
-    assert "there is a zoo here already" in capsys.readouterr().err
+    assert "already contains a zoo" in capsys.readouterr().err
     assert call("zoo", "export", finished[2], "--seed", 7, "-o", tmp_path / "zoo") == 2
     assert "the run has no seed 7; its seeds are 0" in capsys.readouterr().err
     monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))

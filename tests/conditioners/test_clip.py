@@ -140,7 +140,7 @@ def test_nothing_in_a_checkpoint_is_executed(config: Path, tmp_path: Path) -> No
 def test_a_checkpoint_of_another_model_is_told(config: Path, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"a": torch.ones(2)}, path)
-    with pytest.raises(UserError, match="holds no weights of"):
+    with pytest.raises(UserError, match="not the weights of"):
         made(config, weights="pretrained", checkpoint=path).embed(["apple"])
 
 
@@ -240,7 +240,7 @@ def test_what_does_not_fit_is_named_with_its_shapes(
     with pytest.raises(UserError) as told:
         made(config, weights="pretrained", checkpoint=path).embed(["apple"])
     assert str(told.value) == (
-        f"{path}: holds no weights of {config}: text_projection is (9, 8) instead of (8, 8), "
+        f"{path}: not the weights of {config}: text_projection is (9, 8) instead of (8, 8), "
         "visual.positional_embedding is (10, 16) instead of (5, 16); it lacks ln_final.bias (8,); "
         "the network has no extra.weight (2,)"
     )
@@ -295,11 +295,11 @@ def test_weights_that_cannot_be_downloaded_are_told_with_what_to_do(monkeypatch:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "ViT-B32"}, "no model 'ViT-B32'; the nearest are .*ViT-B-32"),
-        ({"model": "miniclip"}, "the nearest are .*mini-clip"),
+        ({"model": "ViT-B32"}, "unknown model 'ViT-B32'; similar: .*ViT-B-32"),
+        ({"model": "miniclip"}, "similar: .*mini-clip"),
         ({"pretrained": "openapi"}, "ViT-B-32 has no weights 'openapi'; the nearest are openai"),
-        ({"model": "mini-clip"}, "no weights to download for the model 'mini-clip'"),
-        ({"pretrained": None}, "no weights to download"),
+        ({"model": "mini-clip"}, "no weights can be downloaded for the model 'mini-clip'"),
+        ({"pretrained": None}, "no weights can be downloaded"),
     ],
 )
 def test_what_does_not_exist_is_told_before_anything_runs(options: Any, message: str) -> None:
@@ -310,8 +310,8 @@ def test_what_does_not_exist_is_told_before_anything_runs(options: Any, message:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "ViT-B32"}, "mini-clip: there is no model 'ViT-B32'"),
-        ({"weights": "pretrained"}, "mini-clip: there are no weights to download for the model"),
+        ({"model": "ViT-B32"}, "mini-clip: unknown model 'ViT-B32'"),
+        ({"weights": "pretrained"}, "mini-clip: no weights can be downloaded for the model"),
         (
             {"model": "ViT-B-32", "weights": "pretrained", "pretrained": "openapi"},
             "mini-clip: ViT-B-32 has no weights 'openapi'",
@@ -340,7 +340,7 @@ def test_a_configuration_that_is_none_is_told(config: Path) -> None:
 
 
 def test_a_checkpoint_with_random_weights_is_a_mistake(config: Path) -> None:
-    with pytest.raises(ValueError, match="checkpoint goes with weights: pretrained"):
+    with pytest.raises(ValueError, match="checkpoint requires weights: pretrained"):
         OpenClipOptions(weights="random", checkpoint=config)
 
 

@@ -77,7 +77,7 @@ def test_a_table_with_a_name_twice_is_refused_with_both_rows(tmp_path: Path) -> 
 
 def test_a_name_that_is_not_in_the_table_is_told_with_the_nearest(table: Path) -> None:
     conditioner = EmbeddingTable(EmbeddingTableOptions(path=table))
-    told = r"no embedding for 1 of 2 prompts: peer \(the nearest name is 'pear'\)"
+    told = r"no embedding for 1 of 2 prompts: peer \(did you mean 'pear'\?\)"
     with pytest.raises(UserError, match=told):
         conditioner.embed(["apple", "peer"])
 
@@ -104,7 +104,9 @@ def test_all_names_that_are_not_in_the_table_are_told_at_once(table: Path) -> No
 )
 def test_a_table_of_other_arrays_is_told(tmp_path: Path, arrays: dict[str, Any]) -> None:
     np.savez(tmp_path / "t.npz", **arrays)
-    with pytest.raises(UserError, match=r"t\.npz: (is no \.npz of `names`|names of shape)") as told:
+    with pytest.raises(
+        UserError, match=r"t\.npz: (not an \.npz file of `names`|names of shape)"
+    ) as told:
         EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz")).embed(["a"])
     assert "allow_pickle" not in str(told.value)
 
@@ -126,7 +128,7 @@ def test_one_array_is_no_table(tmp_path: Path) -> None:
 def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
     path = tmp_path / "table.npz"
     path.write_bytes(b"no zip")
-    with pytest.raises(UserError, match=r"is no \.npz of `names` and `embeddings`"):
+    with pytest.raises(UserError, match=r"not an \.npz file of `names` and `embeddings`"):
         EmbeddingTable(EmbeddingTableOptions(path=path)).embed(["a"])
     np.savez(path, names=["a"], embeddings=np.array([{}], dtype=object))  # would need pickle
     with pytest.raises(UserError, match="is no"):
@@ -137,7 +139,7 @@ def test_embeddings_that_are_not_finite_are_named(tmp_path: Path) -> None:
     rows = np.ones((3, 4), np.float32)
     rows[1, 2] = np.nan
     np.savez(tmp_path / "t.npz", names=np.array(["fig", "pear", "plum"]), embeddings=rows)
-    with pytest.raises(UserError, match=r"t\.npz: 1 embeddings hold NaN or infinity: pear"):
+    with pytest.raises(UserError, match=r"t\.npz: 1 embeddings contain NaN or infinity: pear"):
         EmbeddingTable(EmbeddingTableOptions(path=tmp_path / "t.npz")).embed(["fig"])
 
 

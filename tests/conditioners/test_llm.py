@@ -70,20 +70,24 @@ def test_lasting_trouble_is_told_and_nothing_is_kept(
     endpoint: Endpoint, entry: Any, trouble: str
 ) -> None:
     endpoint.script = [entry, entry]
-    with pytest.raises(TinaKitError, match=rf"no answer after 2 attempts, at last .*{trouble}"):
+    with pytest.raises(
+        TinaKitError, match=rf"no answer after 2 attempts, the last failed with: .*{trouble}"
+    ):
         made(endpoint, retries=1, timeout=0.1 if entry == 0.4 else 5.0).embed(["apple"])
     assert not answers()
 
 
 def test_an_endpoint_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with pytest.raises(TinaKitError, match=r"no answer after 1 attempts, at last .*refused"):
+    with pytest.raises(
+        TinaKitError, match=r"no answer after 1 attempts, the last failed with: .*refused"
+    ):
         made(Endpoint("http://127.0.0.1:9"), retries=0).embed(["apple"])
 
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(401, "the key in OPENAI_API_KEY is refused"), (404, "Check `endpoint`, `model` .'gpt-4'.")],
+    [(401, "the key in OPENAI_API_KEY was rejected"), (404, "Check `endpoint`, `model` .'gpt-4'.")],
 )
 def test_a_refusal_is_the_users_and_not_retried(
     endpoint: Endpoint, status: int, message: str

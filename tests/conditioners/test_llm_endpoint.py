@@ -124,7 +124,7 @@ def test_what_cannot_be_a_key_is_refused_unseen(
     key: str,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(UserError, match="OPENAI_API_KEY holds cannot be a key") as told:
+    with pytest.raises(UserError, match="OPENAI_API_KEY does not contain a valid key") as told:
         made(endpoint).embed(["apple"])
     assert "ecret" not in str(told.value) and not endpoint.requests
 

@@ -133,8 +133,8 @@ def test_what_lies_beside_the_classes_is_named(root: Path, caplog) -> None:
     (root / "cat").symlink_to("/nowhere/cat")
     (root / "dog").symlink_to(".")
     lines = told(images(root), caplog)
-    assert "skipped, beside the class folders: stray.png" in lines[0]
-    assert "skipped 2 links that lead nowhere or up: cat, dog" in lines[1]
+    assert "skipped entries next to the class folders: stray.png" in lines[0]
+    assert "skipped 2 broken or circular links: cat, dog" in lines[1]
     assert len(lines) == 2
 
 
@@ -146,7 +146,7 @@ def test_a_third_split_is_named(tmp_path: Path, caplog) -> None:
     write(tmp_path / "train" / "stray.png")
     lines = told(images(tmp_path), caplog)
     assert lines == [
-        f"{tmp_path / 'train'}: skipped, beside the class folders: stray.png",
+        f"{tmp_path / 'train'}: skipped entries next to the class folders: stray.png",
         f"{tmp_path}: skipped, beside train/ and test/: val/, __MACOSX/",
     ]
 
@@ -190,7 +190,7 @@ def test_a_doubled_root_is_told_with_the_right_one(root: Path) -> None:
         (root / name).rename(inner / name)
     (root / "__MACOSX").mkdir()
     message = refused(images(root))
-    assert f"holds one folder alone, imgs/, and {inner} holds ant/, bee/" in message
+    assert f"contains only one folder, imgs/, and {inner} contains ant/, bee/" in message
     assert f"set `root: {inner}`" in message
     assert f"set `root: {inner}`" in refused(images(root.parent))
 
@@ -201,13 +201,15 @@ def test_a_copy_of_all_classes_among_them_is_told(root: Path) -> None:
     for name in ("ant", "bee", "cat"):
         write(root / "imgs" / name / "0.png")
     message = refused(images(root))
-    assert f"{root / 'imgs'} holds folders called like all other classes, ant, bee, cat" in message
+    assert (
+        f"{root / 'imgs'} contains folders named like all other classes, ant, bee, cat" in message
+    )
     assert list(images(root, exclude=["imgs"]).class_names) == ["ant", "bee", "cat"]
 
 
 def test_a_root_that_is_a_class_is_told(root: Path) -> None:
     message = refused(images(root / "ant"))
-    assert "holds images itself, and no folder for each class" in message
+    assert "contains images, but no class folders" in message
     assert f"set `root: {root}`" in message
 
 
@@ -216,7 +218,7 @@ def test_folders_above_the_classes_are_told(tmp_path: Path, caplog) -> None:
         for name in ("a", "b"):
             write(tmp_path / group / name / "x.png")
     [line] = told(images(tmp_path), caplog)
-    assert "birds, fish hold folders alone, and images in these (a, b). If those are the" in line
+    assert "birds, fish contain images only in subfolders (a, b). If those are the" in line
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_folders_above_the_classes_are_told(tmp_path: Path, caplog) -> None:
         (("train", "valid"), ("mv ROOT/valid ROOT/val",)),
         (("training", "testing"), ("mv ROOT/training ROOT/train", "mv ROOT/testing ROOT/test")),
         (("train",), ("set `root: ROOT/train`",)),
-        (("test", "val"), ("put train/ and test/ (or val/) side by side",)),
+        (("test", "val"), ("Either provide both train/ and test/ (or val/)",)),
     ],
 )
 def test_splits_of_another_name_are_no_classes(tmp_path: Path, folders, advice) -> None:
@@ -234,7 +236,7 @@ def test_splits_of_another_name_are_no_classes(tmp_path: Path, folders, advice) 
         for name in ("a", "b"):
             write(tmp_path / split / name / "x.png")
     message = refused(images(tmp_path))
-    assert "look like splits, not like classes" in message
+    assert "look like splits, not classes" in message
     assert all(line.replace("ROOT", str(tmp_path)) in message for line in advice)
 
 
@@ -256,8 +258,8 @@ def test_a_root_in_another_spelling_is_told(root: Path) -> None:
     ("content", "advice"),
     [
         (b"PK\x03\x04", "is still packed. Unpack it:\n  unzip"),
-        (b"<!DOCTYPE html>", "is no archive: it is a web page. Remove it, download it again"),
-        (b"", "is no archive: it is empty"),
+        (b"<!DOCTYPE html>", "is not an archive: it is a web page. Remove it, download it again"),
+        (b"", "is not an archive: it is empty"),
     ],
 )
 def test_an_archive_in_place_of_a_folder_is_told(tmp_path: Path, content, advice) -> None:
@@ -275,7 +277,7 @@ def test_all_classes_without_images_are_told_at_once(root: Path) -> None:
     (root / "red dog" / "a.txt").touch()
     message = refused(images(root))
     assert f"{root / 'cat'} is empty" in message
-    assert f"{root / 'red dog'} holds no image (a.txt)" in message
+    assert f"{root / 'red dog'} contains no images, only a.txt" in message
     assert 'leave out: `exclude: [cat, "red dog"]`' in message
     assert list(images(root, exclude=["cat", "red dog"]).class_names) == ["ant", "bee"]
 
@@ -349,7 +351,7 @@ def test_excluded_folders_are_not_read(root: Path, caplog) -> None:
 @pytest.mark.parametrize("name", ["cat", "ant/old", "..", "", "ant/.."])
 def test_an_exclusion_without_effect_is_refused(root: Path, name: str) -> None:
     message = refused(images(root, exclude=[name]))
-    assert message == f"exclude: {root} holds no folder {name.strip('/')!r}; it holds ant, bee"
+    assert message == f"exclude: {root} has no folder {name.strip('/')!r}; it contains ant, bee"
 
 
 def test_excluding_changes_the_key_by_what_is_read_alone(root: Path) -> None:
@@ -441,7 +443,7 @@ def categories(folder: Path) -> Path:
 def test_caltech_in_another_spelling_is_told(tmp_path: Path, spelling: str) -> None:
     categories(tmp_path / spelling / "101_ObjectCategories")
     message = refused(caltech(tmp_path))
-    assert f"{spelling}/ stands in {tmp_path}, where caltech101/ is expected" in message
+    assert f"{tmp_path} contains {spelling}/ instead of caltech101/" in message
     quoted = f"'{tmp_path / spelling}'" if " " in spelling else str(tmp_path / spelling)
     assert f"mv {quoted} {tmp_path / 'caltech101'}" in message
 
@@ -452,7 +454,7 @@ def test_caltech_a_folder_too_deep_or_too_high_is_told(tmp_path: Path) -> None:
         message = refused(caltech(tmp_path / "data" / part))
         assert f"is too deep; set TINA_KIT_DATA (or `root`) to {tmp_path / 'data'}" in message
     message = refused(caltech(tmp_path))
-    assert f"{tmp_path / 'data'} holds it; set TINA_KIT_DATA (or `root`)" in message
+    assert f"{tmp_path / 'data'} contains it; set TINA_KIT_DATA (or `root`)" in message
 
 
 def test_caltech_elsewhere_is_linked(tmp_path: Path) -> None:
@@ -476,7 +478,7 @@ def test_caltech_still_packed_is_told(tmp_path: Path) -> None:
     assert f"{archive} is still packed" in message
     assert f"mkdir -p DIR/caltech101 && tar -xzf {archive} -C DIR/caltech101" in message
     archive.write_text("<html><body>Google Drive - Virus scan warning")
-    assert f"{archive} is no archive: it is a web page" in refused(caltech(tmp_path))
+    assert f"{archive} is not an archive: it is a web page" in refused(caltech(tmp_path))
 
 
 def test_caltech_leaves_out_what_is_excluded(tmp_path: Path) -> None:
@@ -490,7 +492,7 @@ def test_caltech_leaves_out_what_is_excluded(tmp_path: Path) -> None:
 def test_a_web_page_saved_as_an_archive_is_told(tmp_path: Path, kind: str) -> None:
     name = {"mini": "mini_imagenet.tar.xz", "cifar": "cifar-100-python.tar.gz"}[kind]
     (tmp_path / name).write_text("<!doctype html>")
-    with pytest.raises(UserError, match=f"{name} is no archive: it is a web page") as caught:
+    with pytest.raises(UserError, match=f"{name} is not an archive: it is a web page") as caught:
         if kind == "mini":
             MiniImageNet(MiniImageNetOptions(root=tmp_path)).files()
         else:

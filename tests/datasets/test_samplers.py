@@ -45,7 +45,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_a_task_larger_than_the_class_count_is_told() -> None:
-    with pytest.raises(UserError, match="12 classes a task, but the data set has only 11"):
+    with pytest.raises(UserError, match="12 classes per task, but the data set has only 11"):
         draw(11, classes=12)
 
 
@@ -59,7 +59,7 @@ def test_tasks_of_various_sizes_end_in_minus_one_and_stay_balanced() -> None:
 
 
 def test_a_smallest_task_larger_than_the_largest_is_told() -> None:
-    with pytest.raises(UserError, match=r"smallest \(9\) is more than classes \(8\)"):
+    with pytest.raises(UserError, match=r"smallest \(9\) exceeds classes \(8\)"):
         draw(50, classes=8, smallest=9)
 
 

@@ -96,7 +96,7 @@ def test_a_kind_can_be_left_out() -> None:
     tasks = draw(CIFAR, ratio=(0, 0, 1), id=40, ood=10)
     assert {shape(task) for rows in tasks.values() for task in rows.tolist()} == {TWO}
     for senseless in ((0, 0, 0), (3, -1, 1)):
-        with pytest.raises(ValidationError, match="one at least must be above"):
+        with pytest.raises(ValidationError, match="at least one must be positive"):
             SuperclassMixOptions(ratio=senseless)
 
 

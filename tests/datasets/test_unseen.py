@@ -147,14 +147,16 @@ def test_shards_too_small_for_the_tasks_are_told() -> None:
 def test_a_conditioner_that_must_learn_first_is_refused() -> None:
     drawer = sampler()
     drawer.similarity.learns = True
-    with pytest.raises(UserError, match="similarity: HashedNgrams is trained on the data set"):
+    with pytest.raises(
+        UserError, match="similarity: HashedNgrams must first be trained on the data set"
+    ):
         drawer.seen(classes(100), 0)
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"seen": 2.5}, "must be whole"),
+        ({"seen": 2.5}, "must be an integer"),
         ({"seen": 0}, "greater than 0"),
         ({"shares": (20, 20)}, "named once"),
         ({"shares": (101,)}, "from 0 to 100"),

@@ -128,5 +128,5 @@ def test_the_oracle_is_the_fine_tuned_p_model_itself(generic) -> None:
 def test_a_baseline_says_that_it_knows_only_the_data_sets_classes(generic) -> None:
     generator = selection()
     generated(generator, generic)
-    with pytest.raises(UserError, match="knows only the data set's own classes"):
+    with pytest.raises(UserError, match="only supports the data set's own classes"):
         generator.generate(Request(torch.zeros(1, 3, 1), None))

@@ -223,7 +223,7 @@ def test_statistics_of_other_parameters_or_another_kind_are_not_inherited(
 
 def test_a_row_that_is_no_tina_is_told(world, tmp_path: Path) -> None:
     context = world.context(inherited={"inherit": tmp_path})
-    with pytest.raises(UserError, match="inherit: oracle is no Tina"):
+    with pytest.raises(UserError, match="inherit: oracle is not a Tina"):
         world.fitted(context=context, inherit="oracle")
 
 

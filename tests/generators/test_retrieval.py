@@ -103,7 +103,7 @@ def test_a_task_with_too_few_classes_is_never_retrieved() -> None:
     shared = LAYOUT.slices["2.weight"]
     assert torch.equal(made[0, shared], vectors[1, shared])
     generator, _ = fitted(known[:1])
-    with pytest.raises(UserError, match=r"4 classes were asked for, but no ID task .* than 3"):
+    with pytest.raises(UserError, match=r"4 classes were requested, but no ID task .* than 3"):
         generator.generate(Request(conditions(asked), asked))
 
 

@@ -169,7 +169,7 @@ def test_an_expert_has_its_shards_rows_and_the_generic_models_for_the_rest() -> 
 
 
 def test_more_experts_than_pairs_of_classes_are_refused() -> None:
-    with pytest.raises(UserError, match=r"5 of them need two classes each .* at most 4"):
+    with pytest.raises(UserError, match=r"5 experts need at least two classes each .* at most 4"):
         train_experts(context(), 5, 1)
 
 
@@ -258,5 +258,5 @@ def test_saved_and_loaded_it_generates_the_same(tmp_path: Path, kind, options) -
 
 def test_both_know_only_the_data_sets_classes() -> None:
     mixer = fitted(TaperMixer(MIXER), drawn(8))
-    with pytest.raises(UserError, match="knows only the data set's own classes"):
+    with pytest.raises(UserError, match="only supports the data set's own classes"):
         mixer.generate(Request(torch.zeros(1, 3, WIDTH), None))

@@ -18,7 +18,7 @@ STUDY = "studies=[{use: training-curves, generators: [tina-dit]}]"
     [
         ("{use: unseen-classes, seen: 500}", "tasks: seen: 500 of 100 classes leave a shard empty"),
         ("{use: unseen-classes, seen: 5}", "tasks: .* 10 classes a task"),
-        ("{classes: 101}", "tasks: 101 classes a task, but the data set has only 100"),
+        ("{classes: 101}", "tasks: 101 classes per task, but the data set has only 100"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_with_its_place(plan, tasks: str, told: str) -> None:

@@ -94,7 +94,7 @@ def test_only_the_images_are_kept(plan: Callable[..., object], tmp_path: Path) -
     assert found.seconds > 0 and not found.detail
     assert {path.name for path in (tmp_path / "store").iterdir()} <= {"images", ".partial"}
     again = costs_of(plan())["images"]
-    assert (again.seconds, again.detail) == (0, "read already")
+    assert (again.seconds, again.detail) == (0, "already read")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_the_options_farthest_above_their_defaults_are_named(
     with pytest.raises(UserError) as told, explaining_memory(plan.recipe, "fit/tina-dit"):
         fail()
     assert str(told.value) == (
-        f"{recipe}: fit/tina-dit: not enough memory{size}. Lower what is far above its default: "
+        f"{recipe}: fit/tina-dit: not enough memory{size}. Lower options far above their default: "
         "generators.tina-dit.tokenizer.size: 57600; architecture.widths: (160, 400); "
         "generic.batch_size: 128"
     )

@@ -92,7 +92,7 @@ MORE_AT_ONCE = {
     ),
     "needy": (
         PART.replace('"Dots.")', '"Dots.", needs="torch")'),
-        *("components", "component 'dots': needs must be a tuple of texts", 12),
+        *("components", "component 'dots': needs must be a tuple of strings", 12),
     ),
     "older": (
         PART.replace('"Dots.")', '"Dots.", api=0)'),

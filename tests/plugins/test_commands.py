@@ -85,7 +85,7 @@ def test_a_name_that_exists_is_refused_with_a_line_that_names_both(site: Path) -
     assert done.stdout == "other\n"
     assert done.stderr.splitlines() == [
         "warning: plugin three of three: its command 'list' was rejected: tina-kit already has it",
-        "warning: plugin two of two: its command 'dots' was refused: plugin one of one already "
+        "warning: plugin two of two: its command 'dots' was rejected: plugin one of one already "
         "has it",
     ]
     assert "dataset" in call("list").stdout  # tina-kit's own

@@ -71,7 +71,7 @@ def test_a_plugin_with_the_same_part_twice_is_refused_whole(install) -> None:
     install("twice", GOOD.replace("[Component", "[*tina_kit_parts(), Component") + TWICE)
     registry = discover()
     assert not registry.registered
-    assert "two datasets called twice/dots" in str(registry.failures[0])
+    assert "two datasets named twice/dots" in str(registry.failures[0])
 
 
 TWICE = """

@@ -119,7 +119,7 @@ def test_two_plugins_of_one_distribution_with_one_name_are_told(site: Path) -> N
     points.write_text("[tina_kit.plugins]\na = one\nb = two\n")
     (site / "two-1.0.dist-info" / "entry_points.txt").unlink()
     failure = examined()["one"]
-    assert failure.entry_point == "b" and "two datasets called one/dots" in failure.reason
+    assert failure.entry_point == "b" and "two datasets named one/dots" in failure.reason
 
 
 def test_doctor_tells_what_is_switched_off(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,11 @@ def test_an_observer_is_told_of_every_stage(site: Path, recipe: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("body", "hook", "told"),
     [
-        ("raise RuntimeError('no network')", "return [Diary(run)]", "failed in result and is swit"),
+        (
+            "raise RuntimeError('no network')",
+            "return [Diary(run)]",
+            "failed in result and was disab",
+        ),
         ("pass", "return ['diary']", "returned 'diary', which is not an Observer"),
         ("pass", "raise SystemExit(3)", "SystemExit: 3"),
     ],

@@ -107,7 +107,7 @@ COSTLY = {
     ),
     "many values of a study": (
         GOOD + f"studies: [{{use: scaling, key: tasks.id, values: {list(range(9000))}}}]",
-        r":7:41: studies\.scaling\.values: must hold at most 1000",
+        r":7:41: studies\.scaling\.values: must have at most 1000",
     ),
     "a long value": (GOOD + f"precision: {'a' * 200_000}", ":7:1: precision: .*aaa … aaa"),
     "a long key": (GOOD + f"? {'a' * 200_000}\n: 1", ":7:3: aaa.* … aaa"),

@@ -219,5 +219,5 @@ def test_a_name_on_the_hub_never_loads_what_lies_in_the_working_directory(
     (tmp_path / "elsewhere" / "org" / "model").mkdir()
     use = "{use: sentence-transformer, model: org/model}"
     part = load(RECIPE.replace("{use: hashed-ngrams}", use)).conditioner
-    with pytest.raises(UserError, match="is the name of a model on the hub, but also"):
+    with pytest.raises(UserError, match="names a model on the hub, but also"):
         part.settings()

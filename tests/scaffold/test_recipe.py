@@ -220,7 +220,7 @@ def test_a_mistake_in_what_is_set_is_told_where_it_was_written(write, tmp_path: 
         write("zoo", "tasks.clases=3")
     with pytest.raises(UserError, match=r"dataset\.sise: unknown option"):
         write("zoo", "dataset.sise=3")
-    with pytest.raises(UserError, match=r"^--set tasks\.classes=9: tasks: 9 classes a task, but"):
+    with pytest.raises(UserError, match=r"^--set tasks\.classes=9: tasks: 9 classes per task, but"):
         write("zoo", "tasks.classes=9")
     assert not list(tmp_path.glob("*.yaml"))
 

@@ -157,7 +157,9 @@ def test_a_real_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
         pytest.skip(done.stderr)
     seconds, full, left, cached, fixed = done.stdout.splitlines()
     assert float(seconds) >= 0 and cached == "None" and left == "stage"
-    assert full.startswith(f"{disk}/store: no space left on this disk. Free some, or set TINA_KIT_")
+    assert full.startswith(
+        f"{disk}/store: no space left on this disk. Free some space, or set TINA_KIT_"
+    )
     assert fixed.startswith(f"{disk}/store/.partial: this file system is read-only. Make it writ")
 
 

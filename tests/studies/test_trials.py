@@ -233,14 +233,14 @@ def test_all_unknown_generators_are_told_with_the_nearest() -> None:
 def test_a_comparison_with_nothing_measured_is_told() -> None:
     options = ClassCountsOptions(counts=(2,), generators=("tina",), versus="tina.5")
     told = complaint(ClassCounts(options))
-    assert told == "versus: no row of the study is called 'tina.5' (did you mean 'tina'?)"
+    assert told == "versus: the study has no row 'tina.5' (did you mean 'tina'?)"
 
 
 @pytest.mark.parametrize(
     ("published", "told"),
     [
-        ({"tinna": {"A, ID": 1.0}}, "published: no row is called 'tinna' (did you mean 'tina'?)"),
-        ({"tina": {"B, ID": 1.0}}, "published: no column is called 'B' (available: A)"),
+        ({"tinna": {"A, ID": 1.0}}, "published: there is no row 'tinna' (did you mean 'tina'?)"),
+        ({"tina": {"B, ID": 1.0}}, "published: there is no column 'B' (available: A)"),
     ],
 )
 def test_a_published_figure_of_nothing_is_told(published, told: str) -> None:

@@ -46,7 +46,7 @@ def test_a_zoo_is_read_back_whole(folder: Path) -> None:
 
 
 def test_a_zoo_is_never_written_over(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is a zoo here already"):
+    with pytest.raises(UserError, match="already contains a zoo"):
         write(archive(), folder)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="this is a file"):
@@ -61,7 +61,7 @@ def test_what_was_only_half_written_is_no_zoo(tmp_path: Path, monkeypatch) -> No
         patch.setattr("tina_kit.zoo.archive.write_json", full)
         with pytest.raises(TinaKitError, match="no space left on this disk"):
             write(archive(), tmp_path / "zoo")
-    with pytest.raises(UserError, match=r"this is no zoo: there is no zoo\.json"):
+    with pytest.raises(UserError, match=r"not a zoo: it contains no zoo\.json"):
         read(tmp_path / "zoo")
     write(archive(), tmp_path / "zoo")
     assert len(read(tmp_path / "zoo").tasks) == 2
@@ -95,30 +95,36 @@ def tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Pa
     ("damage", "told"),
     [
         (lambda f: (f / MANIFEST).write_text("{"), "zoo.json: cannot be read"),
-        (lambda f: (f / MANIFEST).write_text("[]"), "this is no zoo of tina-kit (format None)"),
+        (lambda f: (f / MANIFEST).write_text("[]"), "not a tina-kit zoo (format None)"),
         (lambda f: (f / MANIFEST).write_text("[" * 100_000), "zoo.json: cannot be read"),
-        (lambda f: piped(f / MANIFEST), "there is no zoo.json in it"),
+        (lambda f: piped(f / MANIFEST), "it contains no zoo.json"),
         (lambda f: piped(f / TENSORS), "zoo.safetensors: cannot be read: it is a named pipe"),
         (lambda f: (f / TENSORS).unlink(), "zoo.safetensors: cannot be read"),
         (lambda f: (f / TENSORS).write_bytes(b"no tensors"), "zoo.safetensors: cannot be read"),
-        (manifest(lambda m: m.update(version=2)), "has version 2, this tina-kit reads 1"),
+        (
+            manifest(lambda m: m.update(version=2)),
+            "has format version 2, but this tina-kit reads version 1",
+        ),
         (manifest(lambda m: m.pop("architecture")), "architecture: Field required"),
         (manifest(lambda m: m["counts"].update(tasks="2")), "counts.tasks: Input should be a"),
-        (manifest(lambda m: m["counts"].update(tasks=3)), "vectors is (2, "),
-        (manifest(lambda m: m["counts"].update(classes=4)), "does not have the 4 classes"),
+        (manifest(lambda m: m["counts"].update(tasks=3)), "vectors has shape (2, "),
+        (manifest(lambda m: m["counts"].update(classes=4)), "does not have a task's 4 classes"),
         (manifest(lambda m: m["layout"].pop(0)), "but counts.parameters is"),
-        (manifest(lambda m: m["layout"].append(m["layout"][0])), "is no parameter of its own"),
-        (manifest(lambda m: m["layout"][0].update(shape=[-1])), "is no parameter of its own"),
+        (manifest(lambda m: m["layout"].append(m["layout"][0])), "is empty or a duplicate"),
+        (manifest(lambda m: m["layout"][0].update(shape=[-1])), "is empty or a duplicate"),
         (
             manifest(lambda m: m.update(classes=["a", "b c", "B_c", "d"])),
             "classes: 'b c' (name 2) and 'B_c' (name 3) are the same class name",
         ),
-        (manifest(lambda m: m.update(classes=["a", "b"])), "one of the 2 classes' indices"),
-        (tensors(lambda t: t.pop("tasks")), "it must hold vectors and tasks, not vectors"),
+        (manifest(lambda m: m.update(classes=["a", "b"])), "the index of one of the 2 classes"),
+        (tensors(lambda t: t.pop("tasks")), "it must contain vectors and tasks, not vectors"),
         (tensors(lambda t: t.update(vectors=t["vectors"].half())), "must be torch.float32"),
-        (tensors(lambda t: t["vectors"][1, 5].fill_(torch.inf)), "1 p-Models are not finite"),
-        (tensors(lambda t: t["tasks"][0, 1].fill_(0)), "a task holds a class twice"),
-        (tensors(lambda t: t["tasks"][0, 0].fill_(-1)), "-1 may stand at the end"),
+        (
+            tensors(lambda t: t["vectors"][1, 5].fill_(torch.inf)),
+            "1 p-Models contain NaN or infinity",
+        ),
+        (tensors(lambda t: t["tasks"][0, 1].fill_(0)), "a task contains a class twice"),
+        (tensors(lambda t: t["tasks"][0, 0].fill_(-1)), "-1 may only appear at the end"),
         (tensors(lambda t: t["tasks"][1, 1].fill_(-1)), "at least two classes"),
     ],
 )
@@ -132,7 +138,7 @@ def test_damage_is_one_message(folder: Path, damage, told: str) -> None:
 def test_another_architectures_p_models_are_refused_by_what_differs() -> None:
     layout = ARCHITECTURE.layout(3)
     check_layout(layout, ARCHITECTURE.layout(3), "zoo")
-    with pytest.raises(UserError, match=r"0\.weight \(4, 3, 3, 3\) where .* \(5, 3, 3, 3\)"):
+    with pytest.raises(UserError, match=r"0\.weight \(4, 3, 3, 3\) instead of .* \(5, 3, 3, 3\)"):
         check_layout(layout, CNN(CNNOptions(widths=(5, 6))).layout(3), "zoo")
     with pytest.raises(UserError, match=r"they have no 6\.bias \(3,\) \(classes on axis 0\)$"):
         check_layout(Layout(layout.parameters[:-1]), layout, "zoo")

@@ -114,18 +114,18 @@ def test_all_that_does_not_fit_is_told_at_once_file_by_file(tmp_path: Path) -> N
     with pytest.raises(UserError) as caught:
         gather(tmp_path, ARCHITECTURE)
     head, *lines = str(caught.value).splitlines()
-    assert head.endswith("6 of 7 p-Models do not fit, nothing was written:")
+    assert head.endswith("6 of 7 p-Models cannot be used; nothing was written:")
     assert lines == [
         "  a.pth: it lacks 6.bias (2,)",
         "  b.pth: 6.weight is (3, 6) instead of (2, 6), 6.bias is (3,) instead of (2,) "
         "(for 2 classes)",
-        "  c.pth: 2 of its 284 parameters are not finite numbers".replace(
+        "  c.pth: 2 of its 284 parameters are NaN or infinite".replace(
             "284", str(ARCHITECTURE.layout(2).size)
         ),
         "  d.pth: its classes in d.json: 'fig' (name 1) and 'Fig' (name 2) are the same class "
         "name. Case, spaces, underscores and Unicode forms are ignored; rename or remove "
         "one",
-        "  e.pth: it holds no state dict",
+        "  e.pth: it contains no state dict",
         "  and 1 more",
     ]
 
@@ -154,7 +154,7 @@ def test_a_name_twice_in_a_list_is_told_with_its_lines(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_p_models_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="here is neither a zoo"):
+    with pytest.raises(UserError, match="contains neither a zoo"):
         gather(tmp_path, ARCHITECTURE)
 
 
@@ -323,7 +323,7 @@ def test_a_p_model_in_two_formats_is_read_once_and_two_of_one_name_are_refused(
     found = gather(tmp_path, ARCHITECTURE)
     assert len(found.tasks) == 1 and found.left_out == ("a.safetensors",)
     save_file(beside(state), tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match=r"a\.safetensors is another p-Model of the same name"):
+    with pytest.raises(UserError, match=r"a\.safetensors is a different p-Model of this name"):
         gather(tmp_path, ARCHITECTURE)
 
 

@@ -127,14 +127,17 @@ def unit(*shape: int) -> Tensor:
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "floats": (
         lambda: unit(2, 3, *SIZE),
-        r"a tensor of float32 .* by `\(x \* 255\)\.round\(\)\.to",
+        r"a tensor of float32 .* with `\(x \* 255\)\.round\(\)\.to",
     ),
     "another size of floats": (lambda: unit(2, 3, 4, 4), "a tensor of float32"),
     "doubles": (lambda: unit(3, 8, 8).double(), "a tensor of float64"),
     "half floats": (lambda: unit(3, 8, 8).half(), "a tensor of float16"),
     "bfloat16": (lambda: unit(3, 8, 8).bfloat16(), "a tensor of bfloat16"),
     "NaN": (lambda: unit(1, 3, *SIZE) * torch.nan, "a tensor of float32"),
-    "int64": (lambda: torch.zeros(1, 3, *SIZE).long(), r"int64 .*become bytes by `x\.to\(torch"),
+    "int64": (
+        lambda: torch.zeros(1, 3, *SIZE).long(),
+        r"int64.*Convert values from 0 to 255 with `x\.to\(torch",
+    ),
     "int8": (lambda: torch.zeros(1, 3, *SIZE).char(), "a tensor of int8"),
     "bool": (lambda: torch.zeros(1, 3, *SIZE).bool(), "a tensor of bool"),
     "float array": (lambda: np.zeros((8, 8, 3)), r"an array of float64 .*\.astype\('uint8'\)"),
@@ -160,9 +163,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "bytes": (lambda: b"\x89PNG", "an object of bytes"),
     "a dict": (lambda: {"a": 1}, "an object of dict"),
     "a set": (lambda: {"a.png"}, "an object of set"),
-    "nested lists": (lambda: [["a.png"]], "a list that holds a list"),
-    "pairs": (lambda: [("a.png", 1)], "a list that holds a tuple"),
-    "an open file": (lambda: BytesIO(b"line\n"), "a BytesIO that holds a bytes"),
+    "nested lists": (lambda: [["a.png"]], "a list that contains a list"),
+    "pairs": (lambda: [("a.png", 1)], "a list that contains a tuple"),
+    "an open file": (lambda: BytesIO(b"line\n"), "a BytesIO that contains a bytes"),
 }
 
 
@@ -174,7 +177,7 @@ def test_all_else_is_refused_in_words(model, what: str) -> None:
             call(given())
         assert "\n" not in str(caught.value)
     if "channels on" not in what and "batches" not in what:
-        assert "Give image files, folders, Pillow images, uint8 arrays" in str(caught.value)
+        assert "Pass image files, folders, Pillow images, uint8 arrays" in str(caught.value)
 
 
 def test_files_that_cannot_be_read_are_told_at_once(model, path) -> None:
@@ -182,11 +185,11 @@ def test_files_that_cannot_be_read_are_told_at_once(model, path) -> None:
     with pytest.raises(UserError, match="2 images cannot be read") as caught:
         model.predict([path, path.parent / "text.png", path.parent / "none.png"])
     assert "none.png: there is no such file" in str(caught.value)
-    with pytest.raises(UserError, match=r"there is no image in this folder; it holds a\.txt"):
+    with pytest.raises(UserError, match=r"there are no images in this folder, only a\.txt"):
         (path.parent / "empty").mkdir()
         (path.parent / "empty" / "a.txt").touch()
         model.predict(path.parent / "empty")
-    with pytest.raises(UserError, match=r"image 1 \(counted from 0\): .*between -5 and -5"):
+    with pytest.raises(UserError, match=r"image 1 \(counted from 0\): .*range from -5 to -5"):
         model.predict([path, Image.new("I", (4, 4), -5)])
 
 

@@ -183,10 +183,10 @@ def test_a_p_model_predicts_image_files(tmp_path: Path) -> None:
 def test_what_is_no_p_model_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    with pytest.raises(UserError, match="no p-Model can be read here"):
+    with pytest.raises(UserError, match="cannot read a p-Model"):
         load(tmp_path / "none.safetensors")
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="this is no p-Model of tina-kit"):
+    with pytest.raises(UserError, match="not a tina-kit p-Model"):
         load(tmp_path / "other.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""How long a recipe takes on this machine: its stages are begun, and the rest is extrapolated."""
+"""Estimates how long a recipe takes on this machine, from the first steps of its stages."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from tina_kit.recipe.node import Where
 from tina_kit.store import Draft, Store
 from tina_kit.training import Trainer
 
-ENOUGH = 1.0  # seconds of steps that are measured of a training
-LEAST = 3  # steps that are measured, however long they take
-OOD, ID = 16, 8  # tasks that are evaluated to measure how long one takes
+ENOUGH = 1.0  # seconds of training to measure
+LEAST = 3  # minimum number of steps to measure
+OOD, ID = 16, 8  # numbers of tasks whose evaluation is measured
 _ORDER = ("conditioner", "conditions", "generic", "features", "zoo", "fit", "evaluate")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage takes, or all of a kind. detail: how many of what, like "800 steps of 12 ms"."""
+    """The time of a stage, or of all of a kind. detail: what it consists of, like "800 steps of
+    12 ms"."""
 
     name: str
     seconds: float
@@ -39,14 +40,14 @@ class Cost:
 
 
 def estimate(plan: Plan) -> list[Cost]:
-    """The time that each stage of a run of `plan` takes, in order, but for its studies.
+    """The time of each stage of a run of `plan`, in order, without its studies.
 
     Images are read, or taken from the store, and kept there. All else is measured on a few tasks
     and training steps, whose results are thrown away.
     """
     first = plan.experiments[0]
     seconds = first.images.ensure()
-    costs = [Cost("images", seconds or 0.0, "read already" if seconds is None else "")]
+    costs = [Cost("images", seconds or 0.0, "already read" if seconds is None else "")]
     with TemporaryDirectory(prefix="tina-kit-") as scratch:
         measured = _measured(first, Path(scratch))
     goals: list[Stage] = []
@@ -108,7 +109,7 @@ def _measured(experiment: Experiment, scratch: Path) -> dict[str, _Measurement]:
 
 
 def _name(stage: Stage) -> str:
-    """What stages go by that cost the same, unit by unit."""
+    """The key by which stages with the same cost per unit are grouped."""
     return "zoo" if isinstance(stage, ShardStage) else stage.name
 
 
@@ -132,7 +133,7 @@ class _Sample:
 
 @dataclass(frozen=True)
 class _SamplingRuntime(Runtime):
-    """Breaks off every training after a few steps."""
+    """Stops every training after a few steps."""
 
     samples: list[_Sample] = field(default_factory=list)
 
@@ -141,7 +142,7 @@ class _SamplingRuntime(Runtime):
 
 
 class _Enough(Exception):
-    """Steps enough were measured."""
+    """Raised when enough steps have been measured."""
 
 
 @dataclass
@@ -155,7 +156,7 @@ class _Sampler(Trainer):
 
         def timed(step: Step, module: nn.Module) -> Tensor:
             times.append(self._now())
-            # The first step allocates what the others use again.
+            # The first step allocates memory that the others reuse.
             if len(times) > LEAST + 1 and times[-1] - times[1] >= ENOUGH:
                 raise _Enough
             return loss(step, module)
@@ -177,7 +178,7 @@ class _Sampler(Trainer):
 
 
 def spelled(seconds: float) -> str:
-    """As exactly as an estimate is."""
+    """A duration in words, with the precision of an estimate."""
     if seconds < 5e-4:
         return "0 s"
     value, unit = seconds / 3600, "h"
@@ -193,7 +194,7 @@ def total(costs: Sequence[Cost]) -> str:
 
 
 def table(costs: Sequence[Cost]) -> list[str]:
-    """A line for each cost."""
+    """One line per cost."""
     names = max(len(cost.name) for cost in costs)
     times = max(len(spelled(cost.seconds)) for cost in costs)
     return [

@@ -38,9 +38,8 @@ class ImportedZoo:
                 kept[split] = without(tasks, self.tasks)
                 if not len(kept[split]):
                     raise UserError(
-                        f"{self.where}: zoo: it holds all tasks of the split '{split}', which "
-                        "leaves none to test on; ask for more of them (tasks.ood) or use another "
-                        "seed"
+                        f"{self.where}: zoo: it contains all tasks of the split '{split}', so none "
+                        "is left to test on; draw more tasks (tasks.ood) or use another seed"
                     )
         return {"id": self.tasks, **kept}
 

@@ -1,4 +1,4 @@
-"""What a generator may learn from beside the zoo: the training images."""
+"""The training images, which a generator may learn from besides the zoo."""
 
 from __future__ import annotations
 

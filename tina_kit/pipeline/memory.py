@@ -1,4 +1,4 @@
-"""What to say when a computation asks for more memory than there is."""
+"""Explains errors about running out of memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def explaining_memory(recipe: Recipe, what: str) -> Iterator[None]:
         large = sorted(_above_defaults(recipe), key=lambda found: -found[0])[:_SHOWN]
         remedy = "Choose a smaller recipe or a larger machine"
         if large:
-            remedy = f"Lower what is far above its default: {'; '.join(each for _, each in large)}"
+            listed = "; ".join(each for _, each in large)
+            remedy = f"Lower options far above their default: {listed}"
         message = f"{recipe.path}: {what}: not enough memory{wanted}. {remedy}"
         raise UserError(message) from error
 

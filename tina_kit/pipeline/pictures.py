@@ -29,7 +29,7 @@ class Pictures:
         self._images = images
         than = images.dataset.larger_than
         self.side = side if than is not None and side > than else None
-        """The conditioner's, where it sees more than p-Models do."""
+        """The conditioner's side, if it is larger than that of the p-Models' images."""
 
     @property
     def labels(self) -> Tensor:

@@ -91,8 +91,8 @@ def status_of(record: Mapping[str, Any]) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """On what the last digits of results depend, beside the recipe, where two runs differ in it;
-    each as `device cuda, not cpu`.
+    """Differences between two runs, besides the recipe, that affect the last digits of results;
+    each like `device cuda, not cpu`.
 
     before, now: versions and hardware, as `run.json` and the store's entries have them.
     """
@@ -130,7 +130,7 @@ def _git(folder: Path) -> dict[str, Any] | None:
     """Commit and dirtiness of the checkout that tina-kit runs from; None if installed."""
 
     def git(*words: str) -> str:
-        # Without locks: killed beside this process, it would leave one in the user's checkout.
+        # Without locks: if git is killed, it would leave a lock in the user's checkout.
         command = ["git", "--no-optional-locks", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 

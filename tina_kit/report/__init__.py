@@ -1,1 +1,1 @@
-"""Statistics, tables and the page of a run."""
+"""Statistics, tables, plots and the report of a run."""

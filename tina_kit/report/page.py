@@ -1,4 +1,4 @@
-"""The page of a run, in Markdown."""
+"""The report of a run, in Markdown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def page(
     studies: Mapping[str, StudyReport],
     about: str,
 ) -> str:
-    """record: the contents of `run.json`; the studies' plots lie in `plots/<name>.png`; about: on
-    which images and with which prompts the rows were measured."""
+    """The report as Markdown. record: the content of `run.json`; about: the images and prompts with
+    which the rows were measured. The studies' plots are expected in `plots/<name>.png`."""
     stages = [
         f"| {stage['name']} | `{stage['key']}` | {stage['state']} | "
         f"{'' if stage['seconds'] is None else format(stage['seconds'], '.1f')} |"

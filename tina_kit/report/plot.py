@@ -1,4 +1,4 @@
-"""Plots of studies, as PNG and SVG, to be read in one column of a paper."""
+"""Plots of studies as PNG and SVG, sized for one column of a paper."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with any kind of colour vision; grey for its black, on which
-# no error bar shows, and yellow last, which is faint on white. Markers, dashes and hatches tell
-# curves apart in grey too.
+# Okabe and Ito's colour-blind-safe palette, with grey instead of black, on which error bars would
+# not show, and yellow last, which is faint on white. Markers, dashes and hatches distinguish curves
+# in greyscale.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555", "#F0E442"]
 MARKERS = "osD^vPX*"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
 HATCHES = ("", "////", "....")
-GUESSED = ((3, 2), (1, 2))  # dashes of what guessing reaches
+GUESSED = ((3, 2), (1, 2))  # dashes of the lines for guessing
 GREY, INK = "#666666", "#333333"
 STYLE = {
     "font.size": 8,
@@ -46,19 +46,19 @@ STYLE = {
     "lines.linewidth": 1.3,
     "lines.markersize": 3.5,
     "hatch.linewidth": 0.5,
-    "text.parse_math": False,  # a name may hold a $
-    "svg.hashsalt": "tina-kit",  # names inside the file do not change from run to run
+    "text.parse_math": False,  # names may contain a $
+    "svg.hashsalt": "tina-kit",  # makes identifiers in the file reproducible
 }
 COLUMN, PAGE = 3.4, 7.0  # inches: the widths of a column and of a page
-MARKED = 20  # curves of more points are dense: no markers, no logarithmic x axis
-SMOOTHED = 200  # curves of far more points are drawn as about so many means
-LABELLED = 12  # so many bars have room for their values
+MARKED = 20  # curves with more points have no markers and no logarithmic x axis
+SMOOTHED = 200  # curves with far more points are drawn as about this many means
+LABELLED = 12  # maximum number of bars that are labelled with their values
 
 
 @dataclass(frozen=True)
 class Point:
-    """x: the place, a text where there is no scale. mean, low, high: an estimate and its 95%
-    interval, NaN where there is none. published: the paper's value."""
+    """A point of a curve, or a bar. x: a number, or a category's name. mean, low, high: an estimate
+    and its 95% interval, NaN if there is none. published: the paper's value."""
 
     x: float | str
     mean: float
@@ -79,8 +79,8 @@ def plot(
 ) -> tuple[Path, Path]:
     """Write `path_stem.png` and `path_stem.svg`; the same call writes the same bytes.
 
-    Curves where all places are numbers, grouped bars where one is a text. guesses: what guessing
-    reaches, by the guess's name and by place. Raises OSError where the files cannot be written.
+    Draws curves if all x are numbers, otherwise grouped bars. guesses: p-Acc of guessing, by its
+    name and x. Raises OSError if the files cannot be written.
     """
     from matplotlib import style
     from matplotlib.figure import Figure
@@ -89,7 +89,7 @@ def plot(
     groups: list[str] | None = None
     textual = any(isinstance(place, str) for place in places)
     wide = textual and (len(places) > 5 or len(places) * len(series) > 16)
-    # "default" first, so that nothing depends on the user's own matplotlibrc.
+    # "default" first, so that the user's own matplotlibrc has no effect.
     with style.context(["default", STYLE]):
         figure = Figure(figsize=(PAGE if wide else COLUMN, 2.4), layout="constrained")
         axes = figure.add_subplot()
@@ -114,7 +114,7 @@ def plot(
 
 
 def _bars(axes: Axes, series: Mapping[str, Sequence[Point]], places: list[str]) -> None:
-    """A group of bars for each place."""
+    """A group of bars for each category."""
     width = (0.8 if len(series) > 1 else 0.6) / len(series)
     labelled = len(places) * len(series) <= LABELLED
     for index, (name, points) in enumerate(series.items()):
@@ -141,19 +141,19 @@ def _bars(axes: Axes, series: Mapping[str, Sequence[Point]], places: list[str]) 
 
 
 def _name_groups(axes: Axes, figure: Figure, places: list[str]) -> None:
-    """Names below their groups, in several lines or, where a word has no room, slanted."""
-    room = int(figure.get_figwidth() * 13 / len(places))  # letters
-    if max(len(word) for place in places for word in place.split() or [""]) > room:
+    """Label the groups, on several lines or, if a word is too long, slanted."""
+    letters = int(figure.get_figwidth() * 13 / len(places))
+    if max(len(word) for place in places for word in place.split() or [""]) > letters:
         axes.set_xticks(range(len(places)), places, rotation=30, ha="right", rotation_mode="anchor")
         figure.set_figheight(figure.get_figheight() + 0.03 * max(map(len, places)))
     else:
-        axes.set_xticks(range(len(places)), [fill(place, max(room, 1)) for place in places])
+        axes.set_xticks(range(len(places)), [fill(place, max(letters, 1)) for place in places])
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, len(places) - 0.5)
 
 
 def _curves(axes: Axes, series: Mapping[str, Sequence[Point]]) -> None:
-    """A curve for each series, with error bars, or a band where the points are many."""
+    """A curve for each series, with error bars or, if there are many points, a band."""
     dense = any(len(points) > MARKED for points in series.values())
     for index, (name, points) in enumerate(series.items()):
         known = sorted((p for p in points if not math.isnan(p.mean)), key=lambda p: float(p.x))
@@ -177,32 +177,33 @@ def _curves(axes: Axes, series: Mapping[str, Sequence[Point]]) -> None:
 
 
 def _scale(axes: Axes, places: list[float]) -> None:
-    """A logarithmic axis over two decades, or over one on which the places then stand more evenly;
-    ticks at the places where they have room."""
+    """Use a logarithmic axis if x spans two decades, or one decade and is then spaced more evenly.
+    Put ticks at the points if they do not overlap."""
     from matplotlib.ticker import NullLocator
 
     names = [f"{place:g}" for place in places]
-    room = _room(places)
+    gap = _smallest_gap(places)
     if places and places[0] > 0:
-        logarithmic = _room([math.log(place) for place in places])
+        logarithmic = _smallest_gap([math.log(place) for place in places])
         span = places[-1] / places[0]
-        if span >= 100 or (span >= 10 and logarithmic > room):
+        if span >= 100 or (span >= 10 and logarithmic > gap):
             axes.set_xscale("log")
             _name_decades(axes.xaxis)
-            room = logarithmic
-    if room > 0.022 * max(map(len, names), default=0):
+            gap = logarithmic
+    if gap > 0.022 * max(map(len, names), default=0):
         axes.set_xticks(places, names)
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _room(places: Sequence[float]) -> float:
-    """The least distance of neighbours, as a part of the whole axis."""
+def _smallest_gap(places: Sequence[float]) -> float:
+    """The smallest distance between neighbours, as a share of the axis."""
     gaps = np.diff(places)
     return float(gaps.min() / gaps.sum()) if len(gaps) else 1.0
 
 
 def _name_decades(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis: at 1, 2 and 5 of every decade, if decades are few."""
+    """Label a logarithmic axis with plain numbers: at 1, 2 and 5 of each decade if there are few
+    decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = axis.get_view_interval()
@@ -212,7 +213,7 @@ def _name_decades(axis: Axis) -> None:
 
 
 def _smoothing(series: Mapping[str, Sequence[Point]]) -> int:
-    """How many neighbouring points of a long curve are drawn as one."""
+    """How many neighbouring points of a long curve to average."""
     longest = max((len(points) for points in series.values()), default=0)
     return math.ceil(longest / SMOOTHED) if longest > 2 * SMOOTHED else 1
 
@@ -227,7 +228,7 @@ def _means(points: Sequence[Point], every: int) -> Sequence[Point]:
 
 
 def _errors(points: Sequence[Point]) -> list[list[float]]:
-    """Distances below and above the means; none is drawn where one is NaN."""
+    """Distances below and above the means; NaN draws no error bar."""
     return [[p.mean - p.low for p in points], [p.high - p.mean for p in points]]
 
 
@@ -254,14 +255,14 @@ def _guess(
 
 
 def _legend(figure: Figure, axes: Axes, several: bool, last: Sequence[str]) -> None:
-    """Below the axes, each name once, in as many columns as fit."""
+    """A legend below the axes with each name once, in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
     known = dict(sorted(zip(labels, handles), key=lambda pair: pair[0] in last))
     if not several and len(known) < 2:
         return
     columns = max(1, int(17 * figure.get_figwidth() / (max(map(len, known)) + 5)))
     figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns)
-    # The legend takes nothing from the axes' height.
+    # Grow the figure, so that the legend does not shrink the axes.
     figure.set_figheight(figure.get_figheight() + 0.16 * math.ceil(len(known) / columns))
 
 

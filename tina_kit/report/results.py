@@ -1,4 +1,4 @@
-"""From counted answers to the rows of a table."""
+"""Computes table rows from counts of correct predictions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from tina_kit.report.statistics import Array, Estimate, gap_closed, mean_estimat
 GENERIC, SELECTION, ORACLE = "generic", "classifier-selection", "oracle"
 SHUFFLED, GIBBERISH = "shuffled", "gibberish"  # controls of generators that read prompts
 Counted = Mapping[str, Sequence[Sequence[int]]]
-"""`correct` and `total` test images of every task's classes, `(T, C)`; 0 where a task has fewer."""
+"""`correct` and `total` test images of each class of each task, `(T, C)`; 0 where a task has fewer
+classes."""
 Counts = Mapping[str, Counted]
-"""Of one generator and seed, by test."""
+"""The counts of one generator and seed, by test."""
 Accuracies = Mapping[str, Array]
-"""Of one generator and seed: test → p-Acc of every task, in percent."""
-WORTH_TELLING = 0.05
-"""In points of p-Acc: what the largest class must be above chance to have a row."""
+"""p-Acc of each task in percent, for one generator and seed, by test."""
+MIN_ABOVE_CHANCE = 0.05
+"""Points of p-Acc by which guessing the largest class must exceed chance to get a row."""
 
 
 def result_rows(
@@ -28,8 +29,8 @@ def result_rows(
 ) -> list[dict[str, Any]]:
     """The rows of `results.json`.
 
-    counts: generator's name → those of each seed; bare: its name → its component's, by which
-    selection and oracle are known; average: see `accuracies`.
+    counts: generator → its counts for each seed; bare: generator → its component's name, which
+    identifies selection and oracle; average: see `accuracies`.
     """
     evaluations = {
         name: [{test: accuracies(of, average) for test, of in seed.items()} for seed in seeds]
@@ -64,10 +65,10 @@ def result_rows(
 
 
 def accuracies(counted: Counted, average: Average) -> Array:
-    """float64 `(T,)`: p-Acc of every task in percent.
+    """float64 `(T,)`: p-Acc of each task in percent.
 
-    average: "images", the share of a task's images that are recognised; "classes", the mean of the
-    classes' shares. A class without images does not count.
+    average: "images", the accuracy over a task's images; "classes", the mean of the accuracies
+    within classes. Classes without images do not count.
     """
     correct, total = (np.array(counted[key], dtype=float) for key in ("correct", "total"))
     if average == "images":
@@ -77,14 +78,14 @@ def accuracies(counted: Counted, average: Average) -> Array:
 
 
 def guesses(seeds: Sequence[Counted], average: Average) -> dict[str, Estimate]:
-    """What guessing reaches in percent, by name: at any class, and at each task's largest one where
-    that is more."""
+    """The p-Acc of guessing in percent, by name: a random class, and each task's largest class if
+    that is better."""
     totals = [np.array(counted["total"], dtype=float) for counted in seeds]
     chance = float(np.mean([(100 / (total > 0).sum(1)).mean() for total in totals]))
     found = {CHANCE: Estimate(chance, chance, chance)}
     if average == "images":
         largest = mean_estimate([100 * total.max(1) / total.sum(1) for total in totals])
-        if largest.mean > chance + WORTH_TELLING:
+        if largest.mean > chance + MIN_ABOVE_CHANCE:
             found[LARGEST] = largest
     return found
 
@@ -95,7 +96,7 @@ def _row(name: str, test: str, estimate: Estimate, tasks: int, seeds: int) -> di
 
 
 def plain(estimate: Estimate) -> dict[str, Any]:
-    """`mean` and `ci95`, for JSON, which knows no NaN."""
+    """`mean` and `ci95` as JSON values; NaN becomes None."""
     bounds = [estimate.low, estimate.high]
     return {
         "mean": None if math.isnan(estimate.mean) else estimate.mean,

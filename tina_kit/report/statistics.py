@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its 95% confidence interval; NaN bounds where one value cannot give any."""
+    """A mean and its 95% confidence interval; the bounds are NaN if there is only one value."""
 
     mean: float
     low: float
@@ -24,10 +24,10 @@ class Estimate:
 
 
 def mean_estimate(values: Sequence[Array]) -> Estimate:
-    """values: for each seed one number a task.
+    """The mean with its confidence interval. values: for each seed one number per task.
 
-    One seed: Student's t-interval over tasks. Several: over the seeds' means, because tasks of one
-    seed share their generic model and generator and are not independent draws of a run.
+    For one seed, Student's t-interval over tasks. For several, over the seeds' means: tasks of one
+    seed share their generic model and generator, and are not independent.
     """
     sample = values[0] if len(values) == 1 else np.array([seed.mean() for seed in values])
     mean = float(np.mean([seed.mean() for seed in values]))
@@ -45,13 +45,13 @@ def t_quantile(freedom: int) -> float:
 
 
 def gap_closed(value: Sequence[Array], low: Sequence[Array], high: Sequence[Array]) -> Estimate:
-    """How much of the way from `low` to `high` the mean of `value` goes, in percent.
+    """The share of the gap from `low` to `high` that `value` closes, in percent.
 
-    All three hold, for each seed, one number for each of the same tasks. The interval is a
-    percentile bootstrap, seeded: over tasks, with several seeds over seeds and the tasks in each.
-    With fewer than five seeds there is none: they have too few resamples.
-    NaN unless the way is longer than nothing, by the lower end of its own interval: a share of a
-    gap that may not be there says nothing.
+    All three hold, for each seed, one number for each of the same tasks. The interval is a seeded
+    percentile bootstrap: over tasks or, with several seeds, over seeds and the tasks of each. With
+    two to four seeds there is none, since they have too few distinct resamples. NaN unless the
+    lower bound of the gap's own interval is positive, since a share of a gap that may be zero is
+    meaningless.
     """
     random = np.random.default_rng(0)
     seeds, tasks = len(value), len(value[0])
@@ -60,14 +60,14 @@ def gap_closed(value: Sequence[Array], low: Sequence[Array], high: Sequence[Arra
     )
     draws = random.integers(0, tasks, (RESAMPLES, seeds, tasks))
     whole, bottom, top = (np.stack(list(rows)) for rows in (value, low, high))
-    gains, ways = whole - bottom, top - bottom
-    some = [values[runs, draws].mean((1, 2)) for values in (gains, ways)]
+    gains, gaps = whole - bottom, top - bottom
+    some = [values[runs, draws].mean((1, 2)) for values in (gains, gaps)]
     tail = (1 - LEVEL) / 2
-    # The interval that the table shows beside it; with few tasks the bootstrap's is too narrow.
-    if not mean_estimate(list(ways)).low > 0 or np.quantile(some[1], tail) <= 0:
+    # Check the table's own interval, too: with few tasks the bootstrap's is too narrow.
+    if not mean_estimate(list(gaps)).low > 0 or np.quantile(some[1], tail) <= 0:
         return Estimate(math.nan, math.nan, math.nan)
-    # Where a few resamples have no way to go, their share is as large as it may be.
+    # If a resample's gap is not positive, its share is infinite.
     with np.errstate(over="ignore"):
         shares = 100 * some[0] / np.where(some[1] > 0, some[1], np.finfo(float).tiny)
     bounds = np.quantile(shares, [tail, 1 - tail]) if seeds not in (2, 3, 4) else (math.nan,) * 2
-    return Estimate(float(100 * gains.mean() / ways.mean()), float(bounds[0]), float(bounds[1]))
+    return Estimate(float(100 * gains.mean() / gaps.mean()), float(bounds[0]), float(bounds[1]))

@@ -1,4 +1,4 @@
-"""From a study's trials to its rows, table and curves."""
+"""Computes a study's rows, table and plot from its trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tina_kit.report.table import interval, markdown_lines, text_lines
 
 
 class Result(Protocol):
-    """What was measured in one trial; see `pipeline.study.Measured`."""
+    """The measurements of one trial; see `pipeline.study.Measured`."""
 
     @property
     def trial(self) -> Trial: ...
@@ -30,8 +30,8 @@ class Result(Protocol):
 
 @dataclass(frozen=True)
 class StudyReport:
-    """title, x_label, note, versus: the study's; rows: one for each trial, as `results.json` has
-    them; about: on which images and with which prompts."""
+    """The results of a study. title, x_label, note, versus: the study's; rows: one per trial, as in
+    `results.json`; about: the images and prompts used."""
 
     title: str
     x_label: str
@@ -42,7 +42,7 @@ class StudyReport:
 
     @classmethod
     def read(cls, name: str, study: Study, rows: list[dict[str, Any]], about: str) -> StudyReport:
-        """name: the study's row in the recipe, its title where it has none; rows: as written to
+        """name: the study's row in the recipe, used as its title if it has none; rows: as in
         `results.json`."""
         title = study.title or name
         return cls(title, study.x_label, study.note, study.versus, rows, about)
@@ -52,7 +52,7 @@ class StudyReport:
         return list(dict.fromkeys(row["x"] for row in self.rows if "x" in row))
 
     def table(self) -> list[tuple[str, ...]]:
-        """A header and a line for each series; the places on the x axis are the columns."""
+        """A header and a line for each series; the columns are the values of x."""
         lines = [
             (self.x_label, *(f"{x:g}" if isinstance(x, float) else str(x) for x in self.columns))
         ]
@@ -65,13 +65,13 @@ class StudyReport:
         return lines
 
     def _guess(self, name: str, x: str | float) -> str:
-        """Series with other tasks at one place may have other values."""
+        """The p-Acc of guessing at `x`: several values if series have different tasks there."""
         found = [row["guesses"] for row in self.rows if row.get("x") == x]
         values = [guess[name] for guess in found if name in guess]
         return ", ".join(dict.fromkeys(interval(each["mean"], each["ci95"]) for each in values))
 
     def caption(self) -> str:
-        """What the numbers are."""
+        """An explanation of the numbers."""
         counts = {(row["tasks"], row["seeds"]) for row in self.rows if "tasks" in row}
         if not counts:
             return self.about
@@ -82,7 +82,7 @@ class StudyReport:
         if seeds == 1:
             over = "one seed, ± 95% confidence interval over tasks"
         versus = (
-            f" In brackets: difference to {self.versus} on the same tasks." if self.versus else ""
+            f" In brackets: difference from {self.versus} on the same tasks." if self.versus else ""
         )
         return f"p-Acc in percent, mean over {number} tasks, {over}.{versus} {self.about}"
 
@@ -102,7 +102,7 @@ class StudyReport:
 
 
 def plot_study(report: StudyReport, stem: Path) -> None:
-    """Draw `<stem>.png` and `<stem>.svg`: p-Acc by place, or losses by step."""
+    """Draw `<stem>.png` and `<stem>.svg`: p-Acc by x, or losses by step."""
     from tina_kit.report.plot import Point, plot
 
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -129,8 +129,8 @@ def plot_study(report: StudyReport, stem: Path) -> None:
 def study_report(
     name: str, study: Study, results: Sequence[Result], about: str, average: Average
 ) -> StudyReport:
-    """name: the study's row in the recipe, its title where it has none; about: on which images and
-    with which prompts; average: see `results.accuracies`."""
+    """The report of a study. name: its row in the recipe, used as its title if it has none; about:
+    the images and prompts used; average: see `results.accuracies`."""
     base = {
         result.trial.x: _values(result, average)
         for result in results

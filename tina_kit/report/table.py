@@ -16,10 +16,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """The results of a run. rows: plain data, as `results.json` has them under `generators`; about:
-    on which images and with which prompts they were measured.
+    """The results of a run. rows: plain data, as under `generators` in `results.json`; about: the
+    images and prompts with which they were measured.
 
-    `print(table)` shows it as text, a notebook as HTML; iterating gives the rows.
+    `print(table)` shows text, notebooks show HTML; iterating yields the rows.
     """
 
     rows: Sequence[Row]
@@ -35,7 +35,7 @@ class Table:
         return self.rows[place]
 
     def row(self, generator: str, split: str = "ood") -> Row:
-        """The row of a generator and split. Raises KeyError where there is none."""
+        """The row of a generator and split. Raises KeyError if there is none."""
         for row in self.rows:
             if (row["generator"], row["split"]) == (generator, split):
                 return row
@@ -69,7 +69,8 @@ class Table:
         )
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame, a line for each row, intervals as `…_low` and `…_high`."""
+        """A pandas DataFrame with these rows; intervals become `…_low` and `…_high`. Raises
+        TinaKitError if pandas is not installed."""
         try:
             import pandas
         except ImportError:
@@ -91,7 +92,7 @@ def _flat(row: Row) -> Row:
 
 
 def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """One line a generator, and below it one for each of its controls."""
+    """One line per generator, followed by one for each of its controls."""
     by_name: dict[str, dict[str, Row]] = {}
     for row in rows:
         by_name.setdefault(row["generator"], {})[row["split"]] = row
@@ -135,7 +136,7 @@ def _percent(value: dict[str, Any]) -> str:
 
 
 def caption(rows: Sequence[Row], about: str) -> str:
-    """What the numbers are. about: on which images and with which prompts."""
+    """An explanation of the numbers. about: the images and prompts used."""
     number = rows[0]["seeds"]
     seeds = f"{number} seeds" if number > 1 else "one seed"
     over = "seeds" if number > 1 else "tasks"
@@ -146,19 +147,19 @@ def caption(rows: Sequence[Row], about: str) -> str:
     return (
         f"p-Acc in percent, mean over {tasks} tasks, {seeds}, ± 95% "
         f"confidence interval over {over}. vs selection: difference on the same tasks. gap closed: "
-        f"way from classifier selection to oracle [95% bootstrap interval]. {about}"
+        f"share of the gap from classifier selection to oracle [95% bootstrap interval]. {about}"
     )
 
 
 def about(on: str, average: Average, conditioner: str) -> str:
-    """on: "test" or "validation"; average: over "images" or "classes"; conditioner: the full name
-    of what embeds the prompts."""
+    """The images and prompts used, in words. on: "test" or "validation"; average: over "images" or
+    "classes"; conditioner: the full name of the component that embeds the prompts."""
     text = f"Prompts embedded by {conditioner}."
     if average == "classes":
-        text = f"Each class of a task counts the same. {text}"
+        text = f"All classes of a task count the same. {text}"
     if on == "test":
         return text
-    return f"VALIDATION, for choosing options: measured on training images held out. {text}"
+    return f"VALIDATION, for choosing options: measured on held-out training images. {text}"
 
 
 def markdown(rows: Sequence[Row]) -> str:

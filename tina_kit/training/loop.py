@@ -216,7 +216,7 @@ def ema_decay(decay: float, step: int) -> float:
 
 
 def update_average(average: list[Tensor], parameters: list[nn.Parameter], share: float) -> None:
-    """average += share * (parameters - average), in place."""
+    """Update the averaged weights in place: average += share * (parameters - average)."""
     torch._foreach_lerp_(average, [p.detach() for p in parameters], share)
 
 

@@ -1,1 +1,1 @@
-"""p-Models: batched fine-tuning, batched evaluation, and the file one of them is kept in."""
+"""p-Models: batched fine-tuning and evaluation, and their files."""

@@ -1,7 +1,7 @@
-"""A zoo as a folder of its own: p-Models and their tasks, to be kept, passed on and learned from.
+"""A zoo as a self-contained folder: p-Models and their tasks, to keep, share and learn from.
 
-`zoo.safetensors` holds `vectors`, float32 `(T, P)`, and `tasks`, int64 `(T, C)`; `zoo.json` says
-what they mean. It is written last, so that a folder is a zoo once it is whole.
+`zoo.safetensors` holds `vectors`, float32 `(T, P)`, and `tasks`, int64 `(T, C)`; `zoo.json`
+describes them. It is written last, so that only a complete folder is a zoo.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from tina_kit.store.files import replacing, write_json
 
 FORMAT, VERSION = "tina-kit zoo", 1
 TENSORS, MANIFEST = "zoo.safetensors", "zoo.json"
-_TOLD = 5  # differences that an error lists
+_LISTED = 5  # differences that an error lists
 _DTYPES = {"vectors": torch.float32, "tasks": torch.int64}
 
 
 @dataclass(frozen=True)
 class ZooArchive:
-    """vectors: float32 `(T, P)` in `layout`, which is the architecture's for C classes.
+    """A zoo in memory.
 
-    tasks: int64 `(T, C)`, indices into `class_names`, -1 at the end where a task has fewer classes.
+    vectors: float32 `(T, P)` in `layout`, the architecture's layout for C classes.
+    tasks: int64 `(T, C)`, indices into `class_names`; tasks with fewer classes end in -1.
     architecture: as a recipe would write it, with every default.
-    origin: where the p-Models come from; `generic`, where it is known, is the key of the generic
-        model whose parameters they share.
+    origin: where the p-Models come from; `generic`, if known, is the key of the generic model whose
+        parameters they share.
     """
 
     class_names: tuple[str, ...]
@@ -69,9 +70,10 @@ class _Manifest(Options):
 
 
 def check_place(folder: Path) -> None:
-    """Raise UserError where no zoo can be written: there is one, a file, or no folder above it."""
+    """Raise UserError unless a zoo can be written to `folder`: it must not be a file or contain a
+    zoo, and its parent folder must exist."""
     if (folder / MANIFEST).exists():
-        raise UserError(f"{folder}: there is a zoo here already; choose another folder")
+        raise UserError(f"{folder}: this folder already contains a zoo; choose another folder")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: this is a file; choose another folder")
     above = Path(os.path.realpath(folder)).parent
@@ -80,7 +82,7 @@ def check_place(folder: Path) -> None:
 
 
 def write(archive: ZooArchive, folder: Path) -> None:
-    """Write a zoo to a folder that holds none. Raises UserError where that cannot be done."""
+    """Write a zoo to a folder that contains none. Raises UserError if that is not possible."""
     from safetensors.torch import save_file
 
     check_place(folder)
@@ -105,21 +107,21 @@ def write(archive: ZooArchive, folder: Path) -> None:
                 with replacing(place / TENSORS) as draft:
                     save_file(tensors, draft)
                 write_json(place / MANIFEST, manifest)
-            except PermissionError as error:  # nobody's fault but the user's
+            except PermissionError as error:  # the user's mistake, not a failure of the disk
                 raise _refused(folder, error) from None
     except OSError as error:
         raise _refused(folder, error) from None
 
 
 def _refused(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{folder}: no zoo can be written here: {error.strerror}")
+    return UserError(f"{folder}: cannot write a zoo here: {error.strerror}")
 
 
 def read(folder: Path, finite: bool = True) -> ZooArchive:
     """Read a zoo. Its vectors are memory-mapped.
 
-    finite: read all of them to see that they are finite numbers. Raises UserError, naming the file
-    and what is wrong with it. Whether the layout is the architecture's is for `check_layout`.
+    finite: read all vectors to check that they are finite. Raises UserError naming the file and
+    what is wrong with it. Whether the layout fits an architecture is left to `check_layout`.
     """
     manifest = _manifest(folder / MANIFEST)
     layout = Layout(
@@ -135,14 +137,14 @@ def read(folder: Path, finite: bool = True) -> ZooArchive:
     for name, shape in shapes.items():
         if tuple(tensors[name].shape) != shape:
             raise UserError(
-                f"{folder / TENSORS}: {name} is {tuple(tensors[name].shape)}, but {MANIFEST} "
-                f"counts {shape}"
+                f"{folder / TENSORS}: {name} has shape {tuple(tensors[name].shape)}, but {shape} "
+                f"in {MANIFEST}"
             )
     if problem := _wrong_tasks(tensors["tasks"], len(manifest.classes)):
         raise UserError(f"{folder / TENSORS}: tasks: {problem}")
     if finite and len(bad := (~tensors["vectors"].isfinite().all(1)).nonzero()):
         raise UserError(
-            f"{folder / TENSORS}: {len(bad)} p-Models are not finite numbers, the first is "
+            f"{folder / TENSORS}: {len(bad)} p-Models contain NaN or infinity, first number "
             f"{int(bad[0])}"
         )
     return ZooArchive(
@@ -156,17 +158,16 @@ def read(folder: Path, finite: bool = True) -> ZooArchive:
 
 
 def check_layout(layout: Layout, expected: Layout, what: str) -> None:
-    """Raise UserError unless names, shapes and class axes of both are the same, in one order."""
+    """Raise UserError unless both have the same names, shapes and class axes in the same order."""
     mine, theirs = ([_text(p) for p in each.parameters] for each in (layout, expected))
     if mine == theirs:
         return
-    pairs = [f"{a} where the architecture has {b}" for a, b in zip(mine, theirs) if a != b]
-    pairs += [f"{a}, which the architecture lacks" for a in mine[len(theirs) :]]
+    pairs = [f"{a} instead of {b}" for a, b in zip(mine, theirs) if a != b]
+    pairs += [f"{a}, which this architecture lacks" for a in mine[len(theirs) :]]
     pairs += [f"no {b}" for b in theirs[len(mine) :]]
-    more = f"; and {len(pairs) - _TOLD} more" if len(pairs) > _TOLD else ""
+    more = f"; and {len(pairs) - _LISTED} more" if len(pairs) > _LISTED else ""
     raise UserError(
-        f"{what}: its p-Models are of another architecture: they have {'; '.join(pairs[:_TOLD])}"
-        f"{more}"
+        f"{what}: its p-Models have a different architecture: {'; '.join(pairs[:_LISTED])}{more}"
     )
 
 
@@ -177,7 +178,7 @@ def _text(parameter: Parameter) -> str:
 
 def _manifest(path: Path) -> _Manifest:
     if not path.is_file():
-        raise UserError(f"{path.parent}: this is no zoo: there is no {path.name} in it")
+        raise UserError(f"{path.parent}: not a zoo: it contains no {path.name}")
     try:
         text = read_text(path)
         raw = json.loads(text)
@@ -185,10 +186,11 @@ def _manifest(path: Path) -> _Manifest:
         raise UserError(f"{path}: cannot be read: {error}") from None
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
-        raise UserError(f"{path}: this is no zoo of tina-kit (format {found!r})")
+        raise UserError(f"{path}: not a tina-kit zoo (format {found!r})")
     if raw.get("version") != VERSION:
         raise UserError(
-            f"{path}: this zoo has version {raw.get('version')!r}, this tina-kit reads {VERSION}"
+            f"{path}: this zoo has format version {raw.get('version')!r}, but this tina-kit reads "
+            f"version {VERSION}"
         )
     try:
         manifest = _Manifest.model_validate_json(text, strict=True)
@@ -207,12 +209,12 @@ def _check_counts(path: Path, manifest: _Manifest, layout: Layout) -> None:
     names = [p.name for p in layout.parameters]
     for p in layout.parameters:
         if min(p.shape, default=1) < 1 or names.count(p.name) > 1:
-            raise UserError(f"{path}: layout: {p.name} {p.shape} is no parameter of its own")
+            raise UserError(f"{path}: layout: {p.name} {p.shape} is empty or a duplicate")
         axis = p.class_axis
         if axis is not None and p.shape[axis : axis + 1] != (manifest.counts.classes,):
             raise UserError(
-                f"{path}: layout: {_text(p)} does not have the {manifest.counts.classes} classes "
-                "of a task there"
+                f"{path}: layout: {_text(p)} does not have a task's {manifest.counts.classes} "
+                "classes on that axis"
             )
     if layout.size != manifest.counts.parameters:
         raise UserError(
@@ -232,7 +234,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
     if set(tensors) != set(_DTYPES):
-        raise UserError(f"{path}: it must hold vectors and tasks, not {', '.join(sorted(tensors))}")
+        found = ", ".join(sorted(tensors))
+        raise UserError(f"{path}: it must contain vectors and tasks, not {found}")
     for name, dtype in _DTYPES.items():
         if tensors[name].dtype != dtype:
             raise UserError(f"{path}: {name} must be {dtype}, not {tensors[name].dtype}")
@@ -241,13 +244,13 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 def _wrong_tasks(tasks: Tensor, classes: int) -> str | None:
     if tasks.min() < -1 or tasks.max() >= classes:
-        return f"entries must be -1 or one of the {classes} classes' indices"
+        return f"entries must be -1 or the index of one of the {classes} classes"
     present = tasks >= 0
     if (present[:, 1:] & ~present[:, :-1]).any():
-        return "-1 may stand at the end of a task alone"
+        return "-1 may only appear at the end of a task"
     if (present.sum(1) < 2).any():
         return "a task must have at least two classes"
     ordered = tasks.sort(1).values
     if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
-        return "a task holds a class twice"
+        return "a task contains a class twice"
     return None

@@ -12,15 +12,14 @@ from tina_kit.api import ByClass
 
 
 def epoch_batches(pool: Tensor, steps: int, size: int, random: torch.Generator) -> Tensor:
-    """int64 `(steps, size)`: entries of `pool` in random order, each once an epoch."""
+    """int64 `(steps, size)`: entries of `pool` in random order, each once per epoch."""
     epochs = math.ceil(steps * size / len(pool))
     order = torch.cat([torch.randperm(len(pool), generator=random) for _ in range(epochs)])
     return pool[order[: steps * size]].view(steps, size)
 
 
 def place_in_class(labels: Tensor) -> Tensor:
-    """int64 `(N,)`: the number of each image within its class, in an order that is drawn once and
-    for all."""
+    """int64 `(N,)`: the position of each image within its class, in a fixed random order."""
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     images = ByClass(labels, selected=order)
     place = torch.empty_like(labels)
@@ -43,7 +42,7 @@ def joined(parts: Iterable[Tensor], rows: int) -> Tensor:
 
 
 def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:
-    """int64 `(T, K)`: what each class of the data set is called in each task, -1 where absent.
+    """int64 `(T, K)`: the label of each class of the data set in each task, -1 if absent.
 
     tasks: int64 `(T, C)`, -1 where a task has fewer classes.
     """
@@ -53,6 +52,6 @@ def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:
 
 
 def without_absent(logits: Tensor, tasks: Tensor) -> Tensor:
-    """Logits `(M, B, C')` of M tasks `(M, C)`, C' ≥ C, with -inf for the classes a task lacks."""
+    """Logits `(M, B, C')` of M tasks `(M, C)`, C' ≥ C, with -inf for padding classes."""
     absent = torch.nn.functional.pad(tasks < 0, (0, logits.shape[-1] - tasks.shape[1]))
     return logits.masked_fill(absent[:, None].to(logits.device), -torch.inf)

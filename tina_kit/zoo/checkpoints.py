@@ -1,6 +1,6 @@
-"""p-Models that somebody else fine-tuned, one file each, become one zoo.
+"""Gathers p-Models that were fine-tuned elsewhere, one file each, into a zoo.
 
-Files are read as tensors alone: no code in them is ever run.
+Only tensors are read from the files; code in them is never run.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Gathered:
     """vectors: float32 `(T, P)` in the architecture's layout for C classes, zeros for the rows of
     absent classes; tasks: int64 `(T, C)`, indices into `class_names`, -1 where absent.
 
-    ignored: how many tensors of all files the architecture does not generate, and ignored_names
-        what they are called; by_order: p-Models whose tensors were matched by their order, since
-        the names differ; averaged: those that were saved beside their average, which was taken.
-    left_out: files that are no p-Models, and entries of class lists that belong to none.
+    ignored: the number of tensors in all files that the architecture does not generate;
+        ignored_names: their names; by_order: the number of p-Models whose tensors were matched by
+        order because their names differ; averaged: the number for which averaged weights were used.
+    left_out: files that are not p-Models, and entries of class lists without a p-Model.
     """
 
     class_names: tuple[str, ...]
@@ -61,40 +61,40 @@ class _PModel:
 
 
 def gather(source: Path, architecture: Architecture) -> Gathered:
-    """Read every checkpoint in a folder and the folders in it, in the order of their names.
+    """Read every checkpoint in a folder and its subfolders, sorted by name.
 
-    The classes of `DIR/NAME.pth`, in the order of its logits, stand beside it in `DIR/NAME.json` (a
-    list) or `DIR/NAME.txt` (a name a line), or in a `classes.json` of its folder or of one above
-    it, which maps names to lists: `NAME` in its own folder, `DIR/NAME` in the one above. A p-Model
-    that was saved in several formats is read once. Raises one UserError that says of each file what
-    does not fit.
+    The classes of `DIR/NAME.pth`, in logit order, are listed next to it in `DIR/NAME.json` (a list)
+    or `DIR/NAME.txt` (one name per line), or in a `classes.json` in its folder or a parent folder,
+    which maps names to lists: `NAME` in its own folder, `DIR/NAME` in the parent. A p-Model that
+    was saved in several formats is used once. Raises a single UserError that lists the problem of
+    each file.
     """
     sources = Sources.below(source)
     if not sources.p_models:
         raise UserError(
-            f"{source}: here is neither a zoo (zoo.json) nor any p-Model (.pt, .pth, .bin, .ckpt, "
+            f"{source}: contains neither a zoo (zoo.json) nor p-Models (.pt, .pth, .bin, .ckpt, "
             ".pkl, .safetensors)"
         )
     layout = cache(architecture.layout)
     models, problems, copies = [], [], []
     for name, paths in sources.p_models.items():
-        place = paths[0].relative_to(source).as_posix()
+        first = paths[0].relative_to(source).as_posix()
         try:
             classes = sources.classes(name)
             model, *others = [_read(path, classes, layout(len(classes))) for path in paths]
             if different := [p for p, o in zip(paths[1:], others) if not _same(model, o)]:
-                raise Unfit(f"{different[0].name} is another p-Model of the same name; rename one")
+                raise Unfit(f"{different[0].name} is a different p-Model of this name; rename one")
             models.append(model)
             copies += [path.relative_to(source).as_posix() for path in paths[1:]]
         except Unfit as problem:
-            problems.append(f"{place}: {problem}")
+            problems.append(f"{first}: {problem}")
     if problems:
         listed = problems[:_LISTED]
         if len(problems) > _LISTED:
             listed.append(f"and {len(problems) - _LISTED} more")
         raise UserError(
-            f"{source}: {len(problems)} of {len(sources.p_models)} p-Models do not fit, nothing "
-            "was written:" + "".join(f"\n  {line}" for line in listed)
+            f"{source}: {len(problems)} of {len(sources.p_models)} p-Models cannot be used; "
+            "nothing was written:" + "".join(f"\n  {line}" for line in listed)
         )
     return _stacked(models, architecture, (*copies, *sources.left_out()))
 
@@ -111,7 +111,7 @@ def _read(path: Path, classes: tuple[str, ...], layout: Layout) -> _PModel:
     except UserError as error:
         raise Unfit(str(error).removeprefix(f"{path}: ")) from None
     if not isinstance(content, Mapping):
-        raise Unfit("it holds no state dict")
+        raise Unfit("it contains no state dict")
     return _model(state_dicts(content), classes, layout)
 
 
@@ -130,10 +130,10 @@ def _model(
         raise Unfit(f"{wrong} (for {len(classes)} classes)")
     state = found.tensors
     if odd := [n for n in wanted if not (state[n].is_floating_point() and _dense(state[n]))]:
-        raise Unfit(f"{abridged(odd)}: only dense tensors of floating point numbers are read")
+        raise Unfit(f"{abridged(odd)}: not a dense floating-point tensor")
     vector = layout.flatten({name: state[name].detach().float() for name in wanted})
     if unfit := int((~vector.isfinite()).sum()):
-        raise Unfit(f"{unfit} of its {len(vector)} parameters are not finite numbers")
+        raise Unfit(f"{unfit} of its {len(vector)} parameters are NaN or infinite")
     ignored = (*(name for name in state if name not in wanted), *found.others)
     return _PModel(classes, vector, ignored, by_order, found.averaged)
 
@@ -143,13 +143,13 @@ def _in_order(
 ) -> StateDict:
     """The only network whose tensors have the wanted shapes in the wanted order.
 
-    nearest: the one that has most of the wanted names. Raises Unfit.
+    nearest: the network with the most wanted names, for the message. Raises Unfit.
     """
     fitting = {
         place: dict(zip(wanted, state.values()))
         for place, state in states.items()
         if [tuple(tensor.shape) for tensor in state.values()] == list(wanted.values())
-        # A name that is wanted must not stand where another one is.
+        # A wanted name must not be in the position of another one.
         and all(name == mine for mine, name in zip(wanted, state) if name in wanted)
     }
     if not fitting:
@@ -173,7 +173,7 @@ def _other_names(state: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ..
 def _stacked(
     models: Sequence[_PModel], architecture: Architecture, left_out: tuple[str, ...]
 ) -> Gathered:
-    names: dict[str, str] = {}  # a class is spelled as the first p-Model spells it
+    names: dict[str, str] = {}  # with the spelling of the first p-Model
     for model in models:
         for name in model.classes:
             names.setdefault(name_key(name), name)
@@ -210,7 +210,7 @@ def _with_absent(vectors: Tensor, layout: Layout, whole: Layout) -> Tensor:
     for p in whole.parameters:
         if p.class_axis is not None:
             tensor = tensors[p.name]
-            after = 2 * (tensor.ndim - 2 - p.class_axis)  # F.pad begins at the last axis
+            after = 2 * (tensor.ndim - 2 - p.class_axis)  # F.pad starts from the last axis
             lacking = p.shape[p.class_axis] - tensor.shape[p.class_axis + 1]
             tensors[p.name] = F.pad(tensor, (*([0] * after), 0, lacking))
     return whole.flatten(tensors)

@@ -1,4 +1,4 @@
-"""What fine-tuning and evaluation share: the labelled inputs of one split."""
+"""The labelled inputs of one split, for fine-tuning and evaluation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ def normalised(
     """int64 indices of any shape → `(*shape, 3, H, W)` on `device`, normalised: in autocast's dtype
     where it is on, else in float32.
 
-    images: uint8 `(N, 3, H, W)`. A set that is small enough is normalised once, since its images
-    occur in many tasks. Each image lies in memory pixel by pixel (channels last), which is the
-    faster way for convolutions over few channels.
+    images: uint8 `(N, 3, H, W)`. Small sets are normalised once, since their images occur in many
+    tasks, and stored channels-last, which is faster for convolutions over few channels.
     """
     kept: dict[torch.dtype, Tensor] = {}
     lock = Lock()  # p-Models on other cores ask at the same time
@@ -58,7 +57,7 @@ def _computed_in(device: torch.device) -> torch.dtype:
 
 
 def _rows(rows: Tensor, index: Tensor) -> Tensor:
-    """`rows[index]`; whole rows are copied at once."""
+    """`rows[index]`, by the faster `index_select`."""
     taken: Tensor = rows.index_select(0, index.flatten()).unflatten(0, index.shape)
     return taken
 
@@ -67,8 +66,7 @@ def _rows(rows: Tensor, index: Tensor) -> Tensor:
 class TaskData:
     """Labelled inputs of one split, for p-Models of one architecture.
 
-    inputs: int64 `(M, B)` indices of images → `(M, B, ...)` on `device`, as `forward_many` takes
-        them.
+    inputs: int64 `(M, B)` image indices → inputs of `forward_many`, `(M, B, ...)` on `device`.
     labels: int64 `(N,)` in [0, class_count).
     frozen: the generic model's state, for parameters that are not generated.
     features: what layers that p-Models share make of all images, float32 `(N, D)` on the CPU, by

@@ -1,4 +1,4 @@
-"""The one evaluation: p-Acc of many p-Models at once."""
+"""Evaluates many p-Models at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.forms import each, one_by_one
 from tina_kit.zoo.shared import on_shared_features
 
-MODELS = 50  # p-Models evaluated side by side where they are; more only cost memory
+MODELS = 50  # p-Models per batched call; more only cost memory
 
 DOUBT = 0.015
 """bf16 may swap two logits that differ by less than this share of the largest one's size. Images
@@ -24,15 +24,16 @@ LEAST = 16  # images of a p-Model that are evaluated in float32 at least
 
 @dataclass(frozen=True)
 class Correct:
-    """correct, total: int64 `(T, C)`, test images of each class of each task, 0 where a task
-    has fewer."""
+    """Counts of test images. correct, total: int64 `(T, C)`, for each class of each task, 0 where a
+    task has fewer classes."""
 
     correct: Tensor
     total: Tensor
 
 
 def rows_of(architecture: Architecture, size: int) -> int:
-    """How many classes a vector of `size` entries has rows for; sizes grow linearly with them."""
+    """The number of classes C for which a parameter vector has `size` entries (which are linear in
+    C). Raises ValueError if there is none."""
     two, three = (architecture.layout(classes).size for classes in (2, 3))
     classes = 2 + (size - two) // max(1, three - two)
     if architecture.layout(classes).size != size:
@@ -48,8 +49,8 @@ def evaluate(
     observer: Observer | None = None,
     label: str = "evaluate",
 ) -> Correct:
-    """Count right answers: the argmax over all rows of a p-Model. Rows beyond the task's classes
-    are never right, and neither is a logit of -inf, which says that there is no row.
+    """Count correct predictions, the argmax over all rows of a p-Model. Rows beyond the task's
+    classes are never correct, and neither are logits of -inf (no row for this class).
 
     data: the whole test split; vectors: float32 `(T, P)`; tasks: int64 `(T, C)`, -1 where a task
     has fewer classes.
@@ -59,7 +60,7 @@ def evaluate(
     vectors, chosen = vectors.to(data.device), [data.images_of(task) for task in tasks]
 
     def count(part: slice) -> Tensor:
-        """int64 `(m, C)`: right answers of some p-Models."""
+        """int64 `(m, C)`: correct predictions of some p-Models."""
         images = _padded(chosen[part])  # (m, images), -1 where padded
         taken, some = images.clamp(min=0), vectors[part]
         best, answer = _answers(data, some, taken, tasks[part], rows, batch_size)

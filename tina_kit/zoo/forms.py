@@ -1,10 +1,10 @@
-"""How many p-Models run: side by side in one call, or one by one with a core for each.
+"""Runs many p-Models: batched in one call, or one by one, each on its own CPU core.
 
 Which is faster depends on the device and on what is generated (`tests/benchmarks/p_models.py`).
-On a CPU convolutions of many p-Models are slow as one grouped call, while one p-Model's weights
-and activations stay in the cache; on an accelerator, and where only linear maps of features are
-generated, one call for all is faster. The choice depends on nothing else, so that the same run
-gives the same numbers.
+On a CPU, grouped convolutions of many p-Models are slow, while a single p-Model's weights and
+activations stay in the cache. On an accelerator, and if only linear layers on features are
+generated, one batched call is faster. The choice depends on nothing else, so that repeated runs
+give identical results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tina_kit.zoo.data import TaskData
 
 T = TypeVar("T")
 Loss = Callable[[Tensor, slice], Tensor]
-"""(logits `(m, B, C)` of some p-Models, which of them they are) → their mean loss, a scalar."""
+"""(logits `(m, B, C)` of some p-Models, their slice) → their mean loss, a scalar."""
 
 
 def one_by_one(architecture: Architecture, device: torch.device) -> bool:
@@ -52,7 +52,7 @@ def sum_of_losses(
 ) -> Tensor:
     """The sum of the losses of M p-Models, differentiable in their vectors.
 
-    vectors: float32 `(M, P)`; index: int64 `(M, B)`, the images that each sees.
+    vectors: float32 `(M, P)`; index: int64 `(M, B)`, the images of each p-Model's batch.
     """
     if one_by_one(data.architecture, data.device):
         total: Tensor = _OneByOne.apply(vectors, data, index, classes, loss)
@@ -73,7 +73,7 @@ def each(data: TaskData, count: int, at_once: int, work: Callable[[slice], T]) -
 
 
 class _OneByOne(torch.autograd.Function):
-    """Each p-Model's loss and gradient, computed while its activations are in the cache."""
+    """Computes each p-Model's gradient right after its loss, while activations are in the cache."""
 
     @staticmethod
     def forward(

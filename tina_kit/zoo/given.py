@@ -1,4 +1,4 @@
-"""Images that a user gives a p-Model, in any form that says what its numbers mean."""
+"""Converts images in the forms that `PModel.predict` accepts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 TAKEN = (
-    "Give image files, folders, Pillow images, uint8 arrays (H, W, 3), (H, W) or (N, 3, H, W), "
+    "Pass image files, folders, Pillow images, uint8 arrays (H, W, 3), (H, W) or (N, 3, H, W), "
     "uint8 tensors (3, H, W) or (N, 3, H, W), or a list of these"
 )
 
 
 def as_images(given: Any, size: tuple[int, int]) -> Tensor:
-    """What `PModel.predict` takes → uint8 `(N, 3, height, width)`, read as in training.
+    """Whatever `PModel.predict` accepts → uint8 `(N, 3, height, width)`, preprocessed as in
+    training.
 
-    size: (height, width). A folder stands for the images in it and below, in the order of their
-    names. Raises UserError for anything else, and for images that cannot be read.
+    size: (height, width) in pixels. A folder stands for all images in it and its subfolders, sorted
+    by name. Raises UserError for anything else, and for images that cannot be read.
     """
     if isinstance(given, Tensor) and given.ndim == 4 and given.shape[2:] == size:
         _check_bytes(given, str(given.dtype).removeprefix("torch."))
@@ -55,7 +56,7 @@ def _sources(given: Any) -> Iterator[ImageSource]:
             if isinstance(one, Iterable) and not isinstance(
                 one, (str, os.PathLike, Image.Image, Tensor, np.ndarray)
             ):
-                raise _refused(f"a {type(given).__name__} that holds a {type(one).__name__}")
+                raise _refused(f"a {type(given).__name__} that contains a {type(one).__name__}")
             yield from _sources(one)
     else:
         raise _refused(_kind(given))
@@ -67,8 +68,8 @@ def _files(path: str) -> Iterator[str]:
         return
     found = list_images(path)
     if not found.images:
-        others = f"; it holds {abridged(found.passed_over)}" if found.passed_over else ""
-        raise UserError(f"{path}: there is no image in this folder{others}")
+        found_instead = f", only {abridged(found.passed_over)}" if found.passed_over else ""
+        raise UserError(f"{path}: there are no images in this folder{found_instead}")
     if found.note:
         _LOG.warning("%s: %s", path, found.note)
     yield from (os.path.join(path, name) for name in found.images)
@@ -90,8 +91,8 @@ def _of_array(array: np.ndarray[Any, Any]) -> Iterator[Image.Image]:
     _check_shape(array, array.ndim in (3, 4) and (last or first))
     if last and first:
         raise UserError(
-            f"an array of shape {array.shape} may hold its channels first or last. Give Pillow "
-            "images, or tensors (3, H, W)"
+            f"an array of shape {array.shape} is ambiguous: channels may come first or last. Pass "
+            "Pillow images, or tensors (3, H, W)"
         )
     batch = array.reshape(-1, *array.shape[-3:])
     yield from map(_picture, batch if last else batch.transpose(0, 2, 3, 1))
@@ -108,9 +109,9 @@ def _check_bytes(numbers: Any, dtype: str) -> None:
         way = "x.to(torch.uint8)" if isinstance(numbers, Tensor) else "x.astype('uint8')"
         scaled = way.replace("x.", "(x * 255).round().")
         remedy = (
-            f"Values from 0 to 1 become bytes by `{scaled}`"
+            f"Convert values from 0 to 1 with `{scaled}`"
             if "float" in dtype
-            else f"Values from 0 to 255 become bytes by `{way}`"
+            else f"Convert values from 0 to 255 with `{way}`"
         )
         raise _refused(f"{_kind(numbers)} of {dtype}", f"{remedy}. ")
 
@@ -127,4 +128,4 @@ def _kind(given: Any) -> str:
 
 
 def _refused(what: str, remedy: str = "") -> UserError:
-    return UserError(f"{what} is no image that a p-Model can take. {remedy}{TAKEN}")
+    return UserError(f"{what} is not an image that a p-Model accepts. {remedy}{TAKEN}")

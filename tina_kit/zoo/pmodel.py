@@ -1,4 +1,4 @@
-"""One p-Model as a file: a safetensors file with everything in it that is needed to use it."""
+"""A p-Model and its file: a safetensors file with everything that is needed to use it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tina_kit.store.output import write_output
 from tina_kit.zoo.given import as_images
 from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite
 
-BATCH = 256  # images that pass through the network together; more only cost memory
+BATCH = 256  # images per forward pass; more only cost memory
 
 
 class PModel:
-    """A classifier for the classes that somebody named.
+    """A classifier for the requested classes.
 
-    classes: their names, in the order of the logits; image_size: (height, width) it was made for;
-    metadata: where it comes from.
+    classes: their names, in logit order; image_size: (height, width) of its input in pixels;
+    metadata: its origin.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class PModel:
         self.metadata = dict(metadata)
 
     def __call__(self, images: Any) -> Tensor:
-        """Logits, float32 `(N, C)`, of all that `predict` takes.
+        """Logits, float32 `(N, C)`, for any images that `predict` accepts.
 
-        Raises UserError as `predict` does, and where the weights are so large that they overflow.
+        Raises UserError as `predict` does, and if the weights are so large that logits overflow.
         """
         pixels = as_images(images, self.image_size)
         if not len(pixels):
@@ -55,22 +55,21 @@ class PModel:
                 for batch in pixels.split(BATCH)
             ]
         logits = torch.cat(parts)
-        # -inf rules a class out, but not all of them.
+        # -inf excludes a class, but at least one must remain.
         if bool((logits.isnan() | logits.isposinf()).any()) or bool(logits.isneginf().all(1).any()):
             raise UserError(
-                "the p-Model's logits for these images are not finite numbers: its weights are too "
-                "large to compute with"
+                "the p-Model's logits for these images are not finite: its weights are too large"
             )
         return logits
 
     def predict(self, images: Any) -> list[str]:
-        """The class of each image.
+        """Predict the class name of each image.
 
-        images: paths of image files or of folders (all images in them and below, in the order of
-            their names), Pillow images, uint8 arrays `(H, W, 3)`, `(H, W)` or `(N, 3, H, W)`, uint8
-            tensors `(3, H, W)` or `(N, 3, H, W)`; one of them or a list. They are turned upright,
+        images: paths of image files or folders (all images in them and their subfolders, sorted by
+            name), Pillow images, uint8 arrays `(H, W, 3)`, `(H, W)` or `(N, 3, H, W)`, uint8
+            tensors `(3, H, W)` or `(N, 3, H, W)`; one of these or a list. They are rotated upright,
             cropped and resized as in training.
-        Raises UserError for anything else, naming it, and for images that cannot be read.
+        Raises UserError for anything else, and for images that cannot be read.
         """
         logits = self(images)
         return [self.classes[index] for index in logits.argmax(1).tolist()]
@@ -78,8 +77,8 @@ class PModel:
     def save(self, path: str | Path) -> None:
         """Write the p-Model to a file that `tina_kit.load` reads, or into a device or FIFO.
 
-        Raises TinaKitError where its weights are not finite numbers, and UserError where nothing
-        can be written to `path`.
+        Raises TinaKitError if its weights are not finite, and UserError if `path` cannot be
+        written.
         """
         from safetensors.torch import save
 
@@ -98,9 +97,10 @@ class PModel:
 def assemble(
     architecture: Architecture, generic: Mapping[str, Tensor], vector: Tensor, classes: int
 ) -> nn.Module:
-    """The whole module of one p-Model: generated parameters, the rest from the generic model.
+    """The complete module of a p-Model: generated parameters, and the rest from the generic model.
 
-    generic: the generic model's state; vector: float32 `(P,)` in `architecture.layout(classes)`.
+    generic: the generic model's state dict; vector: float32 `(P,)` in
+    `architecture.layout(classes)`.
     """
     generated = architecture.layout(classes).unflatten(vector)
     module = architecture.build(classes)
@@ -109,10 +109,10 @@ def assemble(
 
 
 def load(path: str | Path) -> PModel:
-    """Read a p-Model that `tina-kit generate` wrote; the file may come from anybody.
+    """Read a p-Model written by `tina-kit generate`; the file need not be trusted.
 
-    Raises UserError when it is none or damaged, when its weights are not finite or not those of its
-    architecture, and when its architecture's plugin is not installed.
+    Raises UserError if it is not a p-Model or is damaged, if its weights are not finite or do not
+    fit its architecture, and if its architecture's plugin is not installed.
     """
     path = user_path(path)
     metadata, state = read(path)
@@ -126,22 +126,22 @@ def load(path: str | Path) -> PModel:
 
 
 def architecture_of(settings: Mapping[str, Any], path: str | Path) -> Architecture:
-    """The architecture that a file names as a recipe would. Raises UserError where it is not
-    installed or does not take its options."""
+    """Build the architecture from the settings in a file. Raises UserError if it is not installed
+    or rejects its options."""
     from tina_kit.plugins import discover
     from tina_kit.recipe.node import RecipeError
     from tina_kit.recipe.resolve import resolve_plain
 
     try:
-        part = resolve_plain(settings, "architecture", str(path), discover(), elsewhere=True)
+        resolved = resolve_plain(settings, "architecture", str(path), discover(), elsewhere=True)
     except RecipeError as error:
         raise UserError(f"its architecture is not available here:\n{error}") from None
     except RecursionError:
         raise UserError("the options of its architecture are nested too deeply") from None
     try:
-        return part.build()  # type: ignore[no-any-return]
+        return resolved.build()  # type: ignore[no-any-return]
     except TinaKitError:
         raise
-    except Exception as error:  # whatever strange options lead to
+    except Exception as error:  # unusual options can cause any error
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise UserError(f"its architecture does not take its options: {what}") from None
+        raise UserError(f"its architecture rejects its options: {what}") from None

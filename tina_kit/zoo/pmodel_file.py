@@ -1,7 +1,7 @@
-"""The file of a p-Model, which may come from anybody: nothing in it is taken on trust.
+"""Reads p-Model files, which are untrusted.
 
-Its metadata are checked by a model, its tensors against the architecture that the metadata name,
-and nothing is allocated in sizes that the file merely states.
+The metadata are validated by a model, the tensors are checked against the architecture that the
+metadata name, and no memory is allocated in sizes that the file merely claims.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ from tina_kit.api import (
 NAME, VERSION = "tina-kit p-Model", 1
 FORMAT = f"{NAME} {VERSION}"
 LARGEST_SIDE = 4096
-"""Pixels. Images are resized to the size that a file states, so that it must have a bound."""
+"""In pixels. Images are resized to the size in a file, so it must be bounded."""
 
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
 
 class Metadata(BaseModel):
-    """What a p-Model's file says of it beside the format. Other keys hold any JSON.
+    """The metadata in a p-Model's file besides the format. Other keys may have any JSON value.
 
-    classes: in the order of the logits; image_size: [height, width] in pixels; architecture: as a
-    recipe names it.
+    classes: in logit order; image_size: [height, width] in pixels; architecture: as in a recipe.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
@@ -56,57 +55,55 @@ class Metadata(BaseModel):
 
 
 def checked(values: Mapping[str, Any], what: str) -> Metadata:
-    """Metadata as plain values, checked. Raises UserError that begins with `what`."""
+    """Validate metadata. Raises UserError with a message that begins with `what`."""
     try:
         metadata = Metadata.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise UserError(
-            f"{what}: its metadata are not a p-Model's: {place}: {first['msg']}"
-        ) from None
+        raise UserError(f"{what}: not the metadata of a p-Model: {place}: {first['msg']}") from None
     try:
         name_index(metadata.classes)
     except UserError as error:
-        raise UserError(f"{what}: its metadata are not a p-Model's: classes: {error}") from None
+        raise UserError(f"{what}: not the metadata of a p-Model: classes: {error}") from None
     return metadata
 
 
 def read(path: Path) -> tuple[Metadata, dict[str, Tensor]]:
-    """The metadata and the tensors of a file. Raises UserError where it is no p-Model's."""
+    """The metadata and tensors of a file. Raises UserError if it is not a valid p-Model."""
     from safetensors import safe_open
 
     if problem := file_problem(path):
-        raise UserError(f"{path}: no p-Model can be read here: {problem}")
+        raise UserError(f"{path}: cannot read a p-Model: {problem}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = _metadata(file.metadata() or {}, path)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # a damaged file fails in any way
-        raise UserError(f"{path}: no p-Model can be read here: {first_line(error)[:300]}") from None
+    except Exception as error:  # a damaged file can raise anything
+        raise UserError(f"{path}: cannot read a p-Model: {first_line(error)[:300]}") from None
     unfit = [repr(name) for name, tensor in state.items() if not _usable(name, tensor)]
     if unfit:
         raise UserError(
-            f"{path}: its weights are damaged: {abridged(unfit)} hold values that are no finite "
-            "numbers, or negative variances"
+            f"{path}: its weights are damaged: {abridged(unfit)} contain NaN, infinity or negative "
+            "variances"
         )
     return metadata, state
 
 
 def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor]) -> nn.Module:
-    """The module of an architecture with the tensors of a file, which must be just its own.
+    """The module of an architecture with the tensors of a file, which must match exactly.
 
-    It is built without memory first: the numbers that its size follows from come from the file.
-    Raises UserError that says how they differ.
+    It is first built on the meta device, since the file determines its size. Raises UserError that
+    says how the tensors differ.
     """
     try:
         with torch.device("meta"), _no_larger_than(state):
             outline = architecture.build(classes).state_dict()
     except _TooLarge as error:
         raise UserError(str(error)) from None
-    except Exception:  # one that computes with tensors while it is built; so it is built as it is
+    except Exception:  # it computes with tensors while it is built, so it cannot be built on meta
         outline = None
     if outline is not None:
         _check_fit(state, outline)
@@ -117,7 +114,7 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
         raise
     except _TooLarge as error:
         raise UserError(str(error)) from None
-    except Exception as error:  # whatever strange options lead to
+    except Exception as error:  # unusual options can cause any error
         raise UserError(f"its architecture cannot be built: {first_line(error)[:300]}") from None
     _check_fit(state, module.state_dict())
     module.load_state_dict(dict(state))
@@ -125,22 +122,22 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
 
 
 def require_finite(state: Mapping[str, Tensor]) -> None:
-    """Raise TinaKitError unless all weights are finite numbers."""
+    """Raise TinaKitError unless all weights are finite."""
     if any(t.is_floating_point() and not t.isfinite().all() for t in state.values()):
         raise TinaKitError(
-            "the p-Model's weights are not finite numbers, so it is not saved; the generator's "
+            "the p-Model was not saved because its weights are not finite; the generator's "
             "training has diverged"
         )
 
 
 def _metadata(raw: Mapping[str, str], path: Path) -> Metadata:
-    format_ = raw.get("format", "")
-    found = re.fullmatch(rf"{NAME} ([1-9][0-9]{{0,8}})", format_)
+    stated = raw.get("format", "")
+    found = re.fullmatch(rf"{NAME} ([1-9][0-9]{{0,8}})", stated)
     if not found:
-        raise UserError(f"{path}: this is no p-Model of tina-kit (format {format_[:100]!r})")
+        raise UserError(f"{path}: not a tina-kit p-Model (format {stated[:100]!r})")
     if int(found[1]) > VERSION:
         raise UserError(
-            f"{path}: this p-Model has format {found[1]}, and tina-kit {tina_kit.__version__} "
+            f"{path}: this p-Model has format {found[1]}, but tina-kit {tina_kit.__version__} "
             f"reads format {VERSION}; install a newer tina-kit"
         )
     values = {}
@@ -163,7 +160,7 @@ def _usable(name: str, tensor: Tensor) -> bool:
 
 def _check_fit(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     wrong = [f"{name} is missing" for name in expected if name not in state]
-    wrong += [f"{name!r} is not part of it" for name in state if name not in expected]
+    wrong += [f"{name!r} is unexpected" for name in state if name not in expected]
     wrong += [
         f"{name} is {_form(state[name])} instead of {_form(tensor)}"
         for name, tensor in expected.items()
@@ -183,13 +180,13 @@ class _TooLarge(Exception):
 
 @contextmanager
 def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
-    """Stop the building of a module that is far larger than the tensors of a file, before its
-    memory is touched: by the size of its parameters and by the number of its parts."""
+    """Raise _TooLarge while a module is being built whose parameters or submodules far exceed the
+    tensors of a file, before its memory is touched."""
     left = [1000 + 20 * len(state), 2**20 + 4 * sum(tensor.numel() for tensor in state.values())]
 
-    def count(module: nn.Module, name: str, part: Any) -> None:
+    def count(module: nn.Module, name: str, added: Any) -> None:
         left[0] -= 1
-        left[1] -= part.numel() if isinstance(part, Tensor) else 0
+        left[1] -= added.numel() if isinstance(added, Tensor) else 0
         if min(left) < 0:
             raise _TooLarge("its architecture is far larger than its weights")
 

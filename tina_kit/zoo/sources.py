@@ -1,4 +1,4 @@
-"""Files of p-Models below a folder, and the lists of their classes."""
+"""Finds p-Model files in a folder, and the lists of their classes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ CLASSES = "classes.json"
 
 
 class Unfit(Exception):
-    """What about one file does not fit."""
+    """Why a file cannot be used."""
 
 
 @dataclass
 class Sources:
-    """What lies below a folder.
+    """The files in a folder and its subfolders.
 
-    p_models: path below `root`, without its suffix, → the files of that name (one, unless it was
-        saved in several formats); rest: the paths of all else, a folder's with a slash at its end.
+    p_models: path relative to `root` without suffix → the files of that name (more than one if it
+        was saved in several formats); rest: all other paths; those of folders end in a slash.
     """
 
     root: Path
@@ -35,8 +35,8 @@ class Sources:
 
     @classmethod
     def below(cls, root: Path) -> Sources:
-        """Links to folders are not followed, and hidden folders not looked into. Raises UserError
-        for a folder that cannot be read."""
+        """Search a folder, without following links to folders or entering hidden ones. Raises
+        UserError if a folder cannot be read."""
         p_models: dict[str, list[Path]] = {}
         rest: list[str] = []
 
@@ -59,8 +59,8 @@ class Sources:
         return cls(root, dict(sorted(p_models.items())), sorted(rest))
 
     def classes(self, name: str) -> tuple[str, ...]:
-        """The class names of a p-Model. Raises Unfit where there are none, and UserError for a
-        table of them that cannot be read."""
+        """The class names of a p-Model. Raises Unfit if they are missing or invalid, and UserError
+        if a `classes.json` cannot be read."""
         where, names, places = self._listed(name)
         if not isinstance(names, list) or len(names) < 2:
             raise Unfit(f"its classes in {where} must be a list of at least two names")
@@ -71,7 +71,7 @@ class Sources:
         return tuple(names)
 
     def _listed(self, name: str) -> tuple[str, Any, list[str] | None]:
-        """The file that lists its classes, what stands there, and the line of each class."""
+        """The file that lists its classes, its content, and the line of each class."""
         listed, lines = f"{name}.json", f"{name}.txt"
         if (self.root / listed).is_file() and Path(listed).name != CLASSES:
             self._used.add(listed)
@@ -91,13 +91,13 @@ class Sources:
         raise Unfit(f"no class list ({listed}, {lines} or {name} in {CLASSES})")
 
     def _table(self, folder: Path) -> Mapping[str, Any]:
-        """What `classes.json` of a folder says."""
+        """The content of a folder's `classes.json`."""
         if folder not in self._tables:
             self._tables[folder] = _table(folder / CLASSES)
         return self._tables[folder]
 
     def left_out(self) -> Sequence[str]:
-        """Files, and entries of tables of classes, that belong to no p-Model."""
+        """Files, and entries of class lists, that belong to no p-Model."""
         tables = {
             (folder.relative_to(self.root) / CLASSES).as_posix(): table
             for folder, table in self._tables.items()
@@ -112,12 +112,12 @@ def _table(path: Path) -> Mapping[str, Any]:
         return {}
     lists = _json(path)
     if not isinstance(lists, dict):
-        raise UserError(f"{path}: it must map names of p-Models to lists of their classes")
+        raise UserError(f"{path}: must map p-Model names to lists of their classes")
     return lists
 
 
 def _json(path: Path) -> Any:
-    """Raises UserError where a key is listed twice, of which JSON itself would take the last."""
+    """Read a JSON file. Raises UserError for duplicate keys, of which `json` would use the last."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def _json(path: Path) -> Any:
 
 
 def _readable(read: Callable[[Path], Any], path: Path) -> Any:
-    """Raises Unfit where a p-Model's own class list cannot be read."""
+    """Read a p-Model's own class list. Raises Unfit if that fails."""
     try:
         return read(path)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""What a zoo is, in numbers."""
+"""Summary statistics of a zoo."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tina_kit.zoo.archive import ZooArchive
 
 
 def summary(archive: ZooArchive) -> dict[str, Any]:
-    """Counts, how often the classes occur, and of each layer the mean of its entries and their
-    spread: the standard deviation over p-Models, as its root mean square over entries. Rows of
-    absent classes are left out."""
+    """Counts, class frequencies, and for each layer the mean and the spread of its entries: the
+    standard deviation over p-Models, averaged over entries as a root mean square. Rows of absent
+    classes are left out."""
     sizes = (archive.tasks >= 0).sum(1)
     occurring = archive.tasks[archive.tasks >= 0]
     times = torch.bincount(occurring, minlength=len(archive.class_names))
@@ -47,7 +47,7 @@ def _layers(archive: ZooArchive) -> list[dict[str, Any]]:
 
 
 def _moments(values: Tensor, held: Tensor) -> tuple[float, float]:
-    """`(T, p)`, bool `(T, p)` → mean of what is held, spread over the rows."""
+    """`(T, p)`, bool mask `(T, p)` → mean of the masked values, and their spread over rows."""
     count = held.sum(0)
     values = values * held
     means = values.sum(0) / count.clamp(min=1)

@@ -1,4 +1,4 @@
-"""Stage 1 and 2: the generic model, and many p-Models fine-tuned side by side."""
+"""Stages 1 and 2: training the generic model, and fine-tuning many p-Models in parallel."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def train_generic(
         if options.augment == "crop-flip":
             pixels = crop_and_flip(pixels, step.random)
         inputs = architecture.normalise(pixels.to(trainer.device))
-        # Convolutions over few channels are much faster this way on CPUs and tensor cores.
+        # Channels-last makes convolutions over few channels much faster on CPUs and tensor cores.
         logits = module(inputs.contiguous(memory_format=torch.channels_last))
         return F.cross_entropy(logits, images.labels[batch].to(trainer.device))
 
@@ -48,8 +48,8 @@ def train_generic(
 
 
 def crop_and_flip(images: Tensor, random: torch.Generator) -> Tensor:
-    """uint8 `(B, 3, H, W)` shifted by up to an eighth of its side, zeros beyond, and mirrored or
-    not, each image by itself: the usual augmentation of CIFAR."""
+    """uint8 `(B, 3, H, W)` → the same shape: random crops after zero padding by an eighth of the
+    height, and random horizontal flips, as usual for CIFAR."""
     count, _, height, width = images.shape
     pad = height // 8
     padded = F.pad(images, (pad,) * 4)
@@ -64,7 +64,7 @@ def crop_and_flip(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def initial_seeded(architecture: Architecture, classes: int, seed: int) -> nn.Module:
-    """What stage 1 starts from; its random weights depend on nothing but the seed."""
+    """The initial module of stage 1; its random weights depend only on the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "weights"))
         return architecture.initial(classes)
@@ -88,12 +88,12 @@ def finetune(
     seed: int,
     train: Train,
 ) -> Tensor:
-    """Stage 2: M p-Models at once, each on the images of its own task.
+    """Stage 2: fine-tune M p-Models at once, each on the images of its own task.
 
     tasks: int64 `(M, C)`, -1 where a task has fewer classes; start: float32 `(M, P)`.
-    Returns float32 `(M, P)`. The loss is a sum over p-Models, whose gradients are each one's own,
-    and the images a task sees depend on the seed and the task alone: a p-Model does not know which
-    others are trained beside it. All take the steps of an average task of C classes.
+    Returns float32 `(M, P)`. The loss is a sum over p-Models with independent gradients, and the
+    images that a task sees depend only on the seed and the task, so a p-Model does not depend on
+    the others. All take as many steps as an average task of C classes.
     """
     average = len(data.labels) / data.class_count * tasks.shape[1]
     steps = math.ceil(options.epochs * math.ceil(average / options.batch_size))

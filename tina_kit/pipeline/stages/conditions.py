@@ -273,7 +273,7 @@ class Conditions:
         images = ByClass(labels, len(self.rows), order)
         named = tasks[tasks >= 0].unique()
         if missing := [self.source.class_names[c] for c in named if not images.counts[c]]:
-            raise UserError(f"there is no training image to prompt with of {', '.join(missing)}")
+            raise UserError(f"no training images for the prompts of {', '.join(missing)}")
         first = images.places(tasks, torch.rand(tasks.shape, generator=random))
         index = images.take(tasks[..., None], first[..., None] + torch.arange(count))
         rows = self.image_rows[index]  # (T, C, count, D)

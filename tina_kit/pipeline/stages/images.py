@@ -129,7 +129,7 @@ def check_classes(
         if len(held) and not 0 <= held.min() <= held.max() < len(names):
             raise TinaKitError(
                 f"the data set's {split} images have labels from {held.min()} to {held.max()}; of "
-                f"{len(names)} classes they must lie in [0, {len(names)})"
+                f"{len(names)} classes they must be in [0, {len(names)})"
             )
     counts = {split: torch.bincount(held, minlength=len(names)) for split, held in labels.items()}
     lacking = {
