@@ -155,7 +155,7 @@ def test_named_layers_keep_the_generic_models_rows_out_of_the_way() -> None:
     [
         (["stage3.2.conv3", "fc"], r"most similar to 'stage3\.2\.conv3': stage3\.2\.conv"),
         (["stage3.2.conv2"], "must include fc, whose rows are the task's classes"),
-        ([], "must hold fc"),
+        ([], "must include fc"),
         ("classifer", "must be classifier or a list of layers"),
     ],
 )

@@ -259,7 +259,7 @@ def test_weights_that_cannot_be_downloaded_are_explained(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     architecture = Backbone(TimmOptions(pretrained=True, **TINY))
-    with pytest.raises(UserError, match=r"'test_vit' cannot be downloaded.*`checkpoint:`"):
+    with pytest.raises(UserError, match=r"'test_vit' cannot be downloaded.*`checkpoint`"):
         architecture.initial(2)
 
 

@@ -96,7 +96,7 @@ def test_a_layout_without_hidden_neurons_is_refused() -> None:
 
 def test_a_layout_that_is_no_chain_is_refused() -> None:
     parameters = (Parameter("a.weight", (6, 3), layer="a"), *CLASSIFIER)
-    with pytest.raises(UserError, match="no plain chain"):
+    with pytest.raises(UserError, match="not a plain chain"):
         permuted(pairs(Layout(parameters))[0], Layout(parameters))
     layout = Layout(parameters, chain=True)
     with pytest.raises(UserError, match=r"a\.weight .* 6 outputs but fc\.weight .* 4 inputs"):

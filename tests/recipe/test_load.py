@@ -91,8 +91,7 @@ def test_a_parts_options_hold_what_the_recipe_nests_in_it(load) -> None:
         ),
         (
             ("hidden_size: 64", "hiden_size: 64"),
-            "r.yaml:9:5: generators.small.hiden_size: there is "
-            "unknown option; did you mean 'hidden_size'?",
+            "r.yaml:9:5: generators.small.hiden_size: unknown option; did you mean 'hidden_size'?",
         ),
         (
             ("hidden_size: 64", "hidden_size: wide"),

@@ -99,19 +99,22 @@ def test_every_study_is_built_as_its_recipe_says(load) -> None:
         ("{use: scaling, key: a.b, values: [[1]]}", "is neither a number nor text"),
         ("{use: scaling, key: a.b, values: [true]}", "is neither a number nor text"),
         ("{use: scaling, key: a.b, values: [.nan]}", "must be a finite number"),
-        ("{use: scaling, key: a.b, values: [1], places: [1, 2]}", "1 values have 2 places"),
+        ("{use: scaling, key: a.b, values: [1], places: [1, 2]}", "2 places for 1 values"),
         ("{use: scaling, key: a.b, values: [1], also: {a.b: 2}}", "'a.b' is set twice"),
-        ("{use: scaling, key: a.b, values: [1], series_key: c}", "go together"),
-        ("{use: scaling, key: a.b, values: [1], series_values: [1]}", "go together"),
+        ("{use: scaling, key: a.b, values: [1], series_key: c}", "must be given together"),
+        ("{use: scaling, key: a.b, values: [1], series_values: [1]}", "must be given together"),
         (
             "{use: scaling, key: a.b, values: [1], series_key: c, series_values: [1], "
             "series_label: x}",
-            "must hold {}",
+            "must contain {}",
         ),
         ("{use: class-counts, counts: [1]}", "all values must be at least 2, but 1 is not"),
         ("{use: unseen-classes, shares: [101]}", "all values must be from 0 to 100, but 101"),
         ("{use: image-prompts}", "generators: this option is required"),
-        ("{use: image-prompts, generators: [a, b], few_shot: {1: c}}", "goes with one generator"),
+        (
+            "{use: image-prompts, generators: [a, b], few_shot: {1: c}}",
+            "requires a single generator",
+        ),
         (
             "{use: image-prompts, generators: [a], few_shot: {0: c}}",
             "cannot be a label of few_shot",

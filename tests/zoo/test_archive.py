@@ -140,7 +140,7 @@ def test_another_architectures_p_models_are_refused_by_what_differs() -> None:
     check_layout(layout, ARCHITECTURE.layout(3), "zoo")
     with pytest.raises(UserError, match=r"0\.weight \(4, 3, 3, 3\) instead of .* \(5, 3, 3, 3\)"):
         check_layout(layout, CNN(CNNOptions(widths=(5, 6))).layout(3), "zoo")
-    with pytest.raises(UserError, match=r"they have no 6\.bias \(3,\) \(classes on axis 0\)$"):
+    with pytest.raises(UserError, match=r"architecture: no 6\.bias \(3,\) \(classes on axis 0\)$"):
         check_layout(Layout(layout.parameters[:-1]), layout, "zoo")
 
 
