@@ -40,6 +40,7 @@ from tests.documents import (
     text_of,
 )
 from tests.guide import EXAMPLES, rewritten
+from tests.lowest_versions import tomllib
 from tina_kit.api.component import ENTRY_POINTS, KINDS
 from tina_kit.cli.app import invoke
 from tina_kit.cli.complete import PLUGIN_KINDS
@@ -183,7 +184,6 @@ def test_the_guides_files_are_tidy(there: Path) -> None:
 
 
 def test_the_entry_point_is_of_the_right_group() -> None:
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
     [block] = blocks(GUIDE, "toml")
     [points] = tomllib.loads(block.text)["project"]["entry-points"].items()
     assert points[0] == ENTRY_POINTS
@@ -243,7 +243,6 @@ def test_a_wrong_option_would_be_seen() -> None:
 
 
 def test_the_extra_that_the_front_page_installs_is_there() -> None:
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 reads no TOML")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (
         "pip install -e '.[text]'" in text_of(FRONT) and "text" in project["optional-dependencies"]

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas
 import pytest
 
 import tina_kit
@@ -88,7 +89,6 @@ def test_a_run_that_is_opened_again_has_its_table_and_generators(notebook) -> No
 
 
 def test_a_table_becomes_a_data_frame(notebook) -> None:
-    pandas = pytest.importorskip("pandas")
     frame = notebook["run"].table.to_frame()
     assert isinstance(frame, pandas.DataFrame)
     assert {"generator", "split", "p_acc", "p_acc_low", "p_acc_high", "tasks"} <= set(frame)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.environment import Environment
 from tests.lowest_versions import HEAVY, ROOT, Failed, lowest, tomllib
@@ -26,6 +27,11 @@ def test_every_light_dependency_is_tried_at_its_bound() -> None:
     }
     assert pins.keys() == light
     assert pins["typer"] == "0.18" and pins["pydantic"] == "2.10"
+
+
+def test_every_heavy_package_is_a_dependency() -> None:
+    texts = [*project()["dependencies"], *project()["optional-dependencies"]["text"]]
+    assert {canonicalize_name(Requirement(text).name) for text in texts} >= HEAVY
 
 
 def test_extras_are_tried_too_but_for_the_tools() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import plan_of
+from tina_kit.recipe import NamedComponent
 
 ROOT = Path(__file__).parents[1] / "recipes"
 RECIPES = sorted(ROOT.rglob("*.yaml"))
@@ -47,35 +50,41 @@ def test_a_shipped_recipe_runs_at_smoke_size(path: Path, tmp_path: Path) -> None
         assert report.title in (run.folder / "report.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_shipped_recipe_has_every_profile(path: Path) -> None:
+def test_every_shipped_recipe_has_every_profile() -> None:
     from tina_kit.recipe.load import profiles_of, source_of
 
-    assert set(profiles_of(source_of(path))) == {"smoke", "laptop", "paper"}
+    profiles = {path.stem: set(profiles_of(source_of(path))) for path in RECIPES}
+    assert [n for n, found in profiles.items() if found != {"smoke", "laptop", "paper"}] == []
 
 
-@pytest.mark.parametrize("profile", ["laptop", "paper"])
+def test_a_generator_for_image_prompts_has_the_size_of_its_ancestor() -> None:
+    sizes: dict[tuple[str, str, str], set[tuple[int, int, int]]] = {}
+    for path, profile in product(RECIPES, ("laptop", "paper")):
+        options = {row.name: row.component.options for row in rows_of(path, profile)}
+        for row in rows_of(path, profile):
+            if getattr(options[row.name], "prompts", "text") == "image":
+                line = [options[name] for name in (row.name, *row.component.rows().values())]
+                sizes[path.stem, profile, row.name] = {
+                    (o.hidden_size, o.depth, o.heads) for o in line
+                }
+    assert sizes and [row for row, found in sizes.items() if len(found) > 1] == []
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_whatever_inherits_to_go_on_has_the_size_of_its_ancestor(path: Path, profile: str) -> None:
+def test_the_paper_profile_has_the_paper_s_tina(path: Path) -> None:
+    rows = [row.component for row in rows_of(path, "paper")]
+    tinas = [row for row in rows if row.entry.component.name == "tina-dit"]
+    chunks = [r for r in tinas if r.child("tokenizer").entry.component.name == "layer-chunks"]
+    assert chunks
+    for tina in chunks:
+        o = tina.options
+        assert (o.learning_rate, o.clip, o.sampling_steps) == (4e-4, 0.1, 1000)
+        assert tina.children["augmentations"]
+
+
+def rows_of(path: Path, profile: str) -> Sequence[NamedComponent]:
+    """The generators of a recipe with a profile."""
     from tina_kit.plugins import discover
     from tina_kit.recipe import load_recipe
 
-    rows = load_recipe(path, discover(), profile=profile).generators
-    options = {row.name: row.component.options for row in rows}
-    for row in rows:
-        few_shot = getattr(row.component.options, "prompts", "text") == "image"
-        for name in row.component.rows().values() if few_shot else ():
-            sizes = [(o.hidden_size, o.depth, o.heads) for o in (options[name], options[row.name])]
-            assert sizes[0] == sizes[1]
-    tinas = [row for row in rows if row.component.entry.component.name == "tina-dit"]
-    if profile == "paper":
-        paper = [
-            r
-            for r in tinas
-            if r.component.child("tokenizer").entry.component.name == "layer-chunks"
-        ]
-        assert paper
-        for row in paper:
-            o = row.component.options
-            assert (o.learning_rate, o.clip, o.sampling_steps) == (4e-4, 0.1, 1000)
-            assert row.component.children["augmentations"]
+    return load_recipe(path, discover(), profile=profile).generators

@@ -88,6 +88,7 @@ def test_a_distribution_without_a_name_costs_nothing(site: Path) -> None:
     assert discover().get("dataset", "unknown/dots")
 
 
+@pytest.mark.slow
 def test_ten_broken_plugins_leave_list_as_fast_and_doctor_names_them_all(site: Path) -> None:
     def seconds(**environment: str) -> float:
         start = time.perf_counter()
