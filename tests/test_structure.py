@@ -26,6 +26,7 @@ BELOW = {
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline"},
     "cli": {
+        "library",
         "api",
         "plugins",
         "store",
@@ -52,13 +53,13 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)
-def test_the_core_imports_no_plugin_and_only_rooms_below(path: Path) -> None:
+def test_the_core_imports_no_plugin_and_only_packages_below(path: Path) -> None:
     found = [module.split(".") for module in imports(path)]
     assert not {module[0] for module in found} & PACKAGES
     parts = path.relative_to(ROOT / "tina_kit").parts
     if len(parts) > 1:
-        rooms = {m[1] for m in found if m[0] == "tina_kit" and len(m) > 1}
-        assert rooms - {parts[0]} <= BELOW[parts[0]]
+        packages = {m[1] for m in found if m[0] == "tina_kit" and len(m) > 1}
+        assert packages - {parts[0]} <= BELOW[parts[0]]
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=name)

@@ -132,8 +132,8 @@ def _report(error: BaseException, debug: bool) -> int:
     if isinstance(error, TinaKitError):
         log(f"error: {error}")
         return error.exit_code
-    if told := _blame(error):
-        log(f"error: {told}" + ("" if debug else " (--debug shows the traceback)"))
+    if reason := _blame(error):
+        log(f"error: {reason}" + ("" if debug else " (--debug shows the traceback)"))
     elif isinstance(error, OSError) and error.strerror:  # as a rule a disk's or a pipe's
         place = "" if error.filename is None else f"{error.filename}: "
         log(f"error: {place}{error.strerror}")

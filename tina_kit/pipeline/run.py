@@ -64,7 +64,7 @@ class Run:
     record: dict[str, Any] = field(default_factory=dict)
     results: Results | None = None
     reserve: IO[bytes] | None = None
-    _told: set[str] = field(default_factory=set)  # forms of p-Models
+    _noted: set[str] = field(default_factory=set)  # forms of p-Models
 
     @classmethod
     def start(
@@ -130,7 +130,7 @@ class Run:
             self._stage(stage)
 
     def info(self) -> RunInfo:
-        """What observers are told about the run."""
+        """What observers learn about the run."""
         stages = [
             stage.info(None if stage.cached else self._durations.of(stage))
             for stage in self.plan.stages
@@ -142,8 +142,8 @@ class Run:
         store, info = self.plan.store, stage.info()
         if not info.cached:
             self.observer.stage_started(info)
-            if stage.form and stage.form not in self._told:
-                self._told.add(stage.form)
+            if stage.form and stage.form not in self._noted:
+                self._noted.add(stage.form)
                 self.observer.note(info, stage.form)
         with explaining_memory(self.plan.recipe, stage.name):
             seconds = stage.ensure(
@@ -185,12 +185,12 @@ class Run:
         bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
         options = plan.recipe.core.evaluation
         rows = result_rows(counts, bare, options.average)
-        told = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
+        described = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
         studies = {
-            name: study_report(name, run.study, run.measured(), told, options.average)
+            name: study_report(name, run.study, run.measured(), described, options.average)
             for name, run in plan.studies.items()
         }
-        return Results(rows, studies, told)
+        return Results(rows, studies, described)
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
