@@ -139,10 +139,10 @@ def _report(error: BaseException, debug: bool) -> int:
         log(f"error: {place}{error.strerror}")
     elif isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
         log(
-            f"error: {error.object}: the locale has no such letters in the names of files "
-            f"({error.encoding}). Set PYTHONUTF8=1"
+            f"error: {error.object}: the locale ({error.encoding}) cannot encode this file name. "
+            "Set PYTHONUTF8=1"
         )
     elif not debug:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        log(f"error: {what} (this is not expected; --debug shows where)")
+        log(f"error: {what} (unexpected; --debug shows the traceback)")
     return 1

@@ -1,4 +1,4 @@
-"""What the shell completes. A completion that cannot be given is none: nothing here may fail."""
+"""What the shell completes. Nothing here may fail: without an answer there is no completion."""
 
 from __future__ import annotations
 

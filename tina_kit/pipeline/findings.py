@@ -47,7 +47,9 @@ def _versions() -> Iterator[Finding]:
     if Requirement(f"python{wanted}").specifier.contains(platform.python_version()):
         yield Finding("python", "ok", python)
     else:
-        yield Finding("python", "broken", f"{python}, but {wanted} is needed", "another Python")
+        yield Finding(
+            "python", "broken", f"{python}, but {wanted} is required", "install another Python"
+        )
     yield Finding(OWN, "ok", tina_kit.__version__)
     for requirement in _requirements(None):
         yield _package(requirement, "broken")
@@ -89,7 +91,7 @@ def _package(requirement: Requirement, otherwise: str) -> Finding:
             name, otherwise, "is not installed", f"pip install '{requirement.name}{wanted}'"
         )
     if not wanted.contains(installed, prereleases=True):
-        text = f"{installed}, but {wanted} is needed"
+        text = f"{installed}, but {wanted} is required"
         return Finding(name, otherwise, text, f"pip install '{name}{wanted}'")
     return Finding(name, "ok", installed)
 

@@ -160,7 +160,7 @@ class Run:
         if left_out:
             count = f"{len(left_out):,} image{'s' if len(left_out) > 1 else ''}"
             _LOG.warning(
-                "%s: %s left out, which cannot be read: %s", stage.name, count, abridged(left_out)
+                "%s: skipped %s that cannot be read: %s", stage.name, count, abridged(left_out)
             )
         self.record["stages"].append(
             {

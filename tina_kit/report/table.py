@@ -146,7 +146,7 @@ def caption(rows: Sequence[Row], about: str) -> str:
     return (
         f"p-Acc in percent, mean over {tasks} tasks, {seeds}, ± 95% "
         f"confidence interval over {over}. vs selection: difference on the same tasks. gap closed: "
-        f"way from classifier selection to oracle [95% bootstrap interval]. {about}"
+        f"share of the gap from classifier selection to oracle [95% bootstrap interval]. {about}"
     )
 
 
