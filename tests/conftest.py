@@ -42,13 +42,14 @@ generators:
 
 
 @pytest.fixture(autouse=True)
-def _own_store(
+def _own_environment(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No test touches the user's store; that of the finished run is for those that read it."""
     read = "finished" in request.fixturenames
     store = request.getfixturevalue("finished")[1] if read else tmp_path / "store"
     monkeypatch.setenv("TINA_KIT_STORE", str(store))
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it, and text would be wrapped
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_the_cases_after_one_that_crashes_are_tried() -> None:
         (1, "error: failed\n", True),
         (-11, "", True),
         (2, "Traceback (most recent call last):", True),
-        (2, "error: KeyError: x (this is not expected; --debug shows where)", True),
+        (2, "error: KeyError: x (unexpected; --debug shows the traceback)", True),
         (2, "error: \x1b[2J", True),
         (2, "error: \udcff", True),
     ],

@@ -145,3 +145,56 @@ def test_validate_returns_the_profiles(recipe: Path) -> None:
     assert tina_kit.validate(ROOT / "recipes" / "quickstart.yaml") == ["smoke", "laptop", "paper"]
     with pytest.raises(tina_kit.UserError, match="nonsense"):
         tina_kit.validate(recipe, set={"generic.nonsense": 1})
+
+
+COMMANDS = {
+    **{"run": "run", "generate": "open_run", "validate": "validate", "init": "init"},
+    **{"list": "components", "show": "component", "schema": "schema", "doctor": "doctor"},
+    **{"recipes": "catalogue", "copy": "copy_recipe", "new": "new_plugin"},
+    **{"export": "export_zoo", "import": "import_zoo", "zoo show": "describe_zoo"},
+}
+"""Command → the call that does the same."""
+
+
+def test_every_command_is_a_call() -> None:
+    from tina_kit.cli.app import app
+
+    groups = [group.typer_instance for group in app.registered_groups]
+    commands = [*app.registered_commands, *(c for g in groups for c in g.registered_commands)]
+    names = {command.name or command.callback.__name__ for command in commands}
+    assert names - {"version"} == COMMANDS.keys() - {"recipes", "zoo show"}
+    assert all(callable(getattr(tina_kit, call)) for call in COMMANDS.values())
+
+
+def test_components_are_listed_and_shown_as_the_commands_print_them(capsys) -> None:
+    from tina_kit.cli.app import invoke
+
+    assert invoke(["list", "generators", "--json"]) == 0
+    assert tina_kit.components("generators") == json.loads(capsys.readouterr().out)
+    assert invoke(["show", "generator", "oracle", "--json"]) == 0
+    assert tina_kit.component("generator", "oracle") == json.loads(capsys.readouterr().out)
+    with pytest.raises(tina_kit.UserError, match="did you mean 'oracle'"):
+        tina_kit.component("generator", "oracl")
+    assert {row["kind"] for row in tina_kit.components()} >= {"dataset", "study"}
+
+
+def test_a_schema_and_shipped_recipes_are_plain_calls(tmp_path: Path) -> None:
+    assert "properties" in json.dumps(tina_kit.schema())
+    assert "quickstart" in {each.name for each in tina_kit.catalogue()}
+    assert tina_kit.copy_recipe("quickstart", tmp_path) == tmp_path / "quickstart.yaml"
+
+
+def test_a_zoo_is_exported_imported_and_described(finished, tmp_path: Path) -> None:
+    tina_kit.export_zoo(finished[2], tmp_path / "zoo")
+    tina_kit.import_zoo(tmp_path / "zoo", tmp_path / "copy")
+    facts = tina_kit.describe_zoo(tmp_path / "copy")
+    assert facts == tina_kit.describe_zoo(tmp_path / "zoo") and facts["p_models"] == 12
+    with pytest.raises(tina_kit.UserError, match="there is a zoo here already"):
+        tina_kit.export_zoo(finished[2], tmp_path / "zoo")
+
+
+def test_a_plugin_is_scaffolded(tmp_path: Path) -> None:
+    folder = tina_kit.new_plugin("my-ideas", ["generators"], tmp_path)
+    assert (folder / "pyproject.toml").is_file()
+    with pytest.raises(tina_kit.UserError, match="there is no kind 'thing'"):
+        tina_kit.new_plugin("other", ["thing"], tmp_path)

@@ -27,6 +27,7 @@ BELOW = {
     # The tests among its examples import the suites.
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
     "cli": {
+        "library",
         "api",
         "plugins",
         "store",
@@ -36,7 +37,6 @@ BELOW = {
         "report",
         "pipeline",
         "scaffold",
-        "library",
     },
 }
 

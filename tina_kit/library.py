@@ -73,7 +73,7 @@ def plan(
 
 
 def open_run(folder: str | Path, device: str = "auto") -> FinishedRun:
-    """A finished run. Raises UserError where the folder holds none."""
+    """A finished run. Raises UserError if the folder is not one."""
     from tina_kit.pipeline.finished import FinishedRun
 
     return FinishedRun(folder, discovered(), device)

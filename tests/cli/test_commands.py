@@ -365,7 +365,7 @@ def test_an_unexpected_error_is_one_line_and_debug_shows_where(capsys, monkeypat
     monkeypatch.setattr("tina_kit.cli.list.registry", fail)
     assert invoke(["list"]) == 1
     assert capsys.readouterr().err == (
-        "error: RuntimeError: boom (this is not expected; --debug shows where)\n"
+        "error: RuntimeError: boom (unexpected; --debug shows the traceback)\n"
     )
     assert invoke(["list", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_a_name_with_a_comma_is_one_class(generate) -> None:
     code, _, model = generate("--classes", "blue star, pear", *words)
     assert code == 0 and model.classes == ("blue star", "pear", "salt, pepper", "dog")
     code, told, _ = generate("--classes", '"salt, pepper", dog')
-    assert code == 2 and "give a name that holds a comma or a quote with --class" in told
+    assert code == 2 and "give a name that contains a comma or a quote with --class" in told
 
 
 def test_classes_may_be_given_in_several_lists(generate) -> None:

@@ -68,8 +68,8 @@ def test_exactly_one_kind_of_prompt_is_given(capsys, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        ((), "and holds 0"),
-        (("a.png",), "and holds 1"),
+        ((), "but contains 0"),
+        (("a.png",), "but contains 1"),
         (
             ("red_circle.png", "red circle.jpg"),
             "'red circle' (red circle.jpg) and 'red circle' (red_circle.png) are the",

@@ -122,7 +122,7 @@ def test_a_part_that_the_paper_describes_names_the_place() -> None:
         if entry.owner == "tina-kit" and not described(entry, REGISTRY)["paper"]
     }
     assert unnamed == own, (
-        "their summaries name no section, table or figure; where a part is not from the paper, "
+        "their summaries name no section, table or figure; if a component is not from the paper, "
         "say so here"
     )
 
@@ -275,7 +275,7 @@ def test_doctor_tells_what_is_broken_and_exits_with_1(run, tmp_path, monkeypatch
     told = {f["topic"]: f for f in json.loads(result.stdout)["findings"]}
     assert result.exit_code == 1
     assert told["store"]["state"] == "broken" and "TINA_KIT_STORE" in told["store"]["remedy"]
-    assert "there is no such folder" in told["TINA_KIT_DATA"]["text"]
+    assert "no such folder" in told["TINA_KIT_DATA"]["text"]
     assert told["torch"]["state"] == "ok" and told["python"]["state"] == "ok"
     assert {"device", "precision", "extra text", "plugins"} <= told.keys()
 

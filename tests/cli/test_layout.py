@@ -49,8 +49,8 @@ def test_what_is_printed_fits_the_terminal_in_whole_words(
     assert " ".join(lines).split() == whole
     if "in a recipe:" in "".join(lines):  # YAML, which is copied as it is
         lines = lines[: lines.index("in a recipe:")]
-    # A path may be wider than the terminal.
-    assert all(len(line) <= columns or len(line.split()) == 1 for line in lines)
+    # A path, which is one word, may be too wide for what other columns leave it.
+    assert all(len(line) <= columns or "/" in line.split()[-1] for line in lines)
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
@@ -63,7 +63,7 @@ def test_help_fits_the_terminal_in_whole_words(
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= columns
     assert "..." not in text.replace("[ARGS]...", "")  # a summary that is cut off
-    assert "<" not in text and "list[" not in text
+    assert "list[" not in text
 
 
 @pytest.mark.parametrize("columns", WIDTHS)

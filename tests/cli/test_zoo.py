@@ -229,13 +229,13 @@ def test_what_an_import_leaves_out_is_counted_and_named(capsys, tmp_path: Path) 
     assert read(tmp_path / "zoo").origin["files_left_out"] == 7
     (tmp_path / "zoo" / "notes.md").write_text("")
     assert call("zoo", "import", tmp_path / "zoo", "-o", tmp_path / "again") == 0
-    assert "left out: files that are no part of the zoo (1): notes.md" in capsys.readouterr().err
+    assert "left out: files that do not belong to the zoo (1): notes.md" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--set", "widths=[4,6]"), "--set: name the --architecture"),
+        (("--set", "widths=[4,6]"), "--set: give the --architecture"),
         (("--architecture", "cnnn"), "did you mean 'cnn'"),
         (("--architecture", "cnn", "--set", "width=3"), "unknown option"),
         (("--architecture", "cnn"), "p-Models have a different architecture"),

@@ -133,7 +133,7 @@ def test_damaged_images_are_counted_in_the_run_folder(tmp_path: Path, capsys) ->
     assert "2 images cannot be read. Set `skip_damaged: true`" in told and "ash/3.png" in told
     for state in ("computed", "cached"):
         assert invoke([*words, "--set", "dataset.skip_damaged=true"]) == 0
-        assert "images: 2 images left out, which cannot be read: ash/0.png: it" in (
+        assert "images: skipped 2 images that cannot be read: ash/0.png: it" in (
             capsys.readouterr().err
         )
         newest = max(

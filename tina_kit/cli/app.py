@@ -132,17 +132,17 @@ def _report(error: BaseException, debug: bool) -> int:
     if isinstance(error, TinaKitError):
         log(f"error: {error}")
         return error.exit_code
-    if told := _blame(error):
-        log(f"error: {told}" + ("" if debug else " (--debug shows the traceback)"))
+    if reason := _blame(error):
+        log(f"error: {reason}" + ("" if debug else " (--debug shows the traceback)"))
     elif isinstance(error, OSError) and error.strerror:  # as a rule a disk's or a pipe's
         place = "" if error.filename is None else f"{error.filename}: "
         log(f"error: {place}{error.strerror}")
     elif isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
         log(
-            f"error: {error.object}: the locale has no such letters in the names of files "
-            f"({error.encoding}). Set PYTHONUTF8=1"
+            f"error: {error.object}: the locale ({error.encoding}) cannot encode this file name. "
+            "Set PYTHONUTF8=1"
         )
     elif not debug:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
-        log(f"error: {what} (this is not expected; --debug shows where)")
+        log(f"error: {what} (unexpected; --debug shows the traceback)")
     return 1

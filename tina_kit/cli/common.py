@@ -99,7 +99,7 @@ Device = Annotated[
 
 @cache
 def show_warnings() -> None:
-    """Let what the library logs as a warning reach stderr, as every other line of a log does."""
+    """Print the warnings that the library logs to stderr, like all other log lines."""
     import logging
 
     class Handler(logging.Handler):

@@ -1,4 +1,4 @@
-"""What the shell completes. A completion that cannot be given is none: nothing here may fail."""
+"""What the shell completes. Nothing here may fail: without an answer there is no completion."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def kinds_of_a_plugin(incomplete: str) -> Pairs:
 
 @_quietly
 def components(ctx: typer.Context, incomplete: str) -> Pairs:
-    """Names of the kind that stands before, with their summaries."""
+    """Names of the kind that was given before, with their summaries."""
     found, kind = _registry(), str(ctx.params.get("kind") or "").removesuffix("s")
     return [
         (found.shortest_name(entry), entry.component.summary)
@@ -91,7 +91,7 @@ def settings(ctx: typer.Context, incomplete: str) -> Pairs:
     from tina_kit.recipe.load import source_of
 
     source = source_of(_recipe(ctx))
-    return [(f"{key}=", told) for key, told in _keys(source) if key.startswith(incomplete)]
+    return [(f"{key}=", text) for key, text in _keys(source) if key.startswith(incomplete)]
 
 
 def _recipe(ctx: typer.Context) -> Path:

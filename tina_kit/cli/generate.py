@@ -114,7 +114,7 @@ def _named(lists: Sequence[str], single: Sequence[str]) -> list[str]:
     split = [name for text in lists for name in text.split(",")]
     if quoted := [name.strip() for name in split if name.count('"') % 2]:
         raise UserError(
-            f"--classes: {quoted[0]}: give a name that holds a comma or a quote with --class"
+            f"--classes: {quoted[0]}: give a name that contains a comma or a quote with --class"
         )
     names = [tidy(name) for name in (*split, *single)]
     places = [f"--classes, name {number}" for number in range(1, len(split) + 1)]
@@ -135,8 +135,8 @@ def _labelled(folder: Path) -> dict[str, Path]:
         raise UserError(f"--images {folder}: {error}") from None
     if len(files) < 2:
         raise UserError(
-            f"--images {folder}: it must hold an image of each of at least two classes, and holds "
-            f"{len(files)}"
+            f"--images {folder}: it must contain an image of each of at least two classes, but "
+            f"contains {len(files)}"
         )
     return dict(zip(labels, files))
 

@@ -92,8 +92,8 @@ def _list_broken(ctx: typer.Context, as_json: bool, strict: bool) -> None:
 def _warn_of_slow(failures: Sequence[Failure]) -> None:
     slow = [failure for failure in failures if not failure.left_out]
     if slow:
-        told = "; ".join(f"{failure.plugin}: {failure.reason}" for failure in slow)
-        log(f"slow: {told}; see tina-kit doctor")
+        reasons = "; ".join(f"{failure.plugin}: {failure.reason}" for failure in slow)
+        log(f"slow: {reasons}; see tina-kit doctor")
 
 
 def _line(entry: Registered) -> str:

@@ -98,8 +98,8 @@ def _announce(run: Run) -> None:
     """What there is to do, and what a reader should know of it."""
     plan, recipe = run.plan, run.plan.recipe
     if recipe.core.zoo is not None and recipe.says("tasks", "id"):
-        told = f"{recipe.where('tasks', 'id')}: tasks.id has no effect"
-        log(f"warning: {told}: the tasks of {recipe.core.zoo} are the ID tasks")
+        place = f"{recipe.where('tasks', 'id')}: tasks.id has no effect"
+        log(f"warning: {place}: the tasks of {recipe.core.zoo} are the ID tasks")
     log(f"{recipe.core.name}: {_summary(plan)}")
     for key, facts in run.record["components"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")

@@ -43,4 +43,4 @@ def schema(
         return
     write_output(output, text.encode())
     if not is_stream(output):
-        log(f"first line of a recipe: # yaml-language-server: $schema={output}")
+        log(f"to use it, start a recipe with: # yaml-language-server: $schema={output}")

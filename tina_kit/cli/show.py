@@ -46,30 +46,30 @@ def show(
     """
     from tina_kit.library import component_with
 
-    told = component_with(registry(plugin or (), strict), kind, name)
+    facts = component_with(registry(plugin or (), strict), kind, name)
     if as_json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
-        _print(told, everything)
+        _print(facts, everything)
 
 
-def _print(told: dict[str, Any], everything: bool) -> None:
-    print_wrapped(f"{told['kind']} {told['full_name']} (version {told['version']})")
-    print_wrapped(told["summary"])
+def _print(facts: dict[str, Any], everything: bool) -> None:
+    print_wrapped(f"{facts['kind']} {facts['full_name']} (version {facts['version']})")
+    print_wrapped(facts["summary"])
     if everything:
-        print_wrapped(f"from {told['origin']}, {told['target']}")
-        print_wrapped(f"defined in {told['file']}")
-        if told["paper"]:
-            print_wrapped(f"the paper's {', '.join(told['paper'])}")
-    missing = {need["module"]: need["remedy"] for need in told["missing"]}
-    for need in told["needs"]:
+        print_wrapped(f"from {facts['origin']}, {facts['target']}")
+        print_wrapped(f"defined in {facts['file']}")
+        if facts["paper"]:
+            print_wrapped(f"the paper's {', '.join(facts['paper'])}")
+    missing = {need["module"]: need["remedy"] for need in facts["missing"]}
+    for need in facts["needs"]:
         module = need.partition(" ")[0]
         print_wrapped(f"needs {need}" + (" (not installed)" if module in missing else ""))
-    print("\noptions:" if told["options"] else "\nIt has no options.")
-    for option in told["options"]:
+    print("\noptions:" if facts["options"] else "\nIt has no options.")
+    for option in facts["options"]:
         _print_option(option, everything)
     print("\nin a recipe:")
-    for line in told["example"].splitlines():
+    for line in facts["example"].splitlines():
         print(f"  {line}")
     if not everything:
         print()

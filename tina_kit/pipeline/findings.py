@@ -47,7 +47,9 @@ def _versions() -> Iterator[Finding]:
     if Requirement(f"python{wanted}").specifier.contains(platform.python_version()):
         yield Finding("python", "ok", python)
     else:
-        yield Finding("python", "broken", f"{python}, but {wanted} is needed", "another Python")
+        yield Finding(
+            "python", "broken", f"{python}, but {wanted} is required", "install another Python"
+        )
     yield Finding(OWN, "ok", tina_kit.__version__)
     for requirement in _requirements(None):
         yield _package(requirement, "broken")
@@ -63,8 +65,8 @@ def _extras() -> Iterator[Finding]:
             remedy = f"pip install '{OWN}[{extra}]'"
             yield Finding(f"extra {extra}", "note", "; ".join(lacking), remedy)
         else:
-            told = ", ".join(f"{package.topic} {package.text}" for package in packages)
-            yield Finding(f"extra {extra}", "ok", told)
+            versions = ", ".join(f"{package.topic} {package.text}" for package in packages)
+            yield Finding(f"extra {extra}", "ok", versions)
 
 
 def _requirements(extra: str | None) -> Iterator[Requirement]:
@@ -89,7 +91,7 @@ def _package(requirement: Requirement, otherwise: str) -> Finding:
             name, otherwise, "is not installed", f"pip install '{requirement.name}{wanted}'"
         )
     if not wanted.contains(installed, prereleases=True):
-        text = f"{installed}, but {wanted} is needed"
+        text = f"{installed}, but {wanted} is required"
         return Finding(name, otherwise, text, f"pip install '{name}{wanted}'")
     return Finding(name, "ok", installed)
 
@@ -104,7 +106,7 @@ def _device() -> Iterator[Finding]:
         precision = resolve_precision("auto", device)
     except Exception as error:
         what = f"torch cannot be imported: {type(error).__name__}: {error}".splitlines()[0]
-        yield Finding("device", "broken", what, "install torch anew")
+        yield Finding("device", "broken", what, "reinstall torch")
         return
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
@@ -149,13 +151,13 @@ def _data() -> Iterator[Finding]:
     try:
         folder = environment_path(topic)
         if folder is None:
-            yield Finding(topic, "note", "is not set: data sets need their `root`, or none")
+            yield Finding(topic, "note", "is not set: data sets that read files need their `root`")
             return
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
     except UserError as error:
         yield Finding(topic, "note", str(error).removeprefix(f"{topic}: "), "correct it")
     except FileNotFoundError:
-        yield Finding(topic, "note", f"{folder}: there is no such folder", "correct it")
+        yield Finding(topic, "note", f"{folder}: no such folder", "correct it")
     except OSError as error:
         yield Finding(topic, "note", f"{folder}: {error.strerror}", "correct it")
     else:

@@ -66,7 +66,7 @@ class Run:
     record: dict[str, Any] = field(default_factory=dict)
     results: Results | None = None
     reserve: IO[bytes] | None = None
-    _told: set[str] = field(default_factory=set)  # forms of p-Models
+    _noted: set[str] = field(default_factory=set)  # forms of p-Models
     _next: float = field(init=False)  # when the record is written again
 
     @classmethod
@@ -146,8 +146,8 @@ class Run:
         store, info = self.plan.store, stage.info()
         if not info.cached:
             self.observer.stage_started(info)
-            if stage.form and stage.form not in self._told:
-                self._told.add(stage.form)
+            if stage.form and stage.form not in self._noted:
+                self._noted.add(stage.form)
                 self.observer.note(info, stage.form)
         with explaining_memory(self.plan.recipe, stage.name):
             seconds = stage.ensure(
@@ -164,7 +164,7 @@ class Run:
         if left_out:
             count = f"{len(left_out):,} image{'s' if len(left_out) > 1 else ''}"
             _LOG.warning(
-                "%s: %s left out, which cannot be read: %s", stage.name, count, abridged(left_out)
+                "%s: skipped %s that cannot be read: %s", stage.name, count, abridged(left_out)
             )
         self.record["stages"].append(
             {

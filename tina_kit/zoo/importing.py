@@ -34,15 +34,15 @@ def imported(
         raise UserError(f"{source}: no such folder")
     if sets and architecture is None:
         raise UserError("--set: give the --architecture whose option it is")
-    part = None if architecture is None else _architecture(architecture, sets, registry)
+    component = None if architecture is None else _architecture(architecture, sets, registry)
     if (source / MANIFEST).exists():
-        return _copied(source, part, say)
-    if part is None:
+        return _copied(source, component, say)
+    if component is None:
         raise UserError(
             f"{source}: there is no {MANIFEST} that says what the p-Models are; name their "
             "--architecture"
         )
-    return _gathered(source, part, say)
+    return _gathered(source, component, say)
 
 
 def _architecture(name: str, sets: Sequence[str], registry: Registry) -> ResolvedComponent:
@@ -51,23 +51,25 @@ def _architecture(name: str, sets: Sequence[str], registry: Registry) -> Resolve
     for text in sets:
         node = override(node, *parse_set(text))
     resolver = Resolver(registry)
-    part = resolver.component(node, "architecture", "architecture")
-    if part is None or resolver.problems:
+    component = resolver.component(node, "architecture", "architecture")
+    if component is None or resolver.problems:
         raise RecipeError(resolver.problems)
-    return part
+    return component
 
 
-def _copied(source: Path, part: ResolvedComponent | None, say: Say) -> ZooArchive:
+def _copied(source: Path, component: ResolvedComponent | None, say: Say) -> ZooArchive:
     archive = read(source)
     others = [path.name for path in source.iterdir() if path.name not in (MANIFEST, TENSORS)]
     _report(say, len(others), "files that do not belong to the zoo", others)
-    built = architecture_of(archive.architecture, source) if part is None else part.build()
+    built = (
+        architecture_of(archive.architecture, source) if component is None else component.build()
+    )
     check_layout(archive.layout, built.layout(archive.tasks.shape[1]), str(source))
     return archive
 
 
-def _gathered(source: Path, part: ResolvedComponent, say: Say) -> ZooArchive:
-    built = part.build()
+def _gathered(source: Path, component: ResolvedComponent, say: Say) -> ZooArchive:
+    built = component.build()
     found = gather(source, built)
     _report(
         say, len(found.left_out), "files or class lists that belong to no p-Model", found.left_out
@@ -91,7 +93,7 @@ def _gathered(source: Path, part: ResolvedComponent, say: Say) -> ZooArchive:
     }
     return ZooArchive(
         found.class_names,
-        part.plain(),
+        component.plain(),
         built.layout(found.tasks.shape[1]),
         found.tasks,
         found.vectors,
