@@ -108,7 +108,7 @@ def test_a_split_is_not_asked_for_where_the_folders_have_made_it(
         for name in ("ant", "bee"):
             write_class(tmp_path / split / name, 2)
     (name,) = options
-    with pytest.raises(UserError, match=f"so that {name} would have no effect; leave it out"):
+    with pytest.raises(UserError, match=f"so {name} would have no effect; leave it out"):
         ImageFolder(ImageFolderOptions(root=tmp_path, **options)).files()
     defaults = {"test_fraction": 0.2, "split_seed": 0}  # as a resolved recipe has them
     assert ImageFolder(ImageFolderOptions(root=tmp_path, **defaults)).files()

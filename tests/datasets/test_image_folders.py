@@ -147,7 +147,7 @@ def test_a_third_split_is_named(tmp_path: Path, caplog) -> None:
     lines = told(images(tmp_path), caplog)
     assert lines == [
         f"{tmp_path / 'train'}: skipped entries next to the class folders: stray.png",
-        f"{tmp_path}: skipped, beside train/ and test/: val/, __MACOSX/",
+        f"{tmp_path}: skipped entries next to train/ and test/: val/, __MACOSX/",
     ]
 
 
@@ -177,7 +177,9 @@ def test_service_folders_are_no_classes_and_named(root: Path, caplog) -> None:
     dataset = images(root)
     assert list(dataset.class_names) == ["ant", "bee"]
     [line] = told(dataset, caplog)
-    assert "skipped @eaDir, __MACOSX (left" in line or "skipped __MACOSX, @eaDir (left" in line
+    assert (
+        "skipped @eaDir, __MACOSX (a system" in line or "skipped __MACOSX, @eaDir (a system" in line
+    )
     assert "`exclude: [" in line and '"@eaDir"' in line and "__MACOSX" in line
     caplog.clear()
     assert told(images(root, exclude=["@eaDir", "__MACOSX"]), caplog) == []
@@ -248,7 +250,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
 
 
 def test_a_root_in_another_spelling_is_told(root: Path) -> None:
-    assert "but imgs/ is there" in refused(images(root.parent / "Imgs"))
+    assert "but imgs/ exists" in refused(images(root.parent / "Imgs"))
     assert "there is no such folder of images" in refused(images(root.parent / "other"))
     (root.parent / "link").symlink_to("nowhere")
     assert "it is a broken link to nowhere" in refused(images(root.parent / "link"))

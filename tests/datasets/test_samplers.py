@@ -64,5 +64,5 @@ def test_a_smallest_task_larger_than_the_largest_is_told() -> None:
 
 
 def test_more_tasks_than_there_are_is_told() -> None:
-    with pytest.raises(UserError, match="have 45 sets of 2"):
+    with pytest.raises(UserError, match="have 45 subsets of 2"):
         draw(10, classes=2, id=40, ood=10)

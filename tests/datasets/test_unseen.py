@@ -136,7 +136,7 @@ def test_shares_count_in_tasks_of_every_size() -> None:
 
 
 def test_shards_too_small_for_the_tasks_are_told() -> None:
-    with pytest.raises(UserError, match="in the seen shard of 8 classes: 10 classes a task"):
+    with pytest.raises(UserError, match="in the seen shard of 8 classes: 10 classes per task"):
         sampler(seen=8).draw(classes(100), 0)
     with pytest.raises(UserError, match=r"100% unseen are too many: 92 seen and 8 unseen"):
         sampler(seen=92).draw(classes(100), 0)
@@ -158,7 +158,7 @@ def test_a_conditioner_that_must_learn_first_is_refused() -> None:
     [
         ({"seen": 2.5}, "must be an integer"),
         ({"seen": 0}, "greater than 0"),
-        ({"shares": (20, 20)}, "named once"),
+        ({"shares": (20, 20)}, "must be distinct"),
         ({"shares": (101,)}, "from 0 to 100"),
     ],
 )

@@ -299,7 +299,7 @@ def test_several_transformers_in_one_file_are_refused(tmp_path: Path, blocks: in
     other = {n: t + 1 for n, t in state.items() if not n.startswith(f"h.{blocks}.")}
     named = {f"text.{n}": t for n, t in state.items()} | {f"image.{n}": t for n, t in other.items()}
     torch.save(named, tmp_path / "both.pt")
-    told = r"^inherit_file: .*both\.pt: it holds 2 different networks .*'text\.' and .*'image\.'"
+    told = r"^inherit_file: .*both\.pt: 2 different networks .*'text\.' and .*'image\.'"
     with pytest.raises(UserError, match=told):
         read_foreign(tmp_path / "both.pt", heads=2)
 
@@ -335,7 +335,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_at_once(tmp_path: Path) -> None:
     for part in (
         "blocks.1.attention.key.weight",
         "norm.weight",
-        "blocks.0.mlp.2.weight is (8, 31) and not (8, 32)",
+        "blocks.0.mlp.2.weight is (8, 31) instead of (8, 32)",
         "inherit_heads (3) must divide its width (8)",
         "expected the blocks of G.pt",
     ):

@@ -250,7 +250,7 @@ def test_only_the_first_tasks_can_be_used(world) -> None:
     first = losses(world, world.build(tasks=10), data)
     assert first == losses(world, world.build(), few)
     assert first != losses(world, world.build(), data)
-    with pytest.raises(UserError, match=r"tasks \(41\): the zoo has 40"):
+    with pytest.raises(UserError, match=r"tasks \(41\): the zoo has only 40"):
         world.fitted(tasks=41)
 
 

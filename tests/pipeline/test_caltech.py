@@ -26,6 +26,7 @@ def test_caltech_from_photographs_to_a_table(tmp_path: Path) -> None:
     from tina_kit.pipeline.run import Run
 
     sets = ["generic.epochs=2", "finetune.epochs=1", "evaluation.id_tasks=0"]
+    sets.append("dataset.images_per_class=null")
     plan, alike = (
         plan_of(RECIPE, tmp_path / "store", profile="smoke", sets=[*sets, *more])
         for more in ([], ["evaluation.average=classes"])

@@ -17,7 +17,7 @@ STUDY = "studies=[{use: training-curves, generators: [tina-dit]}]"
     ("tasks", "told"),
     [
         ("{use: unseen-classes, seen: 500}", "tasks: seen: 500 of 100 classes leave a shard empty"),
-        ("{use: unseen-classes, seen: 5}", "tasks: .* 10 classes a task"),
+        ("{use: unseen-classes, seen: 5}", "tasks: .* 10 classes per task"),
         ("{classes: 101}", "tasks: 101 classes per task, but the data set has only 100"),
     ],
 )

@@ -33,7 +33,9 @@ def test_variants_are_columns_that_tell_their_split() -> None:
     options = VariantsOptions(variants=variants, generators=("tina", "classifier-selection"))
     trials = Variants(options).trials(ROWS)
     assert len(trials) == 8
-    assert trials[0] == Trial("tina", "CNN, ID", "tina", {"architecture": "cnn"}, "id")
+    assert trials[0] == Trial(
+        "tina", "CNN, ID", "tina", {"architecture": "cnn"}, "id", variant="CNN"
+    )
     assert trials[7].x == "ResNet, OOD" and trials[7].overrides == {"architecture": "resnet20"}
 
 
