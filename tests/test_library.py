@@ -189,12 +189,12 @@ def test_a_zoo_is_exported_imported_and_described(finished, tmp_path: Path) -> N
     tina_kit.import_zoo(tmp_path / "zoo", tmp_path / "copy")
     facts = tina_kit.describe_zoo(tmp_path / "copy")
     assert facts == tina_kit.describe_zoo(tmp_path / "zoo") and facts["p_models"] == 12
-    with pytest.raises(tina_kit.UserError, match="there is a zoo here already"):
+    with pytest.raises(tina_kit.UserError, match="already contains a zoo"):
         tina_kit.export_zoo(finished[2], tmp_path / "zoo")
 
 
 def test_a_plugin_is_scaffolded(tmp_path: Path) -> None:
     folder = tina_kit.new_plugin("my-ideas", ["generators"], tmp_path)
     assert (folder / "pyproject.toml").is_file()
-    with pytest.raises(tina_kit.UserError, match="there is no kind 'thing'"):
+    with pytest.raises(tina_kit.UserError, match="unknown kind 'thing'"):
         tina_kit.new_plugin("other", ["thing"], tmp_path)

@@ -180,7 +180,7 @@ def command(words: Sequence[str]) -> tuple[str, str]:
 def judged(code: int, text: str) -> tuple[str, str]:
     if code not in (0, 2):
         return f"exit {code}", text[-500:] or "no message"
-    for sign in ("Traceback", "not expected"):
+    for sign in ("Traceback", "(unexpected; "):
         if sign in text:
             return sign, text[-500:]
     if not all(letter.isprintable() or letter in "\n\t" for letter in text):

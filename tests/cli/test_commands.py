@@ -90,7 +90,7 @@ def test_show_hides_what_is_long_unless_asked_for_all(run, monkeypatch) -> None:
     assert "hidden_size: int = 2048\n" in text and "--all shows" in text
     assert "defined in" not in text and "≥" not in text
     assert max(map(len, text.splitlines())) <= 70  # what has no spaces may be longer
-    [line] = [line for line in text.splitlines() if "weight of classifier rows" in line]
+    [line] = [line for line in text.splitlines() if "weight of the class rows" in line]
     assert len(line) <= 60 and line.endswith(" …")
 
 

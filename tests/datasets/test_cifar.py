@@ -339,9 +339,7 @@ def test_names_of_another_form_are_told(tmp_path: Path, content: object) -> None
 
 def test_verify_refuses_all_but_the_published_files(tmp_path: Path) -> None:
     write_cifar100(tmp_path)
-    with pytest.raises(
-        UserError, match="meta: not a valid file of CIFAR-100: its checksum differs"
-    ):
+    with pytest.raises(UserError, match=r"meta: not a valid file.*: its checksum differs"):
         cifar100(tmp_path, verify=True).class_names  # noqa: B018
 
 
