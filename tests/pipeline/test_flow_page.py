@@ -35,17 +35,11 @@ CONTRACTS = {
 ANYWHERE = {f"{c}.{m}" for c in CONTRACTS for m in ("files", "fingerprint")}  # for keys
 # What components say of themselves.
 ANYWHERE |= {"Conditioner.width", "Dataset.class_names", "Generator.learns"}
-UNSEEN = {  # in the tiny recipe; most is asked for by a component that it does not have
-    ("conditions", "Conditioner.load"),
-    ("conditions", "Conditioner.embed_images"),
-    ("features", "Architecture.build"),
+UNSEEN = {
+    ("plan", "Dataset.superclasses"),  # an attribute, not a method
+    # Once in a run, by the first stage that needs it, which is another one here.
     ("features", "Architecture.layout"),
-    ("features", "Architecture.inputs"),
-    ("conditioner", "Conditioner.fit"),
-    ("conditioner", "Conditioner.save"),
-    ("plan", "Study.trials"),
-    ("plan", "Dataset.superclasses"),  # is no method, and so not seen
-    ("zoo", "Architecture.build"),  # once in a run, by the first stage that needs it
+    ("zoo", "Architecture.build"),
     ("fit", "Architecture.build"),
 }
 WITH_ALL = """\
@@ -278,9 +272,7 @@ def parts(part: ResolvedComponent) -> Iterator[ResolvedComponent]:
             yield from parts(each)
 
 
-def test_the_calls_are_those_of_a_run(recipe: Path, tmp_path: Path, monkeypatch) -> None:
-    recipe.write_text(recipe.read_text().replace("    augmentations: []\n", ""))
-    plan = plan_of(recipe, tmp_path / "store")
+def test_the_calls_are_those_of_a_run(plans: list[Plan], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, set[str]] = {"plan": set()}
     place = ["plan"]
 
@@ -291,35 +283,28 @@ def test_the_calls_are_those_of_a_run(recipe: Path, tmp_path: Path, monkeypatch)
 
         return call
 
-    r = plan.recipe
-    top = [
-        r.dataset,
-        r.tasks,
-        r.architecture,
-        r.conditioner,
-        *(row.component for row in r.generators),
-    ]
+    top = []
+    for recipe in (plan.recipe for plan in plans):
+        rows = [row.component for row in (*recipe.generators, *recipe.studies)]
+        top += [recipe.dataset, recipe.tasks, recipe.architecture, recipe.conditioner, *rows]
     for target in {import_attribute(p.entry.component.target) for t in top for p in parts(t)}:
         [contract] = [base for base in target.__mro__ if base.__name__ in CONTRACTS]
         for method in methods(contract):
             value, name = getattr(target, method), f"{contract.__name__}.{method}"
-            if isinstance(value, property):
-                monkeypatch.setattr(target, method, property(spied(name, value.fget)))  # type: ignore[arg-type]
+            getter = getattr(value, "fget", None) or getattr(value, "func", None)  # or cached
+            if getter:
+                monkeypatch.setattr(target, method, property(spied(name, getter)))
             else:
                 monkeypatch.setattr(target, method, spied(name, value))
-    for stage in plan.stages:
+    for stage in [stage for plan in plans for stage in plan.stages]:
         place[0] = stage.kind
         assert stage.ensure() is not None
         place[0] = "plan"
 
-    told = {
-        (stage, name)
-        for stage, names in calls().items()
-        for name in names - ANYWHERE
-        if stage in seen
-    }
+    told = {(stage, name) for stage, names in calls().items() for name in names - ANYWHERE}
+    told -= {(stage, name) for stage, name in told if stage == "tina-kit generate"}
     found = {(stage, name) for stage, names in seen.items() for name in names - ANYWHERE}
-    assert (found - told, told - found - UNSEEN) == (set(), set())
+    assert (found - told, told - found) == (set(), UNSEEN)
 
 
 def test_a_killed_stage_continues_where_the_page_says(watched: Watched) -> None:
