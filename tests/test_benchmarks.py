@@ -23,7 +23,7 @@ FORKING = {"fuzz", "kills"}
 PRINTED = {
     "p_models": ["zoo of 100 CNN-5K", "evaluating 1000 CNN-5K"],
     "classifiers": ["the kit alone: ", "zoo of 10 ResNet-20", "evaluating 1000 ResNet-20"],
-    "counts": ["right answers in bf16 against fp32: "],
+    "counts": ["fp32, bf16 alone: ", "fp32, the kit's evaluation: "],
     "tina_step": ["a training step of Tina", "optimiser", "matrix products: "],
     "startup": ["tina-kit generate"],
     "fuzz": [" 60 cases (", "run --dry-run", "tina_kit.load", " 0 faults"],

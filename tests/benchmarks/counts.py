@@ -1,5 +1,5 @@
-"""How many right answers of fine-tuned CNN-5K p-Models change if they are evaluated in bf16 and not
-in fp32. Any is too many: tables must not depend on the machine, so evaluation is in fp32.
+"""How many right answers of fine-tuned CNN-5K p-Models change in bf16 against fp32: in bf16 alone,
+and as the kit evaluates, in bf16 with a second look in fp32 where two answers are close.
 
 Run `python -m tests.benchmarks.counts` with TINA_KIT_DATA set for real images, else on noise.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import tempfile
 
-from tests.benchmarks.images import BATCH, CPU, decoded, drawn, images
+import torch
+from torch import Tensor
+
+from tests.benchmarks.images import BATCH, CLASSES, CPU, decoded, drawn, images, places
 from tests.benchmarks.p_models import CNN5K, trainer_in
 from tests.benchmarks.sides import arguments
 from tina_kit.api import TrainingOptions
@@ -38,22 +41,29 @@ def main() -> None:
         start = layout.take_classes(vector.expand(count, -1), tasks)
         tuning = TrainingOptions(epochs=1, optimizer="sgd", learning_rate=3e-2)
         vectors = finetune(data, tasks, start, tuning, 0, trainer_in(f"{folder}/zoo"))
-    found = {}
-    for precision in ("fp32", "bf16"):
-        with autocast(precision, CPU):
-            found[precision] = evaluate(tested, vectors, tasks, BATCH)
-    answers = [found[precision].correct.sum(1) for precision in ("fp32", "bf16")]
-    total = int(found["fp32"].total.sum())
-    changed = int((answers[0] != answers[1]).sum())
-    off = int((answers[0] - answers[1]).abs().sum())
-    rates = ", ".join(
-        f"{100 * int(each.sum()) / total:.3f}% in {name}" for name, each in zip(found, answers)
-    )
-    print(
-        f"right answers in bf16 against fp32: {changed} of {count} p-Models have other counts, "
-        f"which differ by {off} of {total} answers in all ({rates})"
-    )
-    print(f"evaluate in {'fp32' if changed else 'either'}")
+    exact, plain = (counts(tested, vectors, tasks, name) for name in ("fp32", "bf16"))
+    kit = evaluate(tested, vectors, tasks, BATCH).correct.sum(1)
+    total = len(tasks) * CLASSES * len(test.labels) // classes
+    for name, found in (("bf16 alone", plain), ("the kit's evaluation", kit)):
+        changed, off = int((found != exact).sum()), int((found - exact).abs().sum())
+        print(
+            f"right answers against fp32, {name}: {changed} of {count} p-Models have other counts, "
+            f"by {off} answers in all, of about {total}"
+        )
+
+
+def counts(data: TaskData, vectors: Tensor, tasks: Tensor, precision: str) -> Tensor:
+    """int64 `(M,)`: right answers of one p-Model after another."""
+    found = []
+    with torch.inference_mode(), autocast(precision, CPU):
+        for task, vector in zip(tasks, vectors):
+            index, names = data.images_of(task), places(task, data.class_count)
+            answers = [
+                data.forward_many(vector[None], some[None], CLASSES)[0].argmax(-1)
+                for some in index.split(BATCH)
+            ]
+            found.append((torch.cat(answers) == names[data.labels[index]]).sum())
+    return torch.stack(found)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,12 @@ def test_an_observer_is_told_of_every_stage(site: Path, recipe: Path, tmp_path: 
             "return [Diary(run)]",
             "failed in result and was disab",
         ),
-        ("pass", "return ['diary']", "returned 'diary', which is not an Observer"),
+        ("pass", "return ['diary']", "returned 'diary', which is not an Observer (FILE:27)"),
+        (
+            "pass\n    def step(self): pass",
+            "return [Diary(run)]",
+            "plugin diary of diary: Diary.step must take (self, step), not (self) (FILE:26)",
+        ),
         ("pass", "raise SystemExit(3)", "SystemExit: 3"),
     ],
 )
@@ -74,6 +79,7 @@ def test_one_that_fails_is_reported_and_the_run_goes_on(
 ) -> None:
     done = run(site, recipe, tmp_path / "runs", body, hook)
     assert done.returncode == 0 and "oracle" in done.stdout
+    told = told.replace("FILE", str(site / "diary.py"))
     assert told in done.stderr and "Traceback" not in done.stderr
     [record] = (tmp_path / "runs").rglob("run.json")
     assert json.loads(record.read_text())["status"] == "done"

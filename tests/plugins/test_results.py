@@ -129,6 +129,8 @@ WRONG = [
      "not float32 (4, 3, 2, 2)"),
     ("dataset", "load", "[0, 1, 0, 1]", "[0, 1, 0]", "Images.labels as a tensor, int64 (4,), not "
      "int64 (3,)"),
+    ("dataset", "load", "[0, 1, 0, 1]", "[0, 1, 0, 2]", "Images.labels in [0, 2), the number of "
+     "classes, not 0 to 2"),
     ("dataset", "load", "Images(", "(", "Images, not a tuple of 2 (Tensor)"),
     ("dataset", "load_larger", "3, side, side", "side, side, 3", "a tensor, uint8 (2, 3, 16, 16), "
      "not uint8 (2, 16, 16, 3)"),
@@ -260,15 +262,66 @@ def test_tina_kit_s_own_components_are_as_they_are() -> None:
     assert "__reduce_ex__" not in vars(type(shapes))
 
 
+def test_other_forms_of_a_class_are_checked_and_work_as_before(tmp_path: Path) -> None:
+    code = """\
+from dataclasses import dataclass
+from functools import cached_property
+
+@dataclass(frozen=True)
+class Mine(Conditioner):
+    options: object
+    @cached_property
+    def width(self): return 4
+    def embed(self, prompts, batch=1): return torch.zeros(len(prompts), 5 - (batch > 1))
+    def twice(self): return self.embed(["x"], 2)
+"""
+    mine = built("conditioner", code, tmp_path / "mine.py")
+    assert mine.width == mine.width == 4 and mine.twice().shape == (1, 4)
+    with pytest.raises(TinaKitError, match=r"Mine\.embed must return"):
+        mine.embed(["x"])
+    mine = built("conditioner", code.replace("return 4", "return '4'"), tmp_path / "other.py")
+    with pytest.raises(TinaKitError, match=r"Mine\.width must return an int, not a str"):
+        mine.width  # noqa: B018
+
+
+OF_A_RUN = {
+    "dataset": ("dataset: {use: shapes, train: 10, test: 5}", "dataset: {use: mine}"),
+    "task-sampler": ("tasks: {id:", "tasks: {use: mine, id:"),
+    "architecture": ("{use: cnn, widths: [4, 6]}", "{use: mine}"),
+    "tokenizer": ("{use: class-rows}", "{use: mine}"),
+    "conditioner": ("{use: hashed-ngrams}", "{use: mine}"),
+    "generator": ("- {use: oracle}", "- {use: mine}"),
+    "augmentation": ("augmentations: []", "augmentations: [{use: mine}]"),
+    "study": ("- {use: oracle}", "- {use: oracle}\nstudies: [{use: mine}]"),
+}
+"""For each kind, what its component takes the place of in a recipe."""
+IN_A_RUN = {
+    "architecture": ("super().normalise(images)", "images"),
+    "generator": ("self.size(request))", "3)"),
+    "augmentation": ("return vectors, conditions, mask", "return vectors"),
+    "conditioner": ("(prompts), 4)", "(prompts), 5)"),
+    "dataset": ("[0, 1, 0, 1]", "[0, 1, 0]"),
+    "study": ("Trial(name, 1, name)", "name"),
+    "task-sampler": ("[[0, 1]]", "[0, 1]"),
+    "tokenizer": ("range(layout.size)", "range(3)"),
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
 def test_a_run_ends_with_the_message_alone(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    code = CLASSES[kind].replace(*IN_A_RUN[kind])
+    # 25 names, as many as tasks of ten need.
+    code = code.replace('["a", "b"]', 'list("abcdefghijklmnopqrstuvwxy")')
+    assert code != CLASSES[kind]
     file = tmp_path / "mine.py"
-    wrong = CLASSES["tokenizer"].replace("range(layout.size)", "range(3)")
-    file.write_text(HEAD + wrong + TAIL.replace("KIND", "'tokenizer'"))
-    recipe.write_text(recipe.read_text().replace("{use: class-rows}", "{use: mine}"))
+    file.write_text(HEAD + code + TAIL.replace("KIND", repr(kind)))
+    old, new = OF_A_RUN[kind]
+    assert old in recipe.read_text()
+    recipe.write_text(recipe.read_text().replace(old, new))
     words = ["run", str(recipe), "--plugin", str(file), "--output", str(tmp_path / "runs")]
     assert invoke(words) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: plugin local: tokenizer mine: Mine.tokens must return tokens ")
-    assert error.endswith(f"({file}:{line_of('tokens', file)})")
+    [error] = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert error.startswith(f"error: plugin local: {kind} mine: Mine.")
+    assert " must return " in error and f"({file}:" in error and error.endswith(")")

@@ -25,7 +25,7 @@ conditioner: {use: hashed-ngrams}
 generators:
   - {use: oracle}
 """
-SECONDS = 2.0
+SECONDS = 1.0
 SHORT = 20_000  # characters of a message
 SECRET = "S3CRET"
 

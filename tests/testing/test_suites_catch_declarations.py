@@ -166,7 +166,7 @@ STABLE, CHEAP = "test_fingerprint_and_files_are_stable", "test_fingerprint_and_f
     ("check", "wrong", "message"),
     [
         (STABLE, Restless, "fingerprint.. gives '0' and then '1'"),
-        (STABLE, Lost, "names /nowhere/at/all, which is no file"),
+        (STABLE, Lost, "names /nowhere/at/all, which is not a file"),
         (STABLE, Absolute, "names must stay the same when the whole is moved"),
         (FACTS, Verbose, "facts.. gives .*, which JSON does not hold"),
         (CHEAP, Slow, "take 0.0. s, more than 0.04"),

@@ -79,7 +79,7 @@ CASES = [
     (
         "test_trials_measure_generators_of_the_recipe",
         changed(generator="taper"),
-        "measures 'taper', which is no row of the recipe",
+        "measures 'taper', which is not a row of the recipe",
     ),
     (OTHERS, changed(generator="generic"), "measures 'generic', which the recipe does not hold"),
     (OTHERS, Broken, "raises KeyError .*must raise UserError"),
@@ -94,7 +94,7 @@ CASES = [
     (
         "test_overrides_are_keys_of_a_recipe",
         changed(overrides={"generic..epochs": 1}),
-        "'generic..epochs' is no dotted key",
+        "'generic..epochs' is not a dotted key",
     ),
     ("test_words_around_the_table_are_texts", told(note=None), "note is None; it must be a text"),
     ("test_versus_is_a_series", told(versus="taper"), "versus is 'taper'; it must be None or a"),

@@ -41,11 +41,12 @@ def gradient(data: TaskData, weights: torch.Tensor) -> tuple[float, torch.Tensor
 
     total = 3 * forms.sum_of_losses(data, own, INDEX, CLASSES, loss)
     total.backward()
-    return float(total), own.grad
+    return total.item(), own.grad
 
 
 def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "one_by_one", lambda architecture, device: False)
+    for module in (forms, evaluation):
+        monkeypatch.setattr(module, "one_by_one", lambda architecture, device: False)
 
 
 def test_the_form_is_known_from_device_and_architecture() -> None:

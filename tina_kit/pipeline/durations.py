@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from itertools import islice
 from statistics import median
@@ -32,9 +33,9 @@ class Durations:
         """Profile → seconds of a unit."""
         found: dict[str, list[float]] = {}
         for entry in islice(self._store.entries(kind), _READ):
-            cost = entry.get("cost")
-            if cost and not differences(entry["made_by"], self._made_by):
-                found.setdefault(cost["profile"], []).append(
-                    entry["seconds"] / max(1, cost["units"])
-                )
+            with suppress(KeyError, TypeError):  # of an older version, or damaged
+                cost = entry["cost"]
+                if not differences(entry["made_by"], self._made_by):
+                    each = entry["seconds"] / max(1, cost["units"])
+                    found.setdefault(cost["profile"], []).append(each)
         return found

@@ -19,10 +19,15 @@ def broken_promises(kind: str, target: Any) -> tuple[tuple[str, str], ...]:
     and methods that cannot take the arguments that the core passes."""
     if not callable(target):
         return (("it is not callable", ""),)
-    contract = getattr(api, "".join(word.title() for word in kind.split("-")), object)
+    contract = contract_of(kind)
     if not isinstance(target, type) or not issubclass(target, contract):
         return ()
-    return (*_missing(target), *_construction(target), *_different(contract, target))
+    return (*_missing(target), *_construction(target), *different_methods(contract, target))
+
+
+def contract_of(kind: str) -> Any:
+    """The class of `tina_kit.api` that components of a kind inherit from."""
+    return getattr(api, "".join(word.title() for word in kind.split("-")), object)
 
 
 def _missing(target: type) -> Iterator[tuple[str, str]]:
@@ -49,7 +54,8 @@ def _construction(target: type) -> Iterator[tuple[str, str]]:
             )
 
 
-def _different(contract: type, target: type) -> Iterator[tuple[str, str]]:
+def different_methods(contract: type, target: type) -> Iterator[tuple[str, str]]:
+    """What is wrong with the methods that `target` overrides, each with its "path:line"."""
     for name in dir(contract):
         wanted = inspect.getattr_static(contract, name)
         given = inspect.getattr_static(target, name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tina_kit.api.observer import Observer, RunInfo
-from tina_kit.plugins.failure import Refused
+from tina_kit.plugins.contract import different_methods
+from tina_kit.plugins.failure import Refused, defined_at
 from tina_kit.plugins.guard import Guard
 from tina_kit.plugins.registry import Registry
 
@@ -23,9 +24,12 @@ def observers_of(registry: Registry, run: RunInfo, report: Callable[[str], None]
         with Guard() as guard:
             for answer in loaded.hooks.tina_kit_observers(run=run):
                 brought += answer
-            wrong = [each for each in brought if not isinstance(each, Observer)]
-            if wrong:
-                raise Refused(f"{HOOK} returned {wrong[0]!r}, which is not an Observer")
+            for each in brought:
+                if not isinstance(each, Observer):
+                    place = defined_at(loaded.hooks.tina_kit_observers.get_hookimpls()[0].function)
+                    raise Refused(f"{HOOK} returned {each!r}, which is not an Observer", place)
+                for reason, place in different_methods(Observer, type(each)):
+                    raise Refused(reason, place)
         if guard.error is None:
             found += brought
         else:

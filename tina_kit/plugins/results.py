@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, wraps
+from contextlib import suppress
+from functools import cache, cached_property, wraps
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from tina_kit import api
 from tina_kit.api.component import OWN
 from tina_kit.api.errors import TinaKitError
+from tina_kit.plugins.contract import contract_of
 from tina_kit.plugins.failure import defined_at
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def checked(component: Any, entry: Registered) -> Any:
         return component
     kind = entry.component.kind
     who = f"plugin {entry.owner}: {kind} {entry.component.name}"
-    contract = getattr(api, "".join(word.title() for word in kind.split("-")))
+    contract = contract_of(kind)
     if not isinstance(component, contract):
         has = set(dir(component))
         if lacks := [n for n in dir(contract) if _public(n) and n not in has]:
@@ -44,7 +46,10 @@ def checked(component: Any, entry: Registered) -> Any:
                 f"{who}: {type(component).__name__} lacks {', '.join(lacks)}; derive it from "
                 f"tina_kit.api.{contract.__name__}{place}"
             )
-    component.__class__ = _checked_class(type(component), kind, who)  # type: ignore[arg-type]
+    made = _checked_class(cast(Any, type(component)), kind, who)
+    with suppress(TypeError):  # a class that another one cannot stand in for stays as it is
+        # A frozen dataclass sets no attribute itself.
+        object.__setattr__(component, "__class__", made)
     return component
 
 
@@ -66,7 +71,9 @@ def _checked_class(base: type, kind: str, who: str) -> type:
         given = inspect.getattr_static(base, name, None)
         what = f"{who}: {base.__name__}.{name}"
         if isinstance(given, property) and given.fget is not None:
-            own[name] = property(_wrapped(given.fget, given.fget, check, what))
+            own[name] = property(_wrapped(given.fget, given.fget, check, what), given.fset)
+        elif isinstance(given, cached_property):
+            own[name] = cached_property(_wrapped(given.func, given.func, check, what))
         elif inspect.isfunction(given):
             own[name] = _wrapped(given, given, check, what)
         elif isinstance(given, staticmethod | classmethod):
@@ -82,12 +89,16 @@ def _new(base: type, *arguments: Any) -> Any:
 def _wrapped(given: Any, function: Any, check: Check, what: str) -> Any:
     """given: as it stands in the class; function: its code."""
 
+    passed = [*inspect.signature(check).parameters.values()][2:]
+    most = None if any(p.kind is p.VAR_POSITIONAL for p in passed) else len(passed)
+
     @wraps(function)
     def call(self: Any, *arguments: Any, **named: Any) -> Any:
         bound = given.__get__(self, type(self))
         result = bound(*arguments, **named)
         placed = inspect.signature(bound).bind(*arguments, **named).args if named else arguments
-        if wrong := check(self, result, *placed):
+        # The plugin itself may pass more than its contract has.
+        if wrong := check(self, result, *placed[:most]):
             place = f" ({p})" if (p := defined_at(function)) else ""
             raise TinaKitError(f"{what} must return {wrong}{place}")
         return result
@@ -157,7 +168,13 @@ def _images(component: Any, value: Any, split: str) -> str | None:
         return f"Images, not {_came(value)}"
     wrong = _tensor(value.images, "uint8", _ANY, 3, _ANY, _ANY, what="Images.images as ")
     count = _ANY if wrong else len(value.images)
-    return wrong or _tensor(value.labels, "int64", count, what="Images.labels as ")
+    if wrong := wrong or _tensor(value.labels, "int64", count, what="Images.labels as "):
+        return wrong
+    classes = len(component.class_names)
+    low, high = (int(value.labels.min()), int(value.labels.max())) if count else (0, 0)
+    if low < 0 or high >= classes:
+        return f"Images.labels in [0, {classes}), the number of classes, not {low} to {high}"
+    return None
 
 
 def _tasks(component: Any, value: Any, classes: api.Classes, seed: int) -> str | None:

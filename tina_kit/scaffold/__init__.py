@@ -1,4 +1,4 @@
-"""What is written for a user to go on with: plugin packages, and recipes for images."""
+"""Writes starting points for users: plugin packages, and recipes for folders of images."""
 
 from tina_kit.scaffold.writer import write_plugin
 

@@ -1,4 +1,4 @@
-"""What a new recipe says above its keys."""
+"""The comments of a new recipe, above its keys."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tina_kit.scaffold.findings import Findings
 def comments(
     path: Path, found: Findings, plan: Plan, costs: Sequence[Cost], settled: Collection[str]
 ) -> dict[str, str]:
-    """By dotted key, for the recipe that `path` is to hold; "" is what it begins with.
+    """Comments by dotted key for the recipe at `path`; the one at "" begins the file.
 
-    settled: the keys that the user has set, of which nothing is said.
+    settled: the keys that the user has set, which get no comment.
     """
     told = {"": _head(path, found, plan, costs), **_KEYS}
     tasks, dataset = plan.recipe.tasks.options, plan.recipe.dataset.options
@@ -57,7 +57,7 @@ A run takes about {total(costs)} on this machine ({_machine(plan.runtime)}). By 
 steps of each:
 {times}
 
-`tina-kit list` names all parts that can be used here, `tina-kit show KIND NAME` their options.
+`tina-kit list` names all installed components, `tina-kit show KIND NAME` the options of one.
 """
 
 
@@ -69,17 +69,17 @@ def _machine(runtime: Runtime) -> str:
 
 
 _KEYS = {
-    "architecture": "A p-Model, the small classifier that is generated: the paper's CNN. resnet20 "
-    "recognises more in photographs and takes longer.",
-    "conditioner": "What makes vectors of the class names, which are the prompts.",
+    "architecture": "The p-Model, a small classifier that is generated: the paper's CNN. resnet20 "
+    "is more accurate on photographs and takes longer.",
+    "conditioner": "Embeds the class names, which are the prompts.",
     "generic": "The generic model: one classifier over all classes. P-Models start from it.",
     "finetune": "P-Models are fine-tuned, each on the training images of its task.",
-    "evaluation": "All OOD tasks are evaluated, and so many ID tasks.",
+    "evaluation": "All OOD tasks are evaluated, and this many ID tasks.",
     "generators": "The rows of the table. tina-dit learns to generate p-Models from prompts; the "
-    "others are what it is compared with, up to the oracle, the p-Models fine-tuned on the OOD "
+    "others are what it is compared with. The oracle is the p-Models fine-tuned on the OOD "
     "tasks themselves. With more time, raise its steps, hidden_size and depth.",
-    "profiles.smoke": "Every stage, tiny: is everything set up?",
-    "profiles.laptop": "What stands above.",
+    "profiles.smoke": "Every stage at a tiny size, to check that everything is set up.",
+    "profiles.laptop": "The settings above.",
     "profiles.validation": "For choosing options: a fifth of the training images stands in for the "
     "test images.",
 }

@@ -1,4 +1,4 @@
-"""What a folder of images, or another data set, holds, and what speaks against training on it."""
+"""What a folder of images, or another data set, holds, and what may make training on it hard."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image
 from tina_kit.api import Dataset
 from tina_kit.pipeline.stages.images import SPLITS, ImagesStage
 
-FEW = 20  # training images of a class, below which a classifier learns little
-UNEVEN = 3.0  # times as many images in one class as in another
+FEW = 20  # training images; a classifier learns little about a class with fewer
+UNEVEN = 3.0  # ratio of the largest to the smallest class
 ODD_NAME = re.compile(r"n?\d+|[0-9a-f]{8,}", re.IGNORECASE)
 _SAMPLED = 200  # files whose sizes are looked at
 _LISTED = 5
@@ -44,7 +44,7 @@ class Findings:
         return f"{len(self.classes)} classes, {images}, {width} × {height} pixels"
 
     def notes(self) -> list[str]:
-        """What makes results worse than they could be, each with what to do."""
+        """Each reason why results may be poor, with what to do."""
         found = []
         few = [f"{name} ({n})" for name, n in zip(self.classes, self.train) if n < FEW]
         if few:
@@ -57,8 +57,8 @@ class Findings:
         odd = [name for name in self.classes if ODD_NAME.fullmatch(name)]
         if odd:
             found.append(
-                f"class names are the prompts, and names like {_listed(odd)} say little. Write a "
-                "table of folder, tab, name and give it as --set dataset.names=FILE.tsv"
+                f"class names are the prompts, and names like {_listed(odd)} say little; write a "
+                "table of folder, tab, name and pass it with --set dataset.names=FILE.tsv"
             )
         return found
 

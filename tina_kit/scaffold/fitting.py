@@ -1,5 +1,5 @@
-"""The settings of a recipe that fit a data set: minutes on two CPU cores for a few thousand images,
-and every number such as the classes and images allow."""
+"""Settings of a recipe that suit a data set: a run on a few thousand images takes minutes on two
+CPU cores, and there are no more tasks than the classes allow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tina_kit.scaffold.findings import Findings
 
 CLASSES = 10  # of a task, as in the paper, where there are twice as many
 TASKS = 500  # ID and OOD tasks together, a fifth of them OOD
-LEAST = 4  # classes of a data set, below which there are no two tasks to tell apart
+LEAST = 4  # classes of a data set; with fewer there are no two different tasks
 VALIDATED = 5  # training images of a class, of which one is held out
 GENERIC_STEPS, GENERIC_BATCH = 2000, 64
 FINETUNE_STEPS, FINETUNE_BATCH = 120, 32
@@ -68,12 +68,13 @@ def fitted(found: Findings, conditioner: str) -> dict[str, Any]:
 
 
 def tasks_of(classes: int) -> tuple[int, int, int]:
-    """Classes of a task, ID tasks and OOD tasks. Of all sets of so many classes half can be drawn,
-    and most sets there are of half the classes. Raises UserError for too few classes."""
+    """The numbers of classes in a task, ID tasks and OOD tasks. At most half of all sets of classes
+    can be drawn, and there are most sets of half the classes. Raises UserError for too few
+    classes."""
     if classes < LEAST:
         raise UserError(
             f"{classes} classes are too few: ID and OOD tasks are different sets of some of them. "
-            f"At least {LEAST} are needed, and from 8 on results tell something"
+            f"At least {LEAST} are needed, and 8 for meaningful results"
         )
     size = min(CLASSES, classes // 2)
     tasks = min(TASKS, comb(classes, size) // 2)

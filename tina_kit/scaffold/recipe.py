@@ -77,7 +77,7 @@ def write_recipe(
     conditioner = _conditioner(registry, found.classes, others)
     recipe = {"name": _name(path.stem), "dataset": dataset, **fitted(found, conditioner)}
     if _busy():
-        say("note: other programs keep this machine busy, so times may come out too long")
+        say("note: other programs are using this machine, so the estimated times may be too long")
     say("Measuring a few steps of every stage …")
     with TemporaryDirectory(prefix="tina-kit-") as folder:
         recipe["dataset"] = _located(dataset, part, None)
@@ -129,7 +129,7 @@ def _looked(
     with _explaining_options():
         part, dataset = _sized(dataset, registry)
         stage = ImagesStage(runtime, part, validating=False)
-        tasks_of(len(stage.dataset.class_names))  # before what takes long
+        tasks_of(len(stage.dataset.class_names))  # checked before anything slow
         say("Reading the images …")
         found = look(stage)
     say(found.summary)
@@ -140,7 +140,7 @@ def _looked(
 
 @contextmanager
 def _explaining_options() -> Iterator[None]:
-    """What is wrong with a data set is told in terms of the options that a recipe gives it."""
+    """Explains errors of a data set, which speak of a recipe's options, for `tina-kit init`."""
     try:
         yield
     except RecipeError:
@@ -183,7 +183,7 @@ def _conditioner(registry: Registry, classes: Sequence[str], sets: Sequence[str]
     best, other = _CONDITIONERS
     if any(_top(text) == "conditioner" for text in sets):
         return other  # and is replaced
-    # What the better one needs may not be installed, or its model not be on this machine.
+    # What the better one needs may not be installed, or its model may not be on this machine.
     with suppress(TinaKitError):
         part = resolve_plain({"use": best}, "conditioner", _SOURCE, registry)
         part.build().embed(list(classes[:1]))
@@ -204,7 +204,7 @@ def _checked(
 ) -> Recipe:
     """The recipe as it will be, in `file`. Raises UserError for mistakes in `sets`."""
     file.write_text(written(recipe), encoding="utf-8")
-    loaded = load_recipe(file, registry, sets=sets)  # so that mistakes are told to be in `sets`
+    loaded = load_recipe(file, registry, sets=sets)  # errors then point at `sets`
     file.write_text(written(_settled(recipe, sets)), encoding="utf-8")
     for profile in (None, *profile_names(file)):
         load_recipe(file, registry, profile=profile)
@@ -212,7 +212,7 @@ def _checked(
 
 
 def _settled(recipe: Mapping[str, Any], sets: Sequence[str]) -> dict[str, Any]:
-    """With `sets`, and without what the profiles say of parts that these have removed."""
+    """With `sets`, and without keys of profiles for components that these have removed."""
     settled = _overridden(recipe, sets)
     for profile in settled["profiles"].values():
         for key in [key for key, value in profile.items() if not _is_there(settled, key, value)]:

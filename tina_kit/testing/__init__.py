@@ -1,11 +1,11 @@
-"""What a plugin author runs against a plugin: one conformance suite for each kind of part.
+"""What a plugin author runs against a plugin: one conformance suite for each kind of component.
 
     from tina_kit.testing import GeneratorSuite
 
     class TestMine(GeneratorSuite):
         use = {"use": "mine", "steps": 20}
 
-Every check is one test; its message says what is wrong and what the contract says. The only room
+Every check is one test; its message says what is wrong and what the contract says. The only package
 that needs pytest.
 """
 

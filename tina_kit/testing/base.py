@@ -204,7 +204,7 @@ class ComponentSuite:
         files, same = dict(first.files()), dict(second.files())
         assert files == same, "files() differs between two equal components; it must be the same"
         lost = [str(path) for path in files.values() if not Path(path).is_file()]
-        assert not lost, f"files() names {lost[0]}, which is no file; the core hashes them"
+        assert not lost, f"files() names {lost[0]}, which is not a file; the core hashes them"
         moved = [name for name in files if os.path.isabs(name)]
         assert not moved, (
             f"files() calls a file {moved[0]!r}; names must stay the same when the whole is moved"
@@ -254,7 +254,7 @@ class ComponentSuite:
         if self.use is None:
             if type(self).component is ComponentSuite.component:
                 raise TypeError(f"{type(self).__name__}: set `use`, or override `component`")
-            pytest.skip("built by hand (`component`), so there is no declaration to look at")
+            pytest.skip("built by hand (`component`), so there is no declaration to check")
         return self._resolve({**self.use, **(changes or {})})
 
     def _resolve(self, settings: Mapping[str, Any]) -> ResolvedComponent:

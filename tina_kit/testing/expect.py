@@ -122,8 +122,8 @@ def plain_files(what: str, folder: Path) -> None:
     for path in files:
         fits = _READERS.get(path.suffix)
         assert fits is not None and fits(path), (
-            f"{what} writes {path.name} (of {names}), which is no safetensors and no JSON; a file "
-            "of another format may run code when it is read"
+            f"{what} writes {path.name} (of {names}), which is neither safetensors nor JSON; a "
+            "file of another format may run code when it is read"
         )
 
 

@@ -188,7 +188,7 @@ class GeneratorSuite(ComponentSuite):
 
     def test_prompts_of_no_known_class_are_made_or_told(self) -> None:
         request = Request(self.request().conditions, None)
-        with expect.done_or_told("prompts that are no classes of the data set (tasks is None)"):
+        with expect.done_or_told("prompts that are not classes of the data set (tasks is None)"):
             self._check_vectors(self.made(request), TASKS, TASK)
 
     def test_a_request_stays_as_it_is(self) -> None:

@@ -36,7 +36,7 @@ class StudySuite(ComponentSuite):
     def test_trials_measure_generators_of_the_recipe(self) -> None:
         unknown = {trial.generator for trial in self.made} - set(self.generators)
         assert not unknown, (
-            f"a trial measures {sorted(unknown)[0]!r}, which is no row of the recipe "
+            f"a trial measures {sorted(unknown)[0]!r}, which is not a row of the recipe "
             f"({', '.join(self.generators)})"
         )
 
@@ -79,7 +79,7 @@ class StudySuite(ComponentSuite):
                     "recipe and part of cache keys"
                 ) from error
             odd = [key for key in trial.overrides if not all(key.split("."))]
-            assert not odd, f"{odd[0]!r} is no dotted key of a recipe, as `--set` takes it"
+            assert not odd, f"{odd[0]!r} is not a dotted key of a recipe, as `--set` takes it"
 
     def test_conditioners_are_options_of_the_study(self) -> None:
         named = {trial.conditioner for trial in self.made} - {None}

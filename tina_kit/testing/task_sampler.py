@@ -189,7 +189,7 @@ class TaskSamplerSuite(ComponentSuite):
         superclasses = self.classes.superclasses
         few = component.options.classes - 1
         if few < 1:
-            pytest.skip("a task of one class is no task")
+            pytest.skip("a task needs at least two classes")
         some = Classes(self.classes.names[:few], superclasses and superclasses[:few])
         with expect.told(f"a data set of {few} classes, with {few + 1} in a task"):
             component.draw(some, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -85,30 +86,36 @@ def _answers(
 ) -> tuple[Tensor, Tensor]:
     """The largest logit of each image, and its row, as float32 gives them: both `(m, images)`."""
 
-    def logits(index: Tensor) -> Tensor:
+    def logits(index: Tensor, precision: str = "fp32") -> Tensor:
         batches = index.split(batch_size, dim=1)
-        found = torch.cat([data.forward_many(vectors, batch, rows) for batch in batches], dim=1)
-        return without_absent(found.float(), tasks)
+        with autocast(precision, data.device):
+            found = [data.forward_many(vectors, batch, rows) for batch in batches]
+        return without_absent(torch.cat(found, dim=1).float(), tasks)
 
-    if (
-        not one_by_one(data.architecture, data.device)
-        or resolve_precision("auto", data.device) == "fp32"
-    ):
+    alone = one_by_one(data.architecture, data.device)
+    if not alone or resolve_precision("auto", data.device) == "fp32":
         return logits(index).max(-1)
-    with autocast("bf16", data.device):
-        quick = logits(index)
+    quick = logits(index, "bf16")[0]
+    return _corrected(quick, lambda some: logits(index[:, some])[0])[None].max(-1)
+
+
+def _corrected(quick: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
+    """Logits `(images, rows)` whose largest ones are those of float32.
+
+    quick: the same in bf16; exact: int64 `(n,)` of the images → float32 `(n, rows)`.
+    """
     first, second = quick.topk(2).values.unbind(-1)
     size = quick.abs().where(quick.isfinite(), 0).amax(-1)
-    lead = ((first - second) / size)[0].nan_to_num(nan=-torch.inf)
+    lead = ((first - second) / size).nan_to_num(nan=-torch.inf)
     closest, doubt, done = lead.argsort(), DOUBT, 0
     while (count := max(LEAST, int((lead < doubt).sum()))) > done and done < len(lead):
         some = closest[done:count]
-        exact = logits(index[:, some])
-        apart = (quick[:, some] - exact).where(exact.isfinite(), 0)
-        moved = (apart.amax(-1) - apart.amin(-1)) / size[:, some]
-        doubt = max(doubt, 1.5 * float(moved.nan_to_num(nan=0).max()))
-        quick[:, some], done = exact, count
-    return quick.max(-1)
+        right = exact(some)
+        apart = (quick[some] - right).where(right.isfinite(), 0)
+        moved = ((apart.amax(-1) - apart.amin(-1)) / size[some]).nan_to_num(nan=0)
+        doubt = max(doubt, 1.5 * float(moved.max()))
+        quick[some], done = right, count
+    return quick
 
 
 def _padded(pools: list[Tensor]) -> Tensor:
