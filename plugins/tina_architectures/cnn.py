@@ -56,16 +56,37 @@ class CNN(Architecture):
     def normalise(self, images: Tensor) -> Tensor:
         return images.float() / 127.5 - 1
 
+    def arrange(self, images: Tensor) -> Tensor:
+        """Blocks of 2×2 pixels become 12 channels: `(..., 12, H / 2 + 1, W / 2 + 1)`, zero-padded.
+
+        On them the first convolution has stride 1 and 2×2 kernels (`_on_blocks`). CPUs compute that
+        twice as fast as one with three channels.
+        """
+        height, width = images.shape[-2:]
+        x = F.pad(images, (1, 1 + width % 2, 1, 1 + height % 2))
+        *lead, _, height, width = x.shape
+        x = x.view(*lead, 3, height // 2, 2, width // 2, 2)
+        return x.movedim((-3, -1), (-5, -4)).flatten(-5, -3)
+
     def forward_many(
         self, vectors: Tensor, inputs: Tensor, classes: int, frozen: Mapping[str, Tensor]
     ) -> Tensor:
-        weights = self.layout(classes).unflatten(vectors)
+        # One cast of the vector costs less than one of each weight by autocast.
+        weights = self.layout(classes).unflatten(vectors.to(inputs.dtype))
         models, batch = inputs.shape[:2]
-        x = inputs.transpose(0, 1).flatten(1, 2)  # (B, M·3, H, W)
-        first, second = (weights[name].flatten(0, 1) for name in ("0.weight", "2.weight"))
-        x = F.conv2d(x, first, stride=2, padding=1, groups=models).relu_()
-        x = F.conv2d(x, second, padding=1, groups=models).relu_()
+        x = inputs.transpose(0, 1).flatten(1, 2)  # (B, M·12, H', W')
+        first = _on_blocks(weights["0.weight"].flatten(0, 1))
+        x = F.conv2d(x, first, groups=models).relu_()
+        x = F.conv2d(x, weights["2.weight"].flatten(0, 1), padding=1, groups=models).relu_()
         x = GlobalMean()(x).view(batch, models, -1).transpose(0, 1)  # (M, B, second)
+        if models == 1:  # faster than a batched product
+            return F.linear(x[0], weights["6.weight"][0], weights["6.bias"][0])[None]
         return torch.baddbmm(
             weights["6.bias"][:, None], x, weights["6.weight"].transpose(1, 2)
         )  # (M, B, classes)
+
+
+def _on_blocks(kernels: Tensor) -> Tensor:
+    """Kernels `(K, 3, 3, 3)` → `(K, 12, 2, 2)`, for images as `CNN.arrange` gives them."""
+    x = F.pad(kernels, (0, 1, 0, 1)).view(-1, 3, 2, 2, 2, 2)  # (K, 3, H', 2, W', 2)
+    return x.permute(0, 3, 5, 1, 2, 4).reshape(-1, 12, 2, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from tina_architectures.cnn import CNN, GlobalMean
 from tina_architectures.options import CNNOptions
@@ -38,7 +39,7 @@ def test_many_at_once_give_the_logits_of_each_alone() -> None:
     layout, pixels = CNN_5K.layout(7), images(3, 4)
     modules = [CNN_5K.build(7) for _ in range(3)]
     vectors = torch.stack([layout.flatten(m.state_dict()) for m in modules]).detach()
-    many = CNN_5K.forward_many(vectors, CNN_5K.normalise(pixels), 7, {})
+    many = CNN_5K.forward_many(vectors, CNN_5K.arrange(CNN_5K.normalise(pixels)), 7, {})
     alone = torch.stack([m(CNN_5K.normalise(x)) for m, x in zip(modules, pixels)])
     torch.testing.assert_close(many, alone, atol=1e-5, rtol=1e-5)
 
@@ -47,8 +48,17 @@ def test_an_assembled_module_is_the_vector() -> None:
     vector = torch.randn(CNN_5K.layout(4).size) * 0.1
     module = assemble(CNN_5K, CNN_5K.build(9).state_dict(), vector, 4)
     pixels = CNN_5K.normalise(images(5))
-    many = CNN_5K.forward_many(vector[None], pixels[None], 4, {})[0]
+    many = CNN_5K.forward_many(vector[None], CNN_5K.arrange(pixels)[None], 4, {})[0]
     torch.testing.assert_close(module(pixels), many, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10), (9, 7), (1, 2)])
+def test_images_of_any_size_are_arranged_in_blocks(size: tuple[int, int]) -> None:
+    module = CNN_5K.build(3)
+    x = torch.randn(2, 4, 3, *size)
+    vector = CNN_5K.layout(3).flatten(module.state_dict())
+    many = CNN_5K.forward_many(vector.expand(2, -1), CNN_5K.arrange(x), 3, {})
+    torch.testing.assert_close(many, module(x.flatten(0, 1)).view(2, 4, 3), atol=1e-5, rtol=1e-5)
 
 
 def test_the_gradient_of_the_pooling_has_no_layout_of_its_own() -> None:

@@ -36,7 +36,8 @@ def permuted(vectors: torch.Tensor, layout: Layout = LAYOUT, seed: int = 0) -> t
 @pytest.mark.parametrize("seed", range(3))
 def test_the_logits_of_cnn_5k_stay_while_its_parameters_move(seed: int) -> None:
     vectors, *_ = pairs()
-    inputs = torch.randn(6, 5, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    images = torch.randn(6, 5, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    inputs = ARCHITECTURE.arrange(images)
     changed = permuted(vectors, seed=seed)
     before = ARCHITECTURE.forward_many(vectors, inputs, 10, {})
     after = ARCHITECTURE.forward_many(changed, inputs, 10, {})

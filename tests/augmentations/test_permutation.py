@@ -26,7 +26,8 @@ def augmented(seed: int = 0):
 def test_logits_are_permuted_as_the_prompts_are() -> None:
     vectors, permuted, prompts, _ = augmented()
     order = prompts[..., 0].long()
-    inputs = torch.randn(4, 6, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    images = torch.randn(4, 6, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    inputs = ARCHITECTURE.arrange(images)
     before = ARCHITECTURE.forward_many(vectors, inputs, 10, {})
     after = ARCHITECTURE.forward_many(permuted, inputs, 10, {})
     expected = before.gather(2, order[:, None].expand_as(before))

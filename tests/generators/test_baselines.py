@@ -17,7 +17,8 @@ ALL = torch.arange(CLASSES)
 SEEN = torch.tensor([0, 1, 3, 5, 7])
 TASKS = torch.tensor([[5, 0, 3], [7, 1, 2]])
 HALF_SEEN = torch.tensor([[5, 2, 3], [6, 1, 4]])
-INPUTS = torch.randn(2, 5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+IMAGES = torch.randn(2, 5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+INPUTS = ARCHITECTURE.arrange(IMAGES)
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ class Mine(SmallNetwork):
     def build(self, classes): return super().build(classes)
     def layout(self, classes): return super().layout(classes)
     def normalise(self, images): return super().normalise(images)
+    def arrange(self, images): return super().arrange(images)
     def inputs(self, module, images): return super().inputs(module, images)
     def forward_many(self, *given): return super().forward_many(*given)
 """,
@@ -112,6 +113,7 @@ CALLS: dict[tuple[str, str], Any] = {
     ("architecture", "build"): lambda mine: mine.build(4),
     ("architecture", "layout"): lambda mine: mine.layout(4),
     ("architecture", "normalise"): lambda mine: mine.normalise(IMAGES),
+    ("architecture", "arrange"): lambda mine: mine.arrange(IMAGES.float()),
     ("architecture", "inputs"): lambda mine: mine.inputs(mine.build(4), IMAGES),
     ("architecture", "forward_many"): lambda mine: mine.forward_many(VECTORS, INPUTS, 4, FROZEN),
     ("tokenizer", "tokens"): lambda mine: mine.tokens(LAYOUT),
@@ -146,6 +148,8 @@ WRONG = [
     ("architecture", "layout", "super().layout(classes)", "{}", "a Layout, not a dict"),
     ("architecture", "normalise", "super().normalise(images)", "images", "a tensor, float32 "
      "(2, 3, 8, 8), not uint8 (2, 3, 8, 8)"),
+    ("architecture", "arrange", "super().arrange(images)", "images.flatten(1)", "a tensor, "
+     "floating (2, any, any, any), not float32 (2, 192)"),
     ("architecture", "inputs", "super().inputs(module, images)", "images[:1].float()", "a tensor, "
      "floating (2, any, any, any), not float32 (1, 3, 8, 8)"),
     ("architecture", "forward_many", "forward_many(*given)", "forward_many(*given).flatten(0, 1)",

@@ -74,6 +74,11 @@ class Halves(SmallNetwork):
         return super().normalise(images).half()
 
 
+class Centred(SmallNetwork):
+    def arrange(self, images: Tensor) -> Tensor:
+        return images - images.mean(0)
+
+
 class Undeclared(Frozen):
     frozen_features = False
 
@@ -171,15 +176,16 @@ CASES: list[tuple[str, Any, str]] = [
     ("test_weights_come_from_the_global_seed_alone", Zeros, "a fresh module has fresh weights"),
     ("test_normalise_keeps_the_shape_and_gives_floats", Halves, "torch.float16 .* torch.float32"),
     ("test_normalise_keeps_the_shape_and_gives_floats", Standardised, "two leading axes are norm"),
+    ("test_arrange_accepts_images_with_two_leading_axes", Centred, "axes are arranged otherwise"),
     (
         "test_frozen_features_says_whether_inputs_runs_the_network",
         Undeclared,
-        "frozen_features is False but inputs is not normalise",
+        "frozen_features is False but inputs is not normalise and arrange",
     ),
     (
         "test_frozen_features_says_whether_inputs_runs_the_network",
         Hollow,
-        "frozen_features is True but inputs is normalise",
+        "frozen_features is True but inputs is normalise and arrange",
     ),
     (
         "test_inputs_do_not_depend_on_generated_parameters",

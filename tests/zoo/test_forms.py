@@ -22,8 +22,12 @@ LABELS = torch.arange(8).repeat(5)
 INDEX = torch.randint(40, (MODELS, 6), generator=torch.Generator().manual_seed(1))
 
 
+ARCHITECTURE = CNN(CNNOptions(widths=(4, 6)))
+
+
 def cnn_data() -> TaskData:
-    return TaskData(CNN(CNNOptions(widths=(4, 6))), IMAGES.__getitem__, LABELS, 8, {}, CPU)
+    inputs = ARCHITECTURE.arrange(IMAGES)
+    return TaskData(ARCHITECTURE, inputs.__getitem__, LABELS, 8, {}, CPU)
 
 
 def vectors(data: TaskData) -> torch.Tensor:
@@ -83,8 +87,8 @@ def test_right_answers_are_the_same_in_both_forms(monkeypatch) -> None:
 
 def test_answers_that_bf16_would_swap_are_those_of_fp32(monkeypatch) -> None:
     random = torch.Generator().manual_seed(3)
-    images = torch.randn(320, 3, 8, 8, generator=random)
-    data = replace(cnn_data(), inputs=images.__getitem__, labels=torch.arange(8).repeat(40))
+    inputs = ARCHITECTURE.arrange(torch.randn(320, 3, 8, 8, generator=random))
+    data = replace(cnn_data(), inputs=inputs.__getitem__, labels=torch.arange(8).repeat(40))
     tasks = torch.stack([torch.randperm(8, generator=random)[:CLASSES] for _ in range(40)])
     some = torch.randn(40, data.architecture.layout(CLASSES).size, generator=random) * 0.2
 

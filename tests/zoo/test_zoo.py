@@ -36,7 +36,8 @@ def data(uneven: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def task_data(images: torch.Tensor, labels: torch.Tensor) -> TaskData:
-    return TaskData(ARCHITECTURE, images.__getitem__, labels, CLASSES, {}, CPU)
+    inputs = ARCHITECTURE.arrange(images)
+    return TaskData(ARCHITECTURE, inputs.__getitem__, labels, CLASSES, {}, CPU)
 
 
 def start(tasks: torch.Tensor) -> torch.Tensor:

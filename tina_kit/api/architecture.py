@@ -21,7 +21,7 @@ class Architecture(Fingerprinted, ABC):
     """
 
     frozen_features: bool = False
-    """Whether `inputs` runs frozen layers of the network rather than just `normalise`."""
+    """Whether `inputs` runs frozen layers of the network, rather than `normalise` and `arrange`."""
 
     @abstractmethod
     def build(self, classes: int) -> nn.Module:
@@ -42,12 +42,20 @@ class Architecture(Fingerprinted, ABC):
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 `(..., 3, H, W)` → float32 of the same shape: the input of `build`'s module."""
 
+    def arrange(self, images: Tensor) -> Tensor:
+        """Normalised images `(..., 3, H, W)` → the same in the form that `forward_many` computes
+        fastest: `(..., D, H', W')`. Both are float32, or bfloat16 under autocast.
+
+        This is done once for each image, while `forward_many` sees an image in many tasks.
+        """
+        return images
+
     def inputs(self, module: nn.Module, images: Tensor) -> Tensor:
         """uint8 `(N, 3, H, W)` → float32 `(N, ...)`: the inputs of `forward_many`.
 
         module: the generic model, on the device of `images`, in eval mode.
         """
-        return self.normalise(images)
+        return self.arrange(self.normalise(images))
 
     @abstractmethod
     def forward_many(

@@ -89,9 +89,11 @@ class Layout:
         vectors of another length."""
         if vectors.shape[-1] != self.size:
             raise ValueError(f"vectors have {vectors.shape[-1]} entries, the layout {self.size}")
+        # One split, since the gradient of a slice each would be as many vectors of zeros.
+        parts = vectors.split([parameter.size for parameter in self.parameters], -1)
         return {
-            parameter.name: vectors[..., self.slices[parameter.name]].unflatten(-1, parameter.shape)
-            for parameter in self.parameters
+            parameter.name: part.unflatten(-1, parameter.shape)
+            for parameter, part in zip(self.parameters, parts)
         }
 
     def take_classes(self, vectors: Tensor, index: Tensor) -> Tensor:

@@ -217,6 +217,10 @@ def _normalised(component: Any, value: Any, images: Any) -> str | None:
     return _tensor(value, "float32", *images.shape)
 
 
+def _arranged(component: Any, value: Any, images: Any) -> str | None:
+    return _tensor(value, "floating", *images.shape[:-3], *[_ANY] * 3)
+
+
 def _inputs(component: Any, value: Any, module: Any, images: Any) -> str | None:
     dimensions = max(getattr(value, "ndim", 0), 1)
     return _tensor(value, "floating", len(images), *[_ANY] * (dimensions - 1))
@@ -297,6 +301,7 @@ _CHECKS: dict[str, dict[str, Check]] = {
         "initial": _module,
         "layout": _is(api.Layout, "a Layout"),
         "normalise": _normalised,
+        "arrange": _arranged,
         "inputs": _inputs,
         "forward_many": _logits,
     },

@@ -165,18 +165,29 @@ class ArchitectureSuite(ComponentSuite):
 
     # The inputs.
 
+    def test_arrange_accepts_images_with_two_leading_axes(self) -> None:
+        images = self.shared.normalise(self.images())
+        with expect.unmodified("arrange", images=images):
+            rows = self.shared.arrange(images)
+        nested = self.shared.arrange(images.unflatten(0, (MODELS, BATCH)))
+        expect.close(
+            "images with two leading axes are arranged otherwise; `(..., 3, H, W)` is allowed",
+            nested.flatten(0, 1),
+            rows,
+        )
+
     def test_frozen_features_says_whether_inputs_runs_the_network(self) -> None:
         inputs = self.inputs().flatten(0, 1)
         assert inputs.dtype == torch.float32 and len(inputs) == MODELS * BATCH, (
             f"inputs gives {inputs.dtype} {tuple(inputs.shape)}; it must be float32, a row for "
             "each image"
         )
-        plain = self.shared.normalise(self.images())
+        plain = self.shared.arrange(self.shared.normalise(self.images()))
         same = inputs.shape == plain.shape and torch.equal(inputs, plain)
         declared = self.shared.frozen_features
         assert declared != same, (
-            f"frozen_features is {declared} but inputs {'is' if same else 'is not'} normalise; it "
-            "must be True where, and only where, inputs runs a part of the network"
+            f"frozen_features is {declared} but inputs {'is' if same else 'is not'} normalise and "
+            "arrange; it must be True where, and only where, inputs runs a part of the network"
         )
 
     def test_inputs_do_not_depend_on_generated_parameters(self) -> None:

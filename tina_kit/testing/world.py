@@ -207,7 +207,9 @@ class World:
         architecture = self.architecture
         data = TaskData(
             architecture=architecture,
-            inputs=lambda index: architecture.normalise(pixels[index].to(device)),
+            inputs=lambda index: architecture.arrange(
+                architecture.normalise(pixels[index].to(device))
+            ),
             labels=labels,
             class_count=CLASSES,
             frozen=self.frozen,

@@ -20,8 +20,8 @@ _AT_ONCE = 1024  # images normalised in one go, so that no float32 copy of a who
 def normalised(
     architecture: Architecture, images: Tensor, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """int64 indices of any shape → `(*shape, 3, H, W)` on `device`, normalised: in autocast's dtype
-    where it is on, else in float32.
+    """int64 indices of any shape → `(*shape, D, H', W')` on `device`, normalised and arranged: in
+    autocast's dtype where it is on, else in float32.
 
     images: uint8 `(N, 3, H, W)`. Small sets are normalised once, since their images occur in many
     tasks, and stored channels-last, which is faster for convolutions over few channels.
@@ -32,7 +32,7 @@ def normalised(
     def read(index: Tensor) -> Tensor:
         dtype = _computed_in(device)
         if images.numel() * dtype.itemsize > KEPT:
-            return architecture.normalise(_rows(images, index).to(device))
+            return architecture.arrange(architecture.normalise(_rows(images, index).to(device)))
         with lock:
             if dtype not in kept:
                 kept[dtype] = torch.cat(
@@ -47,8 +47,10 @@ def normalised(
 
 
 def _pixels(architecture: Architecture, images: Tensor, dtype: torch.dtype) -> Tensor:
-    """uint8 `(N, 3, H, W)` → `(N, H, W, 3)`."""
-    return architecture.normalise(images).to(dtype).permute(0, 2, 3, 1).contiguous()
+    """uint8 `(N, 3, H, W)` → `(N, H', W', D)`."""
+    return (
+        architecture.arrange(architecture.normalise(images).to(dtype)).movedim(1, -1).contiguous()
+    )
 
 
 def _computed_in(device: torch.device) -> torch.dtype:

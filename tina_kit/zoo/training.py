@@ -110,15 +110,14 @@ def finetune(
         dim=1,
     )  # (steps, M, B)
     names = labels_in_tasks(tasks, data.class_count)
-    row = torch.arange(len(tasks))[:, None]
 
     def loss(step: Step, models: nn.Module) -> Tensor:
         batch = batches[step.index]
+        targets = names.gather(1, data.labels[batch]).to(data.device)
 
         def of_some(logits: Tensor, part: slice) -> Tensor:
             logits = without_absent(logits.float(), tasks[part])
-            target = names[row[part], data.labels[batch[part]]].to(data.device)
-            return F.cross_entropy(logits.flatten(0, 1), target.flatten())
+            return F.cross_entropy(logits.flatten(0, 1), targets[part].flatten())
 
         return sum_of_losses(data, models(), batch, tasks.shape[1], of_some)
 

@@ -30,7 +30,7 @@ class MeasuringStage(Stage):
     every task's classes."""
 
     kind = "evaluate"
-    version = 3
+    version = 4
 
     def __init__(
         self, runtime: Runtime, name: str, row: GeneratorRow, options: EvaluationOptions

@@ -28,7 +28,7 @@ class ZooStage(Stage):
     """p-Models of some tasks. Each shard is keyed by its own tasks, so a zoo grows at its end."""
 
     kind = "zoo"
-    version = 3
+    version = 4
 
     def vectors(self) -> Tensor:
         """float32 `(T, P)`."""
