@@ -20,7 +20,7 @@ class GlobalMean(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])
+        return _global_mean(x)[:, :, None, None]
 
 
 class CNN(Architecture):
@@ -78,12 +78,17 @@ class CNN(Architecture):
         first = _on_blocks(weights["0.weight"].flatten(0, 1))
         x = F.conv2d(x, first, groups=models).relu_()
         x = F.conv2d(x, weights["2.weight"].flatten(0, 1), padding=1, groups=models).relu_()
-        x = GlobalMean()(x).view(batch, models, -1).transpose(0, 1)  # (M, B, second)
+        x = _global_mean(x).view(batch, models, -1).transpose(0, 1)  # (M, B, second)
         if models == 1:  # faster than a batched product
-            return F.linear(x[0], weights["6.weight"][0], weights["6.bias"][0])[None]
+            rows = (weights[name].squeeze(0) for name in ("6.weight", "6.bias"))
+            return F.linear(x.squeeze(0), *rows)[None]
         return torch.baddbmm(
             weights["6.bias"][:, None], x, weights["6.weight"].transpose(1, 2)
         )  # (M, B, classes)
+
+
+def _global_mean(x: Tensor) -> Tensor:
+    return x.sum((2, 3)) / (x.shape[2] * x.shape[3])
 
 
 def _on_blocks(kernels: Tensor) -> Tensor:

@@ -43,7 +43,9 @@ class Watched:
 
 def of(architecture: Architecture) -> TaskData:
     frozen = architecture.build(CLASSES).eval().state_dict()
-    return TaskData(architecture, architecture.arrange(PIXELS).__getitem__, LABELS, CLASSES, frozen, CPU)
+    return TaskData(
+        architecture, architecture.arrange(PIXELS).__getitem__, LABELS, CLASSES, frozen, CPU
+    )
 
 
 def selected(data: TaskData) -> torch.Tensor:

@@ -53,7 +53,8 @@ def labels_in_tasks(tasks: Tensor, classes: int) -> Tensor:
 
 def without_absent(logits: Tensor, tasks: Tensor) -> Tensor:
     """Logits `(M, B, C')` of M tasks `(M, C)`, C' ≥ C, with -inf for padding classes."""
-    absent = torch.nn.functional.pad(tasks < 0, (0, logits.shape[-1] - tasks.shape[1]))
+    absent = tasks < 0
     if not absent.any():
         return logits
+    absent = torch.nn.functional.pad(absent, (0, logits.shape[-1] - tasks.shape[1]))
     return logits.masked_fill(absent[:, None].to(logits.device), -torch.inf)
