@@ -22,20 +22,22 @@ from torch.nn import functional as F
 from tests.benchmarks.images import BATCH, CLASSES, CPU, decoded, drawn, images, places
 from tests.benchmarks.sides import arguments, compare
 from tina_kit.api import TrainingOptions
+from tina_kit.recipe.schema import EvaluationOptions, GenericOptions
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer, generator_for, keep_freed_memory, resolve_precision
 from tina_kit.zoo.batches import epoch_batches
 from tina_kit.zoo.data import TaskData, normalised
 from tina_kit.zoo.evaluation import evaluate
 from tina_kit.zoo.pmodel import assemble
-from tina_kit.zoo.training import finetune
+from tina_kit.zoo.training import finetune, train_generic
 
 CNN5K = CNN(CNNOptions())
 
 
 @dataclass(frozen=True)
 class World:
-    """Images, tasks and random p-Models to start from or to evaluate."""
+    """Images, tasks, and p-Models to start from or to evaluate: the rows of a generic model's classes,
+    with noise on every parameter, so that p-Models differ as generated ones do."""
 
     pixels: Tensor
     data: TaskData
@@ -49,10 +51,16 @@ class World:
         classes = int(found.labels.max()) + 1
         inputs = normalised(CNN5K, found.images, CPU)
         data = TaskData(CNN5K, inputs, found.labels, classes, {}, CPU)
-        size = CNN5K.layout(CLASSES).size
-        vectors = torch.randn(count, size, generator=torch.Generator().manual_seed(2)) * 0.1
+        tasks, random = drawn(count, classes), torch.Generator().manual_seed(2)
+        options = GenericOptions(epochs=1 if given.tiny else 5, learning_rate=3e-3)
+        with tempfile.TemporaryDirectory() as folder:
+            trained = train_generic(CNN5K, found, classes, options, 0, trainer_in(folder))
+        layout = CNN5K.layout(classes)
+        generic = layout.flatten(trained.state_dict()).detach()
+        vectors = layout.take_classes(generic.expand(count, -1), tasks)
+        vectors += 0.1 * vectors.std() * torch.randn(vectors.shape, generator=random)
         epochs = 1 if given.tiny else given.epochs
-        return cls(found.images, data, drawn(count, classes), vectors, epochs)
+        return cls(found.images, data, tasks, vectors, epochs)
 
 
 def trainer_in(folder: str) -> Trainer:
@@ -118,7 +126,8 @@ def plain_evaluation(given: Namespace) -> Callable[[], int]:
 def kit_evaluation(given: Namespace) -> Callable[[], int]:
     keep_freed_memory()
     world = World.of(given, 3 if given.tiny else given.models)
-    return lambda: int(evaluate(world.data, world.vectors, world.tasks, BATCH).correct.sum())
+    batch = EvaluationOptions().batch_size
+    return lambda: int(evaluate(world.data, world.vectors, world.tasks, batch).correct.sum())
 
 
 def main() -> None:

@@ -31,36 +31,45 @@ from tina_kit.training.loop import make_optimizer, update_average
 from tina_kit.training.precision import autocast
 
 CLASSES, WIDTH, BATCH, HIDDEN, DEPTH, HEADS = 10, 512, 64, 512, 12, 8
-TOKENS = 11 + CLASSES + 1  # chunks of CNN-5K, prompts, time
+CHUNKS, CHUNK, TIME = 11, 576, 257  # tokens of CNN-5K and entries of each; width of the time token
+TOKENS = CHUNKS + CLASSES + 1
 CPU, CNN5K, ZOO = torch.device("cpu"), CNN(CNNOptions()), 200
 Loss = Callable[[Step, nn.Module], Tensor]
 TRAINING = Training(steps=1, learning_rate=4e-4, clip=0.1, ema=0.999)
 
 
 class Plain(nn.Module):
-    """PyTorch's own encoder layers on tokens of one width."""
+    """PyTorch's own encoder layers; as in G.pt, each token has an encoder and a decoder."""
 
-    def __init__(self, hidden: int, depth: int, width: int) -> None:
+    def __init__(self, hidden: int, depth: int) -> None:
         super().__init__()
         layer = nn.TransformerEncoderLayer(
             hidden, HEADS, 4 * hidden, 0.0, "gelu", batch_first=True, norm_first=True
         )
-        self.encode, self.decode = nn.Linear(width, hidden), nn.Linear(hidden, width)
-        self.blocks = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        widths = [TIME, *[WIDTH] * CLASSES, *[CHUNK] * CHUNKS]
+        self.encoders = nn.ModuleList(nn.Linear(width, hidden) for width in widths)
+        self.positions = nn.Parameter(torch.zeros(len(widths), hidden))
+        self.blocks = nn.TransformerEncoder(layer, depth, nn.LayerNorm(hidden), False)
+        self.decoders = nn.ModuleList(nn.Linear(hidden, CHUNK) for _ in range(CHUNKS))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decode(self.blocks(self.encode(x)))
+    def forward(self, tokens: list[Tensor]) -> Tensor:
+        x = torch.stack([encode(x) for encode, x in zip(self.encoders, tokens)], 1)
+        x = self.blocks(x + self.positions)
+        made = zip(self.decoders, x[:, -CHUNKS:].unbind(1))
+        return torch.stack([decode(token) for decode, token in made], 1)
 
 
 class PlainStep:
-    def __init__(self, network: nn.Module, tokens: Tensor) -> None:
-        self.network, self.tokens = network, tokens
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=4e-4)
-        self.average = copy.deepcopy(network)
+    def __init__(self, hidden: int, depth: int, batch: int) -> None:
+        self.network = Plain(hidden, depth)
+        self.tokens = [torch.randn(batch, e.in_features) for e in self.network.encoders]  # type: ignore[arg-type]
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=4e-4)
+        self.average = copy.deepcopy(self.network)
 
     def __call__(self) -> None:
         self.optimizer.zero_grad()
-        F.mse_loss(self.network(self.tokens), self.tokens).backward()
+        clean = torch.stack(self.tokens[-CHUNKS:], 1)
+        F.mse_loss(self.network(self.tokens), clean).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 0.1)
         self.optimizer.step()
         with torch.no_grad():
@@ -150,8 +159,7 @@ def make_kit(given: Namespace) -> KitStep:
 
 
 def make_plain(given: Namespace) -> PlainStep:
-    hidden, depth, batch = size_of(given)
-    return PlainStep(Plain(hidden, depth, 576), torch.randn(batch, TOKENS, 576))
+    return PlainStep(*size_of(given))
 
 
 def size_of(given: Namespace) -> tuple[int, int, int]:

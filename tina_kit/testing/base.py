@@ -245,7 +245,7 @@ class ComponentSuite:
         if not given:
             pytest.skip("no option of `use` names a file")
         for name in given:
-            with expect.told(f"{name}: a path where nothing is"):
+            with expect.user_error(f"{name}: a path where nothing is"):
                 self.read(resolved.built_with(**{name: tmp_path / "nothing-is-here"}))
 
     # Building.

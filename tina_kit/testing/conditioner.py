@@ -172,7 +172,7 @@ class ConditionerSuite(ComponentSuite):
     def test_images_are_refused_where_only_text_is_taken(self) -> None:
         if "image" in self.shared.modalities:
             pytest.skip("this conditioner takes images")
-        with expect.told("an image prompt, which is not among modalities,"):
+        with expect.user_error("an image prompt, which is not among modalities,"):
             self.shared.embed_images(self.images(1))
 
     # Learning.

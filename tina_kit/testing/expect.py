@@ -46,7 +46,7 @@ def close(message: str, one: Tensor, other: Tensor, rtol: float = 1e-3, atol: fl
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def user_error(what: str) -> Iterator[None]:
     """The block raises UserError with a message that helps."""
     try:
         yield
@@ -72,7 +72,7 @@ def done_or_told(what: str) -> Iterator[None]:
     except AssertionError:
         raise
     except Exception as error:
-        with told(what):
+        with user_error(what):
             raise error
 
 

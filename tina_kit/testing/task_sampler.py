@@ -191,7 +191,7 @@ class TaskSamplerSuite(ComponentSuite):
         if few < 1:
             pytest.skip("a task needs at least two classes")
         some = Classes(self.classes.names[:few], superclasses and superclasses[:few])
-        with expect.told(f"a data set of {few} classes, with {few + 1} in a task"):
+        with expect.user_error(f"a data set of {few} classes, with {few + 1} in a task"):
             component.draw(some, 0)
 
     def test_a_data_set_without_superclasses_is_taken_or_told(self) -> None:
