@@ -36,8 +36,8 @@ CNN5K = CNN(CNNOptions())
 
 @dataclass(frozen=True)
 class World:
-    """Images, tasks, and p-Models to start from or to evaluate: the rows of a generic model's classes,
-    with noise on every parameter, so that p-Models differ as generated ones do."""
+    """Images, tasks, and p-Models to start from or to evaluate: a generic model limited to a task's
+    classes, with noise on every parameter, so that p-Models differ as generated ones do."""
 
     pixels: Tensor
     data: TaskData
