@@ -46,6 +46,8 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
     yield f"### `{name}`\n"
     if inspect.isfunction(thing):
         yield f"    {name}{_signature(thing)}\n"
+    elif name == "hookimpl":
+        yield "Marks a plugin's function as the implementation of a pluggy hook of its name.\n"
     elif dataclasses.is_dataclass(thing):
         yield f"    {name}({', '.join(f.name for f in dataclasses.fields(thing))})\n"
     own = vars(thing).get("__doc__") if inspect.isclass(thing) else inspect.isfunction(thing)

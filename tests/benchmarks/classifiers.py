@@ -147,7 +147,7 @@ def alone(given: Namespace) -> str:
 
 
 def main() -> None:
-    given = arguments(__doc__, zoo=10, epochs=10, models=1000, many=1150)
+    given = arguments(__doc__, zoo=10, epochs=10, models=200, many=1150)
     with decoded(given):
         print(alone(given), flush=True)
         name = (
