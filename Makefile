@@ -1,5 +1,5 @@
-# `make quickstart` runs a small recipe end to end; `make test-fast`, `make test`, `make lint` and
-# `make lowest` check a change.
+# `make install` installs tina-kit in .venv, and `make quickstart` runs a small recipe end to end;
+# `make test-fast`, `make test`, `make lint` and `make lowest` check a change.
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
@@ -10,8 +10,10 @@ SUM := $(shell cksum < pyproject.toml | cut -d' ' -f1)
 PLAIN := .venv/.installed-$(SUM)
 DEV := .venv/.installed-dev-$(SUM)
 
-.PHONY: quickstart test test-fast lint lowest
+.PHONY: install quickstart test test-fast lint lowest
 .DELETE_ON_ERROR:
+
+install: $(PLAIN)
 
 quickstart: $(PLAIN)
 	$(BIN)/tina-kit run recipes/quickstart.yaml

@@ -67,7 +67,7 @@ LANGUAGES = {  # that something below, or tests/pipeline/test_flow_page.py, read
     FLOW: {"mermaid"},
 }
 PLACEHOLDERS = {"RUN", "DIR", "SOURCE"}
-SETUP = {"python3 -m venv .venv", "source .venv/bin/activate", "pip install -e '.[text]'"}
+SETUP = {"source .venv/bin/activate"}
 
 
 def known(command: str) -> bool:
