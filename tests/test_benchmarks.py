@@ -22,7 +22,7 @@ FORKING = {"fuzz", "kills"}
 """Run in a process of their own, since a fork has none of the threads of the tests."""
 PRINTED = {
     "p_models": ["zoo of 100 CNN-5K", "evaluating 1000 CNN-5K"],
-    "classifiers": ["the kit alone: ", "zoo of 10 ResNet-20", "evaluating 1000 ResNet-20"],
+    "classifiers": ["the kit alone: ", "zoo of 10 ResNet-20", "evaluating 200 ResNet-20"],
     "counts": ["fp32, bf16 alone: ", "fp32, the kit's evaluation: "],
     "tina_step": ["a training step of Tina", "optimiser", "matrix products: "],
     "startup": ["tina-kit generate"],

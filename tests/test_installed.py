@@ -33,7 +33,8 @@ def build(source: Path, target: str, folder: Path) -> Path:
 def unpacked(archive: Path, folder: Path) -> Path:
     """The one folder that a source archive holds."""
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        # Python has filters since 3.10.12 and 3.11.4.
+        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     [source] = folder.iterdir()
     return source
 
