@@ -57,7 +57,8 @@ class CNN(Architecture):
         return images.float() / 127.5 - 1
 
     def arrange(self, images: Tensor) -> Tensor:
-        """Blocks of 2×2 pixels become 12 channels: `(..., 12, H / 2 + 1, W / 2 + 1)`, zero-padded.
+        """Blocks of 2×2 pixels, after zero padding, become 12 channels: `(..., 3, H, W)` →
+        `(..., 12, ⌈H / 2⌉ + 1, ⌈W / 2⌉ + 1)`, in the dtype of the images.
 
         On them the first convolution has stride 1 and 2×2 kernels (`_on_blocks`). CPUs compute that
         twice as fast as one with three channels.
