@@ -31,7 +31,7 @@ def test_logits_are_permuted_as_the_prompts_are() -> None:
     before = ARCHITECTURE.forward_many(vectors, inputs, 10, {})
     after = ARCHITECTURE.forward_many(permuted, inputs, 10, {})
     expected = before.gather(2, order[:, None].expand_as(before))
-    torch.testing.assert_close(after, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(after, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_mask_goes_where_the_padding_prompts_go() -> None:

@@ -19,7 +19,8 @@ MODELS = 50  # p-Models per batched call; more only cost memory
 
 DOUBT = 0.015
 """bf16 may swap two logits that differ by less than this share of the largest one's size. Images
-with such logits are evaluated again in float32, and more of them if that changes logits by more."""
+whose class is so close to the best other one are evaluated again in float32, and more of them if
+that changes logits by more."""
 LEAST = 16  # images of a p-Model that are evaluated in float32 at least
 
 
@@ -64,9 +65,9 @@ def evaluate(
         """int64 `(m, C)`: correct predictions of some p-Models."""
         images = _padded(chosen[part])  # (m, images), -1 where padded
         taken, some = images.clamp(min=0), vectors[part]
-        best, answer = _answers(data, some, taken, tasks[part], rows, batch_size)
         target = names[part].gather(1, data.labels[taken])
-        correct = (answer.cpu() == target) & (best.cpu() > -torch.inf) & (images >= 0)
+        correct = _is_right(data, some, taken, target, tasks[part], rows, batch_size)
+        correct &= images >= 0
         right = torch.zeros_like(tasks[part])
         return right.scatter_add_(1, target.clamp(min=0), correct.long())
 
@@ -81,32 +82,43 @@ def evaluate(
     return Correct(torch.cat(counts), total)
 
 
-def _answers(
-    data: TaskData, vectors: Tensor, index: Tensor, tasks: Tensor, rows: int, batch_size: int
-) -> tuple[Tensor, Tensor]:
-    """The largest logit of each image, and its row, as float32 gives them: both `(m, images)`."""
+def _is_right(
+    data: TaskData,
+    vectors: Tensor,
+    index: Tensor,
+    target: Tensor,
+    tasks: Tensor,
+    rows: int,
+    batch_size: int,
+) -> Tensor:
+    """bool `(m, images)`: whether float32 logits are largest at the target, int64 `(m, images)`."""
 
     def logits(index: Tensor, precision: str = "fp32") -> Tensor:
         batches = index.split(batch_size, dim=1)
         with autocast(precision, data.device):
             found = [data.forward_many(vectors, batch, rows) for batch in batches]
-        return without_absent(torch.cat(found, dim=1).float(), tasks)
+        return without_absent(torch.cat(found, dim=1).float(), tasks).cpu()
 
     alone = one_by_one(data.architecture, data.device)
     if not alone or resolve_precision("auto", data.device) == "fp32":
-        return logits(index).max(-1)
-    quick = logits(index, "bf16")[0]
-    return _corrected(quick, lambda some: logits(index[:, some])[0])[None].max(-1)
+        best, answer = logits(index).max(-1)
+    else:
+        quick = logits(index, "bf16")[0]
+        exact = _corrected(quick, target[0], lambda some: logits(index[:, some])[0])
+        best, answer = exact[None].max(-1)
+    return (answer == target) & (best > -torch.inf)
 
 
-def _corrected(quick: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
-    """Logits `(images, rows)` whose largest ones are those of float32.
+def _corrected(quick: Tensor, target: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
+    """Logits `(images, rows)` that are largest at the target exactly where those of float32 are.
 
-    quick: the same in bf16; exact: int64 `(n,)` of the images → float32 `(n, rows)`.
+    quick: the same in bf16; target: int64 `(images,)`; exact: int64 `(n,)` of the images → float32
+    `(n, rows)`. Other rows may be close to each other: an image is wrong whichever of them wins.
     """
-    first, second = quick.topk(2).values.unbind(-1)
+    own = quick.gather(1, target[:, None])
+    others = quick.scatter(1, target[:, None], -torch.inf).amax(-1)
     size = quick.abs().where(quick.isfinite(), 0).amax(-1)
-    lead = ((first - second) / size).nan_to_num(nan=-torch.inf)
+    lead = ((own.squeeze(1) - others).abs() / size).nan_to_num(nan=-torch.inf)
     closest, doubt, done = lead.argsort(), DOUBT, 0
     while (count := max(LEAST, int((lead < doubt).sum()))) > done and done < len(lead):
         some = closest[done:count]
