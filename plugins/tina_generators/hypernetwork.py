@@ -20,5 +20,8 @@ class Hypernetwork(Tina):
     ) -> tuple[Tensor, Tensor, Tensor]:
         return torch.zeros_like(clean), torch.ones(len(clean)), prompts
 
+    def start(self, noise: Tensor) -> Tensor:
+        return torch.zeros_like(noise)
+
     def sample(self, predict: Predict, noise: Noise) -> Tensor:
-        return predict(torch.zeros_like(noise()), 1.0, True)
+        return predict(self.start(noise()), 1.0, True)

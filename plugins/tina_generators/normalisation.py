@@ -46,6 +46,22 @@ class Normalisation:
         scale = {name: _nonzero((square[r] / count[r]).sqrt()) for name, r in scale_of.items()}
         return cls(kind, mean, scale)
 
+    @classmethod
+    def of_generic(cls, vector: Tensor, layout: Layout, share: float) -> Normalisation:
+        """For deviations from a generic model `(P_K',)` when no p-Models say how large they are:
+        nothing is subtracted, and each layer's scale is this share of the model's own."""
+        tensors = layout.unflatten(vector)
+        entries: dict[str, list[Tensor]] = {}
+        for p in layout.parameters:
+            entries.setdefault(p.layer, []).append(tensors[p.name].flatten())
+        size = {layer: torch.cat(of).square().mean().sqrt() for layer, of in entries.items()}
+        mean = {
+            p.name: torch.zeros([1 if n == p.class_axis else s for n, s in enumerate(p.shape)])
+            for p in layout.parameters
+        }
+        scale = {p.name: _nonzero(share * size[p.layer]) for p in layout.parameters}
+        return cls("mean-layer-scale", mean, scale)
+
     def normalise(self, vectors: Tensor, layout: Layout) -> Tensor:
         mean, scale = self._flat(layout)
         return (vectors - mean) / scale

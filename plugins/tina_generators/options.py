@@ -72,6 +72,41 @@ class TransformerOptions(Options):
         le=1_000_000,
         description="use only the zoo's first N ID tasks; by default all",
     )
+    objective: Literal["p-models", "task", "both"] = Field(
+        "p-models",
+        description="p-models: reproduce the ID tasks' p-Models. task: lower the generated "
+        "p-Models' own loss on training images of ID tasks, without p-Models, which are then not "
+        "fine-tuned. both: the sum",
+    )
+    base: Literal["zoo-mean", "selection"] = Field(
+        "zoo-mean",
+        description="what the network's output is a deviation from: the zoo's mean, or classifier "
+        "selection, where a class without a row starts from the mean row",
+    )
+    class_dropout: Annotated[float, Unit("share of the classes")] = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of a batch's classes that are treated as if they had no row, as "
+        "practice for unseen classes; needs base: selection",
+    )
+    images: Annotated[int, Unit("images per task")] = Field(
+        64,
+        ge=1,
+        le=1_000_000,
+        examples=[128],
+        description="training images of each task per step of the objectives task and both",
+    )
+    task_weight: float = Field(
+        1.0, gt=0, description="weight of the p-Models' own loss in the objective both"
+    )
+    output_scale: float = Field(
+        0.1,
+        gt=0,
+        description="size of the network's outputs with the objective task, as a share of the "
+        "generic model's parameters in each layer: p-Models, whose size the other objectives take, "
+        "are not known",
+    )
     inherit: Annotated[str | None, Row("generator")] = Field(
         None, description="initialise from another Tina of the recipe, of any size (Section 4.4)"
     )
@@ -104,7 +139,16 @@ class TransformerOptions(Options):
     ema: float = Field(0.9999, ge=0, lt=1, description="decay of the averaged weights (EMA)")
 
     def without_effect(self) -> Mapping[str, str]:
-        return {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
+        without = {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
+        if self.objective == "p-models":
+            without["images"] = "objective"
+        if self.objective != "both":
+            without["task_weight"] = "objective"
+        if self.objective == "task":
+            without |= {"row_weight": "objective", "normalisation": "objective"}
+        else:
+            without["output_scale"] = "objective"
+        return without
 
     @model_validator(mode="after")
     def _options_fit_each_other(self) -> TransformerOptions:
@@ -112,6 +156,12 @@ class TransformerOptions(Options):
             raise ValueError(f"heads ({self.heads}) must divide hidden_size ({self.hidden_size})")
         if self.inherit is not None and self.inherit_file is not None:
             raise ValueError("give either inherit or inherit_file, not both")
+        if self.base == "zoo-mean" and self.objective == "task":
+            raise ValueError("objective: task fine-tunes no p-Models; set base: selection")
+        if self.base == "zoo-mean" and self.class_dropout:
+            raise ValueError("class_dropout needs base: selection")
+        if self.base == "selection" and self.prompts == "image":
+            raise ValueError("base: selection finds a class's row by its name; set prompts: text")
         return self
 
 

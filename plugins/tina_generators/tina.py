@@ -13,11 +13,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tina_generators.base import Selection
 from tina_generators.foreign import read_foreign
 from tina_generators.frame import Frame
 from tina_generators.inheritance import inherit, read_tina
 from tina_generators.normalisation import ConditionScale, Normalisation
 from tina_generators.options import TransformerOptions
+from tina_generators.pairs import Drawn, Pairs
 from tina_generators.prefixes import by_prefix, with_prefix
 from tina_generators.prompts import ImageDraws, Prompts, TextPrompts, mean_prompt
 from tina_generators.transformer import Groups, TinaTransformer
@@ -36,6 +38,11 @@ from tina_kit.api import (
 
 Noise = Callable[[], Tensor]
 Predict = Callable[[Tensor, float, bool], Tensor]
+_LEARNS_FROM: dict[str, frozenset[Any]] = {
+    "p-models": frozenset({"p-models", "conditions"}),
+    "task": frozenset({"images", "conditions"}),
+    "both": frozenset({"p-models", "images", "conditions"}),
+}
 
 
 class Tina(Generator):
@@ -53,6 +60,7 @@ class Tina(Generator):
     network: TinaTransformer
     normalisation: Normalisation
     condition_scale: ConditionScale
+    base: Selection | None = None
     inheritance: dict[str, Any] | None = None
 
     def __init__(
@@ -63,6 +71,7 @@ class Tina(Generator):
     ) -> None:
         self.options = options
         self.prompts = options.prompts
+        self.learns_from = _LEARNS_FROM[options.objective]
         self.tokenizer = tokenizer
         self.augmentations = augmentations
 
@@ -75,6 +84,10 @@ class Tina(Generator):
         clean, noise: tokens `(B, S, W)`, zero where padded; prompts: `(B, C, D)`, scaled. Returns
         noisy tokens, the level of their noise `(B,)` in [0, 1], and the prompts to go with them.
         """
+
+    @abstractmethod
+    def start(self, noise: Tensor) -> Tensor:
+        """Tokens `(B, S, W)` of pure noise, as the network sees them at the maximum noise level."""
 
     @abstractmethod
     def sample(self, predict: Predict, noise: Noise) -> Tensor:
@@ -95,31 +108,50 @@ class Tina(Generator):
     def fit(self, zoo: Zoo) -> None:
         zoo = self._first_tasks(zoo)
         frame = self._frame(self.context.classes)
+        if self.options.base == "selection":
+            self.base = Selection.of_tasks(self.context, zoo.tasks, zoo.conditions)
         present = zoo.tasks >= 0
         zoo = replace(zoo, conditions=self._as_seen(zoo.conditions, present))
         source: Prompts = ImageDraws(zoo) if self.prompts == "image" else TextPrompts(zoo)
         self.condition_scale = ConditionScale.fit(source.rows)
-        self.normalisation = Normalisation.fit(
-            self.options.normalisation, zoo.vectors, frame.layout, present
-        )
+        pairs = Pairs(zoo, source, self.base, self.options.class_dropout)
+        self.normalisation = self._normalisation(pairs, frame.layout)
         self.network = self.network_for(frame.layout, self.context.classes, self.context.width)
         self._inherit(frame.layout)
+        objective, weight = self.options.objective, self.options.task_weight
 
         def loss(step: Step, network: nn.Module) -> Tensor:
-            random = step.random
-            pick = torch.randint(len(zoo.tasks), (self.options.batch_size,), generator=random)
-            vectors, mask = zoo.vectors[pick], present[pick]
-            prompts = self.condition_scale(self._as_seen(source.draw(pick, random), mask))
-            # Before the normalisation, whose mean says which neuron an entry belongs to.
-            for augment in self.augmentations:
-                vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
-            clean = self.normalisation.normalise(vectors, frame.layout) * frame.mask(mask)
-            return self._loss(network, frame, clean, prompts, mask, random)
+            drawn = pairs.draw(self.options.batch_size, step.random)
+            if objective == "p-models":
+                return self._regression(network, frame, drawn, step.random)
+            task = self._task_loss(network, frame, drawn, step.random)
+            if objective == "task":
+                return task
+            return self._regression(network, frame, drawn, step.random) + weight * task
 
         training = Training.from_options(self.options, self.options.steps)
         self.context.train(self.network, loss, training)
 
-    def _loss(
+    def _normalisation(self, pairs: Pairs, layout: Layout) -> Normalisation:
+        options, context = self.options, self.context
+        if options.objective == "task":
+            generic = context.architecture.layout(len(context.generic_classes))
+            return Normalisation.of_generic(context.generic, generic, options.output_scale)
+        return Normalisation.fit(options.normalisation, pairs.deviations, layout, pairs.present)
+
+    def _regression(
+        self, network: nn.Module, frame: Frame, drawn: Drawn, random: torch.Generator
+    ) -> Tensor:
+        """The squared error of p-Models, given as noisy tokens (Section 4.2)."""
+        vectors, mask = drawn.deviations, drawn.present
+        prompts = self.condition_scale(self._as_seen(drawn.conditions, mask))
+        # Before the normalisation, whose mean says which neuron an entry belongs to.
+        for augment in self.augmentations:
+            vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
+        clean = self.normalisation.normalise(vectors, frame.layout) * frame.mask(mask)
+        return self._squared_error(network, frame, clean, prompts, mask, random)
+
+    def _squared_error(
         self,
         network: nn.Module,
         frame: Frame,
@@ -148,6 +180,26 @@ class Tina(Generator):
         mean: Tensor = error.sum() / weight.sum()
         return mean
 
+    def _task_loss(
+        self, network: nn.Module, frame: Frame, drawn: Drawn, random: torch.Generator
+    ) -> Tensor:
+        """The loss on training images of p-Models that are generated in one step."""
+        device, context = self.context.device, self.context
+        assert drawn.base is not None  # as the options require
+        noise = frame.noise(len(drawn.tasks), random)
+        prompts = self.condition_scale(self._as_seen(drawn.conditions, drawn.present))
+        clean = network(
+            self.start(noise).to(device),
+            torch.ones(len(noise), device=device),
+            prompts.to(device),
+            frame.groups,
+            _where_some_are_absent(drawn.present, device),
+        )
+        clean = clean.float() * frame.encode(frame.mask(drawn.present)).to(device)
+        deviation = self.normalisation.restore(frame.decode(clean), frame.layout)
+        vectors = drawn.base.to(device) + deviation
+        return context.learning.loss(vectors, drawn.tasks, self.options.images, random)
+
     def generate(self, request: Request) -> Tensor:
         conditions, present = self._places(request)
         frame = self._frame(present.shape[1])
@@ -156,6 +208,8 @@ class Tina(Generator):
         with torch.inference_mode():
             made = self._make(frame, prompts, present, request.seed)
         vectors = self.normalisation.restore(made, frame.layout)
+        if self.base is not None:
+            vectors += self.base.vectors(self.base.recognised(conditions))
         asked = request.conditions.shape[1]
         if asked == present.shape[1]:
             return vectors
@@ -252,6 +306,7 @@ class Tina(Generator):
             **with_prefix("network", self.network.state_dict()),
             **with_prefix("normalisation", self.normalisation.tensors()),
             **with_prefix("conditions", {"mean": scale.mean, "scale": scale.scale}),
+            **with_prefix("base", {} if self.base is None else self.base.tensors()),
         }
         facts = {
             "parameters": sum(p.numel() for p in self.network.parameters()),
@@ -271,6 +326,8 @@ class Tina(Generator):
             self.options.normalisation, saved["normalisation"]
         )
         self.condition_scale = ConditionScale(**saved["conditions"])
+        if "base" in saved:
+            self.base = Selection.from_tensors(self.context, saved["base"])
         layout = self.context.architecture.layout(self.context.classes)
         with torch.device("meta"):
             self.network = self.network_for(layout, self.context.classes, self.context.width)

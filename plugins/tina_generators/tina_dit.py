@@ -36,6 +36,9 @@ class TinaDiT(Tina):
             prompts = torch.where(dropped[:, None, None], padding, prompts)
         return noisy, level / self.diffusion.steps, prompts
 
+    def start(self, noise: Tensor) -> Tensor:
+        return noise
+
     def sample(self, predict: Predict, noise: Noise) -> Tensor:
         options, guidance = self.options, self.options.guidance
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.training import summed_loss
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class TrainingImages:
         uniform = torch.rand(len(tasks), size, generator=random)
         index, targets = self.data.by_class.pick_of_tasks(tasks, uniform)
         return self.data.inputs(index), targets
+
+    def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
+        uniform = torch.rand(len(tasks), size, generator=random)
+        index, targets = self.data.by_class.pick_of_tasks(tasks, uniform)
+        return summed_loss(self.data, vectors, tasks, index, targets) / len(tasks)
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         return self.tune(start, tasks, epochs)

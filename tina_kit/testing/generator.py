@@ -322,7 +322,7 @@ class _NoLearning:
     sample: ClassVar[Callable[..., NoReturn]] = staticmethod(
         lambda *_: _fail("generate reads training images; context.learning is for `fit` alone")
     )
-    finetune = sample
+    loss = finetune = sample
 
 
 def _fail(message: str) -> NoReturn:

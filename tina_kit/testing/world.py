@@ -30,7 +30,7 @@ from tina_kit.api import (
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
 from tina_kit.zoo.data import TaskData
-from tina_kit.zoo.training import finetune
+from tina_kit.zoo.training import finetune, summed_loss
 
 CLASSES = 20  # of the data set
 TASK = 4  # classes of a task
@@ -243,13 +243,16 @@ class _Learning:
         self.data, self.train = data, train
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        index = []
-        for task in tasks:
-            pool = self.data.images_of(task)
-            index.append(pool[torch.randint(len(pool), (size,), generator=random)])
-        chosen = torch.stack(index)
-        targets = (self.data.labels[chosen][..., None] == tasks[:, None]).long().argmax(-1)
+        chosen, targets = self._draw(tasks, size, random)
         return self.data.inputs(chosen), targets
+
+    def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
+        drawn = self._draw(tasks, size, random)
+        return summed_loss(self.data, vectors, tasks, *drawn) / len(tasks)
+
+    def _draw(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        uniform = torch.rand(len(tasks), size, generator=random)
+        return self.data.by_class.pick_of_tasks(tasks, uniform)
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         options = TrainingOptions(epochs=epochs, batch_size=8)

@@ -113,14 +113,27 @@ def finetune(
 
     def loss(step: Step, models: nn.Module) -> Tensor:
         batch = batches[step.index]
-        targets = names.gather(1, data.labels[batch]).to(data.device)
-
-        def of_some(logits: Tensor, part: slice) -> Tensor:
-            logits = without_absent(logits.float(), tasks[part])
-            return F.cross_entropy(logits.flatten(0, 1), targets[part].flatten())
-
-        return sum_of_losses(data, models(), batch, tasks.shape[1], of_some)
+        targets = names.gather(1, data.labels[batch])
+        return summed_loss(data, models(), tasks, batch, targets)
 
     models = _PModels(start.clone())
     train(models, loss, Training.from_options(options, steps, checkpoint_every=25))
     return models.vectors.detach().cpu()
+
+
+def summed_loss(
+    data: TaskData, vectors: Tensor, tasks: Tensor, index: Tensor, targets: Tensor
+) -> Tensor:
+    """The sum of M p-Models' mean cross-entropies, differentiable in their vectors. As a sum it
+    gives each p-Model the gradient that it would have by itself.
+
+    vectors: float32 `(M, P)`; tasks: int64 `(M, C)`; index: int64 `(M, B)`, the images that each
+    p-Model sees; targets: int64 `(M, B)` in [0, C), their labels.
+    """
+    targets = targets.to(data.device)
+
+    def of_some(logits: Tensor, part: slice) -> Tensor:
+        logits = without_absent(logits.float(), tasks[part])
+        return F.cross_entropy(logits.flatten(0, 1), targets[part].flatten())
+
+    return sum_of_losses(data, vectors, index, tasks.shape[1], of_some)

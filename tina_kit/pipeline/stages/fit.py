@@ -244,5 +244,8 @@ class _NoImages:
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         raise RuntimeError(_MAY_NOT)
 
+    def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
+        raise RuntimeError(_MAY_NOT)
+
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         raise RuntimeError(_MAY_NOT)
