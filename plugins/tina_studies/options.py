@@ -44,7 +44,9 @@ class VariantsOptions(StudyOptions):
         "generators", description="what the rows show; the columns show the other"
     )
     splits: SomeNames = Field(
-        ("id", "ood"), description=f"{_SPLITS}; the controls shuffled and gibberish become rows"
+        ("id", "ood"),
+        description=f"{_SPLITS}; the controls shuffled, gibberish, other-layers and mean-layers "
+        "become rows",
     )
 
 

@@ -14,9 +14,9 @@ from tina_kit.pipeline.stages.evaluate import MeasuringStage, StudyStage
 from tina_kit.pipeline.stages.fit import FitStage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedComponent, vary
-from tina_kit.report.results import GIBBERISH, SHUFFLED, Counted, Counts
+from tina_kit.report.results import CONTROLS, Counted, Counts
 
-TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # in a generator's own evaluation
+TESTS = ("id", "ood", *CONTROLS)  # in a generator's own evaluation
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class StudyRun:
             for other in self.trials
             if (other.generator, other.overrides) == (trial.generator, trial.overrides)
         ]
-        return len(same) > 1 or trial.split in (SHUFFLED, GIBBERISH)
+        return len(same) > 1 or trial.split in CONTROLS
 
     def _error(self, message: str) -> UserError:
         return UserError(f"{self.named.component.where}: studies.{self.named.name}: {message}")
