@@ -41,7 +41,8 @@ class EmbeddingTableOptions(Options):
     # Not part of keys: the file's content is.
     path: Annotated[str | Path, Aside()] = Field(
         description=".npz with `names` (N strings) and `embeddings` (N × D); a file that is not "
-        "beside the recipe is looked up in $TINA_KIT_DATA"
+        "beside the recipe is looked up in $TINA_KIT_DATA",
+        examples=["clip_vit_b32_cifar100.npz"],
     )
     normalise: bool = Field(True, description="scale every vector to length 1")
 
