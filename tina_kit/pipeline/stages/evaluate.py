@@ -21,7 +21,7 @@ from tina_kit.zoo.evaluation import evaluate, rows_of
 
 Tests = Mapping[str, tuple[Tensor, Tensor]]
 """By name: tasks, int64 `(T, C)`, and their conditions, float32 `(T, C, D)`."""
-_FILE = "evaluation.json"
+FILE = "evaluation.json"
 
 
 class MeasuringStage(Stage):
@@ -76,7 +76,7 @@ class MeasuringStage(Stage):
                 label = f"{self.name} {name}"
                 counts = evaluate(data, some, tasks, self.options.batch_size, observer, label)
                 result[name] = {"correct": counts.correct.tolist(), "total": counts.total.tolist()}
-        draft.save_json(_FILE, result)
+        draft.save_json(FILE, result)
 
     def variations(self, test: str, vectors: Tensor) -> Iterator[tuple[str, Tensor]]:
         """What is counted of a test's p-Models, float32 `(T, P)`: these, and what a control makes
@@ -85,7 +85,7 @@ class MeasuringStage(Stage):
 
     def read(self) -> dict[str, Any]:
         """By test: `correct` and `total`, int `(T, C)` as lists."""
-        counts: dict[str, Any] = self.entry.json(_FILE)
+        counts: dict[str, Any] = self.entry.json(FILE)
         return counts
 
 
