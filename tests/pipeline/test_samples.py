@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tina_kit.api import Study, Trial, UserError
+from tina_kit.pipeline import samples
 from tina_kit.pipeline.run import Run
-from tina_kit.pipeline.stages import samples
 from tina_kit.pipeline.stages.fit import generate
 
 SETS = [

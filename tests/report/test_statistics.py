@@ -114,7 +114,9 @@ def test_of_a_gain_the_prompts_give_what_another_tasks_layers_lose() -> None:
     assert told.keys() == {("mine", "ood")}
     assert lost["mean"] == 1.5 and lost["ci95"][0] < 1.5 < lost["ci95"][1]  # [2, 1], by task
     assert row("mine", "other-layers")["vs_selection"]["mean"] == 1.5
-    assert "another task's layers: mine +1.5 ± 6.4 of +3.0. On." in caption(rows(), "On.")
+    assert "another task's layers: mine +1.5 ± 6.4 (of a gain of 3.0). On." in caption(
+        rows(), "On."
+    )
 
 
 def test_the_prompts_part_is_told_without_selection_and_on_id_tasks_too() -> None:
@@ -126,7 +128,7 @@ def test_the_prompts_part_is_told_without_selection_and_on_id_tasks_too() -> Non
 
 def test_a_table_without_the_control_says_nothing_of_prompts() -> None:
     found = result_rows({"mine": [{"ood": counts([54])}]}, {"mine": "tina-dit"}, "images")
-    assert "from_prompts" not in found[0] and "prompts give" not in caption(found, "On.")
+    assert "from_prompts" not in found[0] and "Prompts give" not in caption(found, "On.")
 
 
 def test_the_gap_is_told_only_of_methods_between_its_ends() -> None:

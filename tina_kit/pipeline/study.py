@@ -9,10 +9,10 @@ from functools import cached_property, partial
 
 from tina_kit.api import Study, Trial, UserError
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.samples import SamplesStage, Way, name_of
 from tina_kit.pipeline.stages.conditions import Conditions
 from tina_kit.pipeline.stages.evaluate import MeasuringStage, StudyStage
 from tina_kit.pipeline.stages.fit import FitStage
-from tina_kit.pipeline.stages.samples import SamplesStage, Way, name_of
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedComponent, vary
 from tina_kit.report.results import CONTROLS, Counted, Counts

@@ -157,13 +157,12 @@ def _from_prompts(rows: Sequence[Row]) -> str:
     """How much of each generator's gain is the prompts', or "" if nothing tells it."""
     told = []
     for row in rows:
-        if found := row.get("from_prompts"):
-            text = f"{row['generator']} {interval(found['mean'], found['ci95'], sign=True)}"
-            gain = row.get("vs_selection")
-            told.append(text + (f" of {interval(gain['mean'], None, sign=True)}" if gain else ""))
+        if lost := row.get("from_prompts"):
+            text = f"{row['generator']} {interval(lost['mean'], lost['ci95'], sign=True)}"
+            gain = row.get("vs_selection", {"mean": 0})["mean"]
+            told.append(f"{text} (of a gain of {gain:.1f})" if gain > 0 else text)
     listed = ", ".join(told)
-    lost = "Of the gain, prompts give what is lost with another task's layers"
-    return f"{lost}: {listed}. " if told else ""
+    return f"Prompts give what is lost with another task's layers: {listed}. " if told else ""
 
 
 def about(on: str, average: Average, conditioner: str) -> str:
