@@ -25,10 +25,10 @@ class EmbeddingTable(Conditioner):
     @cached_property
     def _path(self) -> Path:
         """The file. Raises UserError if there is none."""
-        named = self.options.path
-        if isinstance(named, Path):
+        named = Path(self.options.path)
+        # A file beside the recipe has become a whole path.
+        if isinstance(self.options.path, Path) or named.is_absolute():
             return named
-        # The recipe has no such file, or this were its path.
         folder = environment_path("TINA_KIT_DATA")
         if folder is not None and (folder / named).is_file():
             return folder / named
