@@ -38,7 +38,12 @@ class SentenceTransformerOptions(Options):
 
 
 class EmbeddingTableOptions(Options):
-    path: Path = Field(description=".npz with `names` (N strings) and `embeddings` (N × D)")
+    # Not part of keys: the file's content is.
+    path: Annotated[str | Path, Aside()] = Field(
+        description=".npz with `names` (N strings) and `embeddings` (N × D); a file that is not "
+        "beside the recipe is looked up in $TINA_KIT_DATA",
+        examples=["clip_vit_b32_cifar100.npz"],
+    )
     normalise: bool = Field(True, description="scale every vector to length 1")
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tina_conditioners.names import listed
 from tina_conditioners.options import EmbeddingTableOptions
-from tina_kit.api import Conditioner, UserError, abridged, name_index, name_key
+from tina_kit.api import Conditioner, UserError, abridged, environment_path, name_index, name_key
 
 
 class EmbeddingTable(Conditioner):
@@ -23,8 +23,24 @@ class EmbeddingTable(Conditioner):
         self.options = options
 
     @cached_property
+    def _path(self) -> Path:
+        """The file. Raises UserError if there is none."""
+        named = Path(self.options.path)
+        # A file beside the recipe has become a whole path.
+        if isinstance(self.options.path, Path) or named.is_absolute():
+            return named
+        folder = environment_path("TINA_KIT_DATA")
+        if folder is not None and (folder / named).is_file():
+            return folder / named
+        where = "which is not set" if folder is None else str(folder)
+        raise UserError(
+            f"there is no {named}, neither beside the recipe nor in the folder TINA_KIT_DATA "
+            f"({where})"
+        )
+
+    @cached_property
     def _table(self) -> tuple[dict[str, int], Tensor]:
-        path = self.options.path
+        path = self._path
         try:
             with np.load(path, allow_pickle=False) as file:
                 names, embeddings = file["names"], file["embeddings"]
@@ -60,7 +76,7 @@ class EmbeddingTable(Conditioner):
         return self._table[1].shape[1]
 
     def files(self) -> Mapping[str, str | Path]:
-        return {"path": self.options.path}
+        return {"path": self._path}
 
     def gibberish(self, count: int, seed: int) -> Tensor:
         """Random directions with the average length of the table's vectors."""
@@ -74,7 +90,7 @@ class EmbeddingTable(Conditioner):
         missing = [p for p in prompts if name_key(p) not in index and p != self.padding_prompt]
         if missing:
             raise UserError(
-                f"{self.options.path}: no embedding for {len(missing)} of {len(prompts)} prompts: "
+                f"{self._path}: no embedding for {len(missing)} of {len(prompts)} prompts: "
                 f"{listed(missing, index)}. Add them to the table, or use a conditioner that reads "
                 "any text"
             )

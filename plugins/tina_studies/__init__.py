@@ -52,6 +52,13 @@ def tina_kit_components() -> Iterable[Component]:
         ),
         Component(
             kind="study",
+            name="samples",
+            target="tina_studies.samples:Samples",
+            options="tina_studies.options:SamplesOptions",
+            summary="Several sampled p-Models of a task: p-Acc of their mean and of the best.",
+        ),
+        Component(
+            kind="study",
             name="training-curves",
             target="tina_studies.curves:TrainingCurves",
             options="tina_studies.options:TrainingCurvesOptions",

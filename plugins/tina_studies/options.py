@@ -44,7 +44,9 @@ class VariantsOptions(StudyOptions):
         "generators", description="what the rows show; the columns show the other"
     )
     splits: SomeNames = Field(
-        ("id", "ood"), description=f"{_SPLITS}; the controls shuffled and gibberish become rows"
+        ("id", "ood"),
+        description=f"{_SPLITS}; the controls shuffled, gibberish, other-layers and mean-layers "
+        "become rows",
     )
 
 
@@ -192,6 +194,39 @@ class ImagePromptsOptions(StudyOptions):
         if all(_NUMBER.fullmatch(label) for label in labels):
             return [float(label) if "." in label else int(label) for label in labels]
         return list(labels)
+
+
+class SamplesOptions(StudyOptions):
+    beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
+
+    title: str = Field("p-Acc by sampled p-Models", description="title of the table and the plot")
+    x_label: str = Field("p-Models sampled of a task", description="label of the x axis")
+    generators: SomeNames = Field(
+        description="the row of the recipe that samples, such as tina-dit with several sampling "
+        "steps",
+        examples=[["tina-dit"]],
+    )
+    versus: str | None = Field(
+        "one p-Model",
+        description="the curve that all others are compared with: 'one p-Model', 'mean of "
+        "probabilities' or 'best by N images a class'",
+    )
+    numbers: Annotated[
+        Annotated[tuple[int, ...], Some, Once, within(1, 1000)], Unit("p-Models")
+    ] = Field((1, 2, 5, 10, 20), description="numbers of p-Models sampled of a task")
+    shots: Annotated[
+        Annotated[tuple[int, ...], Once, within(1)], Unit("training images per class")
+    ] = Field(
+        (1, 5),
+        description="labelled training images per class that choose the best p-Model, by their "
+        "cross-entropy; one curve per number",
+    )
+
+    @model_validator(mode="after")
+    def _one_generator(self) -> SamplesOptions:
+        if len(self.generators) > 1:
+            raise ValueError("generators must be a single one; write one study for each")
+        return self
 
 
 class TrainingCurvesOptions(StudyOptions):

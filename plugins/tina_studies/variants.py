@@ -8,7 +8,12 @@ from tina_kit.api import Trial
 from tina_studies.described import SPLITS, Described, joined
 from tina_studies.options import VariantsOptions
 
-CONTROLS = {"shuffled": "shuffled prompts", "gibberish": "gibberish prompts"}
+CONTROLS = {
+    "shuffled": "shuffled prompts",
+    "gibberish": "gibberish prompts",
+    "other-layers": "another task's layers",
+    "mean-layers": "mean of all tasks' layers",
+}
 _SHOWN = {**SPLITS, **dict.fromkeys(CONTROLS, SPLITS["ood"])}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from tina_conditioners.sentences import SentenceTransformer
 from tina_conditioners.table import EmbeddingTable
 
 from tina_kit.api import UserError
+from tina_kit.plugins import discover
+from tina_kit.recipe import ResolvedComponent, load_recipe
 from tina_kit.store import content_of
 
 
@@ -57,6 +60,67 @@ def test_a_table_is_looked_up_by_name_in_any_spelling(table: Path) -> None:
     torch.testing.assert_close(rows, torch.tensor([[0.0, 1], [0.6, 0.8], [0, 0]]))
     plain = EmbeddingTable(EmbeddingTableOptions(path=table, normalise=False))
     assert plain.embed(["apple"]).tolist() == [[3, 4]]
+
+
+def resolved(folder: Path, path: str) -> ResolvedComponent:
+    """A table as a recipe in `folder` names it."""
+    (folder / "r.yaml").write_text(
+        "dataset: {use: shapes}\narchitecture: {use: cnn}\ngenerators: [{use: generic}]\n"
+        f"conditioner: {{use: embedding-table, path: {path}}}\n"
+    )
+    return load_recipe(folder / "r.yaml", discover()).conditioner
+
+
+def test_a_table_that_is_not_beside_the_recipe_is_looked_up_in_the_data_folder(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipe").mkdir()
+    monkeypatch.setenv("TINA_KIT_DATA", str(tmp_path))
+    below = resolved(tmp_path / "recipe", "table.npz")
+    assert below.build().files() == {"path": table}
+    assert below.settings() == resolved(tmp_path / "recipe", str(table)).settings()
+    assert below.plain()["path"] == "table.npz"  # a resolved recipe stays valid elsewhere
+    np.savez(tmp_path / "recipe" / "table.npz", names=["fig"], embeddings=np.eye(1))
+    beside = resolved(tmp_path / "recipe", "table.npz")
+    assert beside.build().embed(["fig"]).tolist() == [[1]]
+    assert beside.settings() != below.settings()
+
+
+def test_a_table_that_is_nowhere_is_an_error_that_names_both_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINA_KIT_DATA", str(tmp_path / "data"))
+    part = resolved(tmp_path, "table.npz")
+    both = r"r\.yaml:4:\d+: there is no table.npz, neither beside the recipe nor in .*TINA_KIT_DATA"
+    with pytest.raises(UserError, match=rf"{both} \({tmp_path}/data\)$"):
+        part.settings()
+    monkeypatch.delenv("TINA_KIT_DATA")
+    with pytest.raises(UserError, match=rf"{both} \(which is not set\)$"):
+        part.settings()
+
+
+@pytest.mark.parametrize("path", ["./table.npz", "~/none/table.npz", "/none/table.npz"])
+def test_a_table_s_whole_path_is_not_looked_up(table: Path, monkeypatch, path: str) -> None:
+    monkeypatch.setenv("TINA_KIT_DATA", str(table.parent))
+    (table.parent / "recipe").mkdir()
+    with pytest.raises(UserError, match=r"conditioner\.path: there is no /"):
+        resolved(table.parent / "recipe", path)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "names"),
+    [
+        ("cifar_resnet", ["lawn_mower", "Pickup Truck"]),
+        ("mini_imagenet_resnet", ["bullfrog", "Boa constrictor"]),
+    ],
+)
+def test_shipped_recipes_take_clips_vectors_from_the_data_folder(recipe: str, names: list) -> None:
+    path = Path("recipes", f"{recipe}.yaml")
+    part = load_recipe(path, discover(), profile="clip-table").conditioner
+    data = os.environ.get("TINA_KIT_DATA")
+    if not data or not Path(data, part.options.path).is_file():
+        pytest.skip(f"TINA_KIT_DATA names no folder with {part.options.path}")
+    assert part.build().embed(names).shape == (len(names), 512)
 
 
 @pytest.mark.parametrize("kind", [str, bytes])

@@ -78,8 +78,8 @@ def test_stages_cost_as_much_as_they_hold(plan: Callable[..., object]) -> None:
     few, many = costs_of(plan()), costs_of(plan(sets=["tasks.id=120", "tasks.ood=60"]))
     assert few["zoo"].detail.startswith("18 p-Models of ")
     assert many["zoo"].detail.startswith("180 p-Models of ")
-    assert few["evaluate"].detail == f"{4 * 12 + 2 * 6} p-Models"  # two controls of tina-dit
-    assert many["evaluate"].detail == f"{4 * 66 + 2 * 60} p-Models"
+    assert few["evaluate"].detail == f"{4 * 12 + 4 * 6} p-Models"  # four controls of tina-dit
+    assert many["evaluate"].detail == f"{4 * 66 + 4 * 60} p-Models"
     assert many["zoo"].seconds > 2 * few["zoo"].seconds
 
 

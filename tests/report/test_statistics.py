@@ -86,6 +86,8 @@ def rows(seeds: int = 1) -> list[dict]:
             "id": counts([55, 64]),
             "shuffled": counts([10, 9]),
             "gibberish": counts([11, 12]),
+            "other-layers": counts([52, 61]),
+            "mean-layers": counts([53, 61]),
         },
         "oracle": {"ood": counts([54, 64]), "id": counts([56, 66])},
     }
@@ -106,6 +108,29 @@ def test_rows_hold_means_intervals_and_differences_on_the_same_tasks() -> None:
     assert row("chance", "ood")["p_acc"] == 50
 
 
+def test_of_a_gain_the_prompts_give_what_another_tasks_layers_lose() -> None:
+    told = {(r["generator"], r["split"]): r["from_prompts"] for r in rows() if "from_prompts" in r}
+    (lost,) = told.values()
+    assert told.keys() == {("mine", "ood")}
+    assert lost["mean"] == 1.5 and lost["ci95"][0] < 1.5 < lost["ci95"][1]  # [2, 1], by task
+    assert row("mine", "other-layers")["vs_selection"]["mean"] == 1.5
+    assert "another task's layers: mine +1.5 ± 6.4 (of a gain of 3.0). On." in caption(
+        rows(), "On."
+    )
+
+
+def test_the_prompts_part_is_told_without_selection_and_on_id_tasks_too() -> None:
+    alone = {"id": counts([54, 62]), "other-layers": counts([52, 61])}
+    found = result_rows({"mine": [alone]}, {"mine": "tina-dit"}, "images")
+    assert found[0]["from_prompts"]["mean"] == 1.5
+    assert "layers: mine +1.5 ± 6.4. On." in caption(found, "On.")
+
+
+def test_a_table_without_the_control_says_nothing_of_prompts() -> None:
+    found = result_rows({"mine": [{"ood": counts([54])}]}, {"mine": "tina-dit"}, "images")
+    assert "from_prompts" not in found[0] and "Prompts give" not in caption(found, "On.")
+
+
 def test_the_gap_is_told_only_of_methods_between_its_ends() -> None:
     told = {r["generator"] for r in rows() if "gap_closed" in r}
     assert told == {"mine"}
@@ -119,6 +144,8 @@ def test_the_table_shows_every_generator_its_controls_and_chance() -> None:
         "mine",
         "shuffled prompts",
         "gibberish prompts",
+        "another task's layers",
+        "mean of all tasks' layers",
         "oracle",
         "chance",
     ]

@@ -74,11 +74,12 @@ def test_every_study_is_built_as_its_recipe_says(load) -> None:
   - {use: sentence-prompts, sentences: {use: hashed-ngrams, width: 32}}
   - {use: image-prompts, generators: [tina], few_shot: {3: tina}}
   - {use: training-curves, generators: [tina]}
+  - {use: samples, generators: [tina]}
 """
     )
     names = [generator.name for generator in recipe.generators]
     studies = {study.name: study.component.build() for study in recipe.studies}
-    assert len(studies) == 7
+    assert len(studies) == 8
     assert all(study.title and study.x_label for study in list(studies.values())[1:])
     assert [t.x for t in studies["scaling"].trials(names)] == [1, 2.5, "a"]
     assert [t.x for t in studies["image-prompts"].trials(names)] == [0, 3, 0, 3]
@@ -120,6 +121,10 @@ def test_every_study_is_built_as_its_recipe_says(load) -> None:
             "cannot be a label of few_shot",
         ),
         ("{use: image-prompts, generators: [a], few_shot: {1: b, 1.0: c}}", "the same number"),
+        ("{use: samples, generators: [a, b]}", "must be a single one; write one study for each"),
+        ("{use: samples, generators: [a], numbers: [0]}", "all values must be from 1 to 1000"),
+        ("{use: samples, generators: [a], numbers: []}", "must have at least one value"),
+        ("{use: samples, generators: [a], shots: [0]}", "all values must be at least 1, but 0"),
         ("{use: training-curves}", "generators: this option is required"),
     ],
 )

@@ -8,6 +8,7 @@ from tina_studies.curves import TrainingCurves
 from tina_studies.options import (
     ClassCountsOptions,
     ImagePromptsOptions,
+    SamplesOptions,
     ScalingOptions,
     SentencePromptsOptions,
     TrainingCurvesOptions,
@@ -15,6 +16,7 @@ from tina_studies.options import (
     VariantsOptions,
 )
 from tina_studies.prompts import ImagePrompts, SentencePrompts
+from tina_studies.samples import Samples
 from tina_studies.scaling import Scaling
 from tina_studies.tasks import ClassCounts, UnseenClasses
 from tina_studies.variants import Variants
@@ -62,6 +64,21 @@ def test_controls_are_rows_below_their_generator_in_the_ood_column() -> None:
         ("tina, shuffled prompts", "CNN, OOD", "shuffled"),
         ("tina, gibberish prompts", "CNN, OOD", "gibberish"),
     ]
+
+
+def test_samples_are_used_one_by_one_averaged_and_chosen() -> None:
+    study = Samples(SamplesOptions(generators=("tina",), numbers=(1, 5), shots=(2,)))
+    best = "best by 2 images a class"
+    assert study.trials(ROWS) == [
+        Trial("one p-Model", 1, "tina"),
+        Trial("one p-Model", 5, "tina"),
+        Trial("mean of probabilities", 1, "tina"),
+        Trial("mean of probabilities", 5, "tina", samples=5),
+        Trial(best, 1, "tina"),
+        Trial(best, 5, "tina", samples=5, shots=2),
+    ]
+    with pytest.raises(UserError, match="no generator 'tuna'"):
+        Samples(SamplesOptions(generators=("tuna",))).trials(ROWS)
 
 
 def test_all_generators_are_measured_unless_some_are_named() -> None:

@@ -76,6 +76,7 @@ PLAIN: dict[type[ComponentSuite], list[dict[str, Any]]] = {
         {"use": "unseen-classes", "published": {"tina-dit": {"20": 60.5}}},
         {"use": "sentence-prompts", "sentences": {"use": "descriptions", "set": "caltech101"}},
         {"use": "image-prompts", "generators": ["tina-dit"]},
+        {"use": "samples", "generators": ["tina-dit"]},
         {"use": "training-curves", "generators": ["tina-dit"], "variants": WIDTHS},
     ],
 }

@@ -86,6 +86,8 @@ CASES = [
     (OTHERS, Curt, "must say what, where and what to do"),
     ("test_each_place_in_the_table_is_measured_once", changed(x=1), "two trials stand at"),
     ("test_fields_of_trials_are_known", changed(measure="speed"), "a field that the contract"),
+    ("test_fields_of_trials_are_known", changed(samples=0), "a field that the contract"),
+    ("test_fields_of_trials_are_known", changed(shots=-1), "a field that the contract"),
     (
         "test_overrides_are_keys_of_a_recipe",
         changed(overrides={"generic.epochs": {1}}),

@@ -128,8 +128,8 @@ class Generator(Fingerprinted, ABC):
     learns_from: any of "p-models", "images" and "conditions"; nothing else is computed for it or
         passed to it. Empty if there is nothing to fit: `fit`, `save` and `load` are then not
         called.
-    reads_conditions: False for methods that use only class indices; the controls with shuffled
-        and gibberish prompts are run only for generators that read conditions.
+    reads_conditions: False for methods that use only class indices; the controls (shuffled and
+        gibberish prompts, layers of other tasks) are run only for generators that read conditions.
     personalises: True for controls that use the p-Models of the requested tasks themselves.
     id_only: True for methods that need a task's own data and therefore cannot handle OOD tasks.
     prompts: "text" or "image": the kind of prompts it is trained on.

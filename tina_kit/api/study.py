@@ -23,6 +23,9 @@ class Trial:
     variant: the name of the overrides in plans and logs; by default what they set.
     prompts: "text" (class names) or "image" (training images of each class).
     images: images per class whose mean embedding is the prompt.
+    samples: p-Models that are generated for a task with different noise; see `shots`.
+    shots: labelled training images per class that choose the best of the samples; 0 averages the
+        samples' probabilities instead.
     conditioner: the study's option whose conditioner embeds the prompts at test time; training
         uses the recipe's.
     measure: "p-acc", or "loss" for the generator's training losses at all steps (x is not used).
@@ -39,6 +42,8 @@ class Trial:
     measure: Literal["p-acc", "loss"] = "p-acc"
     images: int = 1
     variant: str = ""
+    samples: int = 1
+    shots: int = 0
 
 
 class Study(Fingerprinted, ABC):

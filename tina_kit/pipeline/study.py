@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from tina_kit.api import Study, Trial, UserError
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.samples import SamplesStage, Way, name_of
 from tina_kit.pipeline.stages.conditions import Conditions
 from tina_kit.pipeline.stages.evaluate import MeasuringStage, StudyStage
 from tina_kit.pipeline.stages.fit import FitStage
 from tina_kit.plugins.registry import nearest
 from tina_kit.recipe import NamedComponent, vary
-from tina_kit.report.results import GIBBERISH, SHUFFLED, Counted, Counts
+from tina_kit.report.results import CONTROLS, Counted, Counts
 
-TESTS = ("id", "ood", SHUFFLED, GIBBERISH)  # in a generator's own evaluation
+TESTS = ("id", "ood", *CONTROLS)  # in a generator's own evaluation
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class StudyRun:
             if losses:
                 results.append(Measured(trial, losses=losses))
             # A method that needs a task's own data has no answer for OOD tasks.
-            elif all(trial.split in counts for counts in found):
-                counts = [counts[trial.split] for counts in found]
+            elif all(_test_of(trial) in counts for counts in found):
+                counts = [counts[_test_of(trial)] for counts in found]
                 results.append(Measured(trial, counts=counts))
         return results
 
@@ -104,6 +105,7 @@ class StudyRun:
                 raise self._error(f"'{named.name}' learns nothing and has no losses")
             return stage
         plain = trial.classes is None and trial.prompts == "text" and trial.conditioner is None
+        plain = plain and trial.samples == 1
         if plain and trial.split in TESTS and (not trial.overrides or self._asks_for_more(trial)):
             return experiment.evaluation(named)
         return self._special(experiment, named, trial)
@@ -118,14 +120,21 @@ class StudyRun:
                 f"a trial of '{trial.generator}' asks for {trial.images} images with "
                 f"{trial.prompts} prompts; give one or more, with image prompts"
             )
+        if trial.samples < 1 or trial.shots < 0:
+            raise self._error(
+                f"a trial of '{trial.generator}' asks for {trial.samples} samples and "
+                f"{trial.shots} shots; give one or more samples, and no shots or more"
+            )
         tasks = experiment.tasks[trial.split]
         if trial.classes is not None:
             tasks = experiment.tasks_of(trial.classes)
         conditions = experiment.conditions
         if trial.conditioner is not None:
             conditions = experiment.conditions_by(self.named.component.child(trial.conditioner))
-        label = f"{self.named.name} {trial.x}"
-        return StudyStage(
+        several = trial.samples > 1
+        label = f"{self.named.name} {trial.x}" if not several else self.named.name
+        make = partial(SamplesStage, ways=self._ways(trial)) if several else StudyStage
+        return make(
             experiment.runtime,
             f"evaluate/{named.name} {label}",
             experiment.row(named),
@@ -137,6 +146,16 @@ class StudyRun:
             shards=experiment.zoo.shards(tasks, label),
         )
 
+    def _ways(self, trial: Trial) -> list[Way]:
+        """How the trials on the same p-Models use several of them, so that these are generated
+        once."""
+
+        def source(trial: Trial) -> Trial:
+            return replace(trial, series="", x="", samples=1, shots=0)
+
+        same = [other for other in self.trials if source(other) == source(trial)]
+        return sorted({(other.samples, other.shots) for other in same if other.samples > 1})
+
     def _asks_for_more(self, trial: Trial) -> bool:
         """Whether several tests of one variant's generator are wanted, or its controls, so that its
         whole evaluation is worth running."""
@@ -145,7 +164,7 @@ class StudyRun:
             for other in self.trials
             if (other.generator, other.overrides) == (trial.generator, trial.overrides)
         ]
-        return len(same) > 1 or trial.split in (SHUFFLED, GIBBERISH)
+        return len(same) > 1 or trial.split in CONTROLS
 
     def _error(self, message: str) -> UserError:
         return UserError(f"{self.named.component.where}: studies.{self.named.name}: {message}")
@@ -170,6 +189,11 @@ class StudyRun:
             hint = nearest(trial.generator, list(rows))
             raise self._error(f"the recipe has no generator '{trial.generator}'; {hint}")
         return rows[trial.generator]
+
+
+def _test_of(trial: Trial) -> str:
+    """The name of its test in the stage that measures it."""
+    return trial.split if trial.samples == 1 else name_of((trial.samples, trial.shots))
 
 
 def variant_name(trial: Trial) -> str:

@@ -12,7 +12,15 @@ from tina_kit.recipe.schema import CHANCE, LARGEST, Average
 from tina_kit.report.statistics import Array, Estimate, gap_closed, mean_estimate
 
 GENERIC, SELECTION, ORACLE = "generic", "classifier-selection", "oracle"
-SHUFFLED, GIBBERISH = "shuffled", "gibberish"  # controls of generators that read prompts
+SHUFFLED, GIBBERISH = "shuffled", "gibberish"
+OTHER_LAYERS, MEAN_LAYERS = "other-layers", "mean-layers"
+CONTROLS = {
+    SHUFFLED: "shuffled prompts",
+    GIBBERISH: "gibberish prompts",
+    OTHER_LAYERS: "another task's layers",
+    MEAN_LAYERS: "mean of all tasks' layers",
+}
+"""The controls of generators that read prompts, and what tables call them."""
 Counted = Mapping[str, Sequence[Sequence[int]]]
 """`correct` and `total` test images of each class of each task, `(T, C)`; 0 where a task has fewer
 classes."""
@@ -53,6 +61,10 @@ def result_rows(
                 if high and split in high[0] and test in ("id", "ood") and compared:
                     closed = gap_closed(values, base, [seed[split] for seed in high])
                     row["gap_closed"] = plain(closed)
+            if OTHER_LAYERS in seeds[0] and test == ("ood" if "ood" in seeds[0] else "id"):
+                without = [seed[OTHER_LAYERS] for seed in seeds]
+                lost = mean_estimate([a - b for a, b in zip(values, without)])
+                row["from_prompts"] = plain(lost)
             rows.append(row)
     if rows:
         most = max(rows, key=lambda row: (row["split"] == "ood", row["tasks"]))

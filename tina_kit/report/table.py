@@ -9,6 +9,7 @@ from typing import Any
 
 from tina_kit.api import TinaKitError
 from tina_kit.recipe.schema import Average
+from tina_kit.report.results import CONTROLS
 
 HEADER = ("generator", "OOD p-Acc", "ID p-Acc", "vs selection", "gap closed")
 Row = dict[str, Any]
@@ -100,7 +101,7 @@ def cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     for name, tests in by_name.items():
         table.append(_line(name, tests.get("ood"), tests.get("id")))
         table += [
-            _line(f"  {test} prompts", row, None)
+            _line(f"  {CONTROLS.get(test, test)}", row, None)
             for test, row in tests.items()
             if test not in ("ood", "id")
         ]
@@ -147,8 +148,21 @@ def caption(rows: Sequence[Row], about: str) -> str:
     return (
         f"p-Acc in percent, mean over {tasks} tasks, {seeds}, ± 95% "
         f"confidence interval over {over}. vs selection: difference on the same tasks. gap closed: "
-        f"share of the gap from classifier selection to oracle [95% bootstrap interval]. {about}"
+        f"share of the gap from classifier selection to oracle [95% bootstrap interval]. "
+        f"{_from_prompts(rows)}{about}"
     )
+
+
+def _from_prompts(rows: Sequence[Row]) -> str:
+    """How much of each generator's gain is the prompts', or "" if nothing tells it."""
+    told = []
+    for row in rows:
+        if lost := row.get("from_prompts"):
+            text = f"{row['generator']} {interval(lost['mean'], lost['ci95'], sign=True)}"
+            gain = row.get("vs_selection", {"mean": 0})["mean"]
+            told.append(f"{text} (of a gain of {gain:.1f})" if gain > 0 else text)
+    listed = ", ".join(told)
+    return f"Prompts give what is lost with another task's layers: {listed}. " if told else ""
 
 
 def about(on: str, average: Average, conditioner: str) -> str:

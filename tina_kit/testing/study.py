@@ -63,10 +63,13 @@ class StudySuite(ComponentSuite):
                 and trial.measure in MEASURES
                 and trial.prompts in PROMPTS
                 and (trial.classes is None or trial.classes > 1)
+                and trial.samples > 0
+                and trial.shots >= 0
             )
             assert known, (
                 f"{trial} has a field that the contract does not allow: series is a text, x a text "
-                f"or a number, measure in {MEASURES}, prompts in {PROMPTS}, classes above 1 or None"
+                f"or a number, measure in {MEASURES}, prompts in {PROMPTS}, classes above 1 or "
+                "None, samples above 0, shots not below"
             )
 
     def test_overrides_are_keys_of_a_recipe(self) -> None:

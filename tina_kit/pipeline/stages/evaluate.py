@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from tina_kit.pipeline.controls import OF_LAYERS, divisible, gibberish, shuffled
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.conditions import Conditions
@@ -17,12 +17,11 @@ from tina_kit.pipeline.stages.zoo import ZooStage
 from tina_kit.recipe.schema import EvaluationOptions
 from tina_kit.report.results import GIBBERISH, SHUFFLED
 from tina_kit.store import Draft
-from tina_kit.training import generator_for
-from tina_kit.zoo.evaluation import evaluate
+from tina_kit.zoo.evaluation import evaluate, rows_of
 
 Tests = Mapping[str, tuple[Tensor, Tensor]]
 """By name: tasks, int64 `(T, C)`, and their conditions, float32 `(T, C, D)`."""
-_FILE = "evaluation.json"
+FILE = "evaluation.json"
 
 
 class MeasuringStage(Stage):
@@ -73,13 +72,20 @@ class MeasuringStage(Stage):
             vectors = generate(
                 generator, conditions, tasks, self.runtime, row.seed, f"{label}: generate"
             )
-            counts = evaluate(data, vectors, tasks, self.options.batch_size, observer, label)
-            result[test] = {"correct": counts.correct.tolist(), "total": counts.total.tolist()}
-        draft.save_json(_FILE, result)
+            for name, some in self.variations(test, vectors):
+                label = f"{self.name} {name}"
+                counts = evaluate(data, some, tasks, self.options.batch_size, observer, label)
+                result[name] = {"correct": counts.correct.tolist(), "total": counts.total.tolist()}
+        draft.save_json(FILE, result)
+
+    def variations(self, test: str, vectors: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """What is counted of a test's p-Models, float32 `(T, P)`: these, and what a control makes
+        of them, by the name of its test."""
+        yield test, vectors
 
     def read(self) -> dict[str, Any]:
         """By test: `correct` and `total`, int `(T, C)` as lists."""
-        counts: dict[str, Any] = self.entry.json(_FILE)
+        counts: dict[str, Any] = self.entry.json(FILE)
         return counts
 
 
@@ -89,6 +95,8 @@ class EvaluateStage(MeasuringStage):
 
     tasks: int64 `(T, C)` by split.
     """
+
+    version = 5
 
     def __init__(
         self,
@@ -118,8 +126,10 @@ class EvaluateStage(MeasuringStage):
     @property
     def units(self) -> int:
         """How many p-Models are evaluated, in all tests together."""
-        controls = 2 * len(self._control_tasks) if self.row.flags.reads_conditions else 0
-        return sum(map(len, self.tasks.values())) + controls
+        controls = 0
+        if self.row.flags.reads_conditions:
+            controls = 2 + (len(OF_LAYERS) if self._divisible else 0)
+        return sum(map(len, self.tasks.values())) + controls * len(self._control_tasks)
 
     def tests(self) -> Tests:
         tests = {split: (rows, prompts(self.row, rows)) for split, rows in self.tasks.items()}
@@ -127,9 +137,28 @@ class EvaluateStage(MeasuringStage):
             tests |= controls(self.row, self._control_tasks)
         return tests
 
+    def variations(self, test: str, vectors: Tensor) -> Iterator[tuple[str, Tensor]]:
+        yield test, vectors
+        controlled = self.row.flags.reads_conditions and test == self._control_split
+        if controlled and self._divisible:
+            architecture = self.row.inputs.generic.architecture
+            layout = architecture.layout(rows_of(architecture, vectors.shape[1]))
+            shared = layout.class_of_entries() < 0
+            for name, change in OF_LAYERS.items():
+                yield name, change(vectors, shared, self.row.seed)
+
+    @property
+    def _divisible(self) -> bool:
+        layout = self.row.inputs.generic.architecture.layout(self._control_tasks.shape[1])
+        return divisible(layout, len(self._control_tasks))
+
+    @property
+    def _control_split(self) -> str:
+        return "ood" if "ood" in self.tasks else "id"
+
     @property
     def _control_tasks(self) -> Tensor:
-        return self.tasks["ood" if "ood" in self.tasks else "id"]
+        return self.tasks[self._control_split]
 
 
 class StudyStage(MeasuringStage):
@@ -207,20 +236,3 @@ def controls(row: GeneratorRow, tasks: Tensor) -> dict[str, tuple[Tensor, Tensor
         SHUFFLED: (tasks, shuffled(prompts(row, tasks), tasks, row.seed)),
         GIBBERISH: (tasks, gibberish(rows, tasks, conditions.padding, row.seed)),
     }
-
-
-def shuffled(conditions: Tensor, tasks: Tensor, seed: int) -> Tensor:
-    """`(T, C, D)`: the right prompts in a random order, so that the expected p-Acc is chance.
-    Absent classes stay where they are."""
-    random = generator_for(seed, SHUFFLED)
-    # Absent classes are last, since they draw a number above all others.
-    draw = torch.rand(tasks.shape, generator=random) + (tasks < 0) * 2
-    return conditions.gather(1, draw.argsort(1)[..., None].expand_as(conditions))
-
-
-def gibberish(rows: Tensor, tasks: Tensor, padding: Tensor, seed: int) -> Tensor:
-    """`(T, C, D)`: meaningless prompts, no two alike in a task as long as there are enough."""
-    random = generator_for(seed, GIBBERISH)
-    order = torch.rand(len(tasks), len(rows), generator=random).argsort(1)
-    drawn = rows[order[:, torch.arange(tasks.shape[1]) % len(rows)]]
-    return torch.where(tasks[..., None] < 0, padding, drawn)

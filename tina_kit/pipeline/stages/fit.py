@@ -205,12 +205,14 @@ def generate(
     runtime: Runtime,
     seed: int,
     label: str = "generate",
+    sample: int = 0,
 ) -> Tensor:
     """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
 
-    generator: ready; seed: the run's. Raises TinaKitError if a result is NaN.
+    generator: ready; seed: the run's; sample: which of a task's p-Models, each with its own noise.
+    Raises TinaKitError if a result is NaN.
     """
-    noise = derived_seed(seed, "generate")
+    noise = derived_seed(seed, "generate", *([sample] if sample else []))
     with counting(runtime.observer, label, len(conditions)) as advance:
 
         def parts() -> Iterator[Tensor]:
