@@ -6,14 +6,16 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from tina_kit.api import Architecture, Images, Step, Train, Training, TrainingOptions
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.training import Trainer, derived_seed, generator_for
+from tina_kit.zoo.augment import augmented
 from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.forms import sum_of_losses
+from tina_kit.zoo.losses import cross_entropy
 
 
 def train_generic(
@@ -31,36 +33,24 @@ def train_generic(
     random = generator_for(seed, "generic")
     batches = epoch_batches(pool, steps, options.batch_size, random)
 
+    def inputs(pixels: Tensor) -> Tensor:
+        # Channels-last makes convolutions over few channels much faster on CPUs and tensor cores.
+        normalised = architecture.normalise(pixels.to(trainer.device))
+        return normalised.contiguous(memory_format=torch.channels_last)
+
     def loss(step: Step, module: nn.Module) -> Tensor:
         batch = batches[step.index]
-        pixels = images.images[batch]
-        if options.augment == "crop-flip":
-            pixels = crop_and_flip(pixels, step.random)
-        inputs = architecture.normalise(pixels.to(trainer.device))
-        # Channels-last makes convolutions over few channels much faster on CPUs and tensor cores.
-        logits = module(inputs.contiguous(memory_format=torch.channels_last))
-        return F.cross_entropy(logits, images.labels[batch].to(trainer.device))
+        pixels = augmented(images.images[batch], options.augment, step.random)
+        targets = images.labels[batch].to(trainer.device)
+        return cross_entropy(module(inputs(pixels)), targets, options.label_smoothing)
 
     module = module.to(memory_format=torch.channels_last)
     trainer(module, loss, Training.from_options(options, steps, checkpoint_every=200))
+    if options.ema:
+        # Batch-norm statistics are those of the last weights, not of their average.
+        update_bn(map(inputs, images.images.split(options.batch_size)), module)
     plain: nn.Module = module.cpu().to(memory_format=torch.contiguous_format)
     return plain
-
-
-def crop_and_flip(images: Tensor, random: torch.Generator) -> Tensor:
-    """uint8 `(B, 3, H, W)` → the same shape: random crops after zero padding by an eighth of the
-    height, and random horizontal flips, as usual for CIFAR."""
-    count, _, height, width = images.shape
-    pad = height // 8
-    padded = F.pad(images, (pad,) * 4)
-    top, left = torch.randint(2 * pad + 1, (2, count), generator=random)
-    columns = torch.arange(width).expand(count, -1)
-    flipped = torch.rand(count, generator=random) < 0.5
-    columns = torch.where(flipped[:, None], columns.flip(1), columns) + left[:, None]
-    rows = torch.arange(height) + top[:, None]
-    index = torch.arange(count)
-    moved = padded.permute(0, 2, 3, 1)[index[:, None, None], rows[:, :, None], columns[:, None]]
-    return moved.permute(0, 3, 1, 2)
 
 
 def initial_seeded(architecture: Architecture, classes: int, seed: int) -> nn.Module:
@@ -116,8 +106,8 @@ def finetune(
         targets = names.gather(1, data.labels[batch]).to(data.device)
 
         def of_some(logits: Tensor, part: slice) -> Tensor:
-            logits = without_absent(logits.float(), tasks[part])
-            return F.cross_entropy(logits.flatten(0, 1), targets[part].flatten())
+            logits = without_absent(logits.float(), tasks[part]).flatten(0, 1)
+            return cross_entropy(logits, targets[part].flatten(), options.label_smoothing)
 
         return sum_of_losses(data, models(), batch, tasks.shape[1], of_some)
 

@@ -15,6 +15,7 @@ from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.features import Inputs
 from tina_kit.pipeline.stages.generic import GenericStage
+from tina_kit.recipe.component import keyed
 from tina_kit.recipe.schema import FinetuneOptions
 from tina_kit.store import Draft, content_of
 from tina_kit.zoo.archive import TENSORS, read
@@ -121,7 +122,7 @@ class FineTuning:
     @property
     def setting(self) -> dict[str, Any]:
         """For keys: its options."""
-        return self.options.model_dump(mode="json", exclude={"shard"})
+        return keyed(self.options)
 
     def __call__(
         self, start: Tensor, tasks: Tensor, train: Train, epochs: float | None = None
