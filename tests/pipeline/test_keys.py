@@ -87,6 +87,22 @@ def test_fitting_does_not_depend_on_the_ood_tasks(plan) -> None:
     assert not ood & {stage.key for stage in fit.after}
 
 
+IMAGES_ALONE = "generators=[{use: taper-mixer}, {use: taper}, {use: generic-plus}]"
+
+
+@pytest.mark.parametrize(
+    "override", ["tasks.id=24", "tasks.classes=5", "finetune.epochs=2", "finetune.ema=0.5"]
+)
+def test_what_learns_from_images_depends_on_tasks_and_fine_tuning(plan, override) -> None:
+    before, after = keys(plan, IMAGES_ALONE), keys(plan, IMAGES_ALONE, override)
+    fits = {name for name in before if name.startswith("fit/")}
+    assert fits == {"fit/taper-mixer", "fit/taper", "fit/generic-plus"}
+    assert all(before[name] != after[name] for name in fits)
+    assert keys(plan, IMAGES_ALONE, "finetune.shard=4", "tasks.ood=4").items() >= {
+        (name, before[name]) for name in fits
+    }
+
+
 def test_planning_computes_nothing(plan, tmp_path: Path) -> None:
     assert plan().stages
     assert not (tmp_path / "store").exists()

@@ -19,7 +19,7 @@ from tina_kit.training.loop import ema_decay
 from tina_kit.zoo.augment import augmented, crop_and_flip
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.losses import cross_entropy
-from tina_kit.zoo.training import finetune, train_generic
+from tina_kit.zoo.training import finetune, train_further, train_generic
 
 CPU = torch.device("cpu")
 CLASSES = 4
@@ -60,6 +60,23 @@ def tuned(train: Train, **options: object) -> Tensor:
     return finetune(there, TASKS, start, chosen, 0, train)
 
 
+SEEN = torch.tensor([3, 0, 2])
+
+
+def further(
+    train: Train, pixels: Tensor | None = None, start: Tensor | None = None, **options: object
+) -> Tensor:
+    """The vector of a generic model of three classes, trained for longer."""
+    architecture, data = SmallNetwork(), images()
+    inputs = architecture.normalise(data.images)
+    frozen = {"scale": torch.tensor(2.0)}
+    there = TaskData(architecture, inputs.__getitem__, data.labels, CLASSES, frozen, CPU)
+    if start is None:
+        start = torch.randn(architecture.layout(3).size, generator=seeded()) * 0.3
+    chosen = GenericOptions(**{"epochs": 4, "batch_size": 8, **options})  # type: ignore[arg-type]
+    return train_further(there, pixels, SEEN, start, chosen, 0, train)
+
+
 class Noted:
     """The training loop, which also notes the weights after each step."""
 
@@ -88,7 +105,7 @@ def test_fine_tuning_keeps_the_average_of_each_p_models_weights(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize(("make", "steps"), [(generic, 12), (tuned, 20)])
+@pytest.mark.parametrize(("make", "steps"), [(generic, 12), (tuned, 20), (further, 20)])
 def test_a_killed_training_ends_the_same(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -193,3 +210,38 @@ def test_the_generic_model_is_trained_on_flipped_images(tmp_path: Path) -> None:
         for kind in ("none", "flip")
     )
     assert not torch.equal(plain.get_parameter("fc.weight"), flipped.get_parameter("fc.weight"))
+
+
+def test_more_training_lowers_the_loss_on_the_images_of_the_seen_classes(tmp_path: Path) -> None:
+    architecture, data = SmallNetwork(), images()
+    mine = (data.labels[:, None] == SEEN).any(1)
+    inputs = architecture.normalise(data.images[mine])
+    targets = (data.labels[mine][:, None] == SEEN).long().argmax(1)
+
+    def loss(vector: Tensor) -> float:
+        frozen = {"scale": torch.tensor(2.0)}
+        logits = architecture.forward_many(vector[None], inputs[None], len(SEEN), frozen)[0]
+        return float(F.cross_entropy(logits, targets))
+
+    start = torch.randn(architecture.layout(3).size, generator=seeded()) * 0.3
+    trained = further(trainer(tmp_path), start=start.clone(), epochs=20, learning_rate=0.02)
+    assert trained.shape == start.shape and loss(trained) < 0.5 * loss(start)
+
+
+def test_more_training_takes_the_generic_models_own_options(tmp_path: Path) -> None:
+    pixels = images().images
+
+    def made(name: str, pixels: Tensor | None = pixels, **options: object) -> Tensor:
+        return further(trainer(tmp_path / name), pixels, **options)
+
+    plain = made("plain")
+    for name, options in {
+        "flip": {"augment": "flip"},
+        "ema": {"ema": 0.9},
+        "smooth": {"label_smoothing": 0.2},
+        "rate": {"learning_rate": 0.01},
+        "constant": {"schedule": "constant"},
+    }.items():
+        assert not torch.equal(made(name, **options), plain), name
+    # Features are computed once, and so without augmentation.
+    assert torch.equal(made("features", None, augment="flip"), plain)

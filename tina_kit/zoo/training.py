@@ -12,8 +12,13 @@ from tina_kit.api import Architecture, Images, Step, Train, Training, TrainingOp
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.training import Trainer, derived_seed, generator_for
 from tina_kit.zoo.augment import augmented
-from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
-from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.batches import (
+    batches_by_epoch,
+    epoch_batches,
+    labels_in_tasks,
+    without_absent,
+)
+from tina_kit.zoo.data import TaskData, prepared
 from tina_kit.zoo.forms import sum_of_losses
 from tina_kit.zoo.losses import cross_entropy
 
@@ -85,8 +90,7 @@ def finetune(
     images that a task sees depend only on the seed and the task, so a p-Model does not depend on
     the others. All take as many steps as an average task of C classes.
     """
-    average = len(data.labels) / data.class_count * tasks.shape[1]
-    steps = math.ceil(options.epochs * math.ceil(average / options.batch_size))
+    steps = finetuning_steps(data, tasks.shape[1], options)
     batches = torch.stack(
         [
             epoch_batches(
@@ -114,3 +118,48 @@ def finetune(
     models = _PModels(start.clone())
     train(models, loss, Training.from_options(options, steps, checkpoint_every=25))
     return models.vectors.detach().cpu()
+
+
+def finetuning_steps(data: TaskData, classes: int, options: TrainingOptions) -> int:
+    """The steps of every p-Model of so many classes: those of an average task."""
+    average = len(data.labels) / data.class_count * classes
+    return math.ceil(options.epochs * math.ceil(average / options.batch_size))
+
+
+def train_further(
+    data: TaskData,
+    pixels: Tensor | None,
+    seen: Tensor,
+    start: Tensor,
+    options: GenericOptions,
+    seed: int,
+    train: Train,
+) -> Tensor:
+    """Train the generic model's generated parameters for `options.epochs` more epochs, as stage 1
+    does. What is not generated stays frozen.
+
+    pixels: uint8 `(N, 3, H, W)`, the images to augment; None for p-Models that read features, which
+    are computed once. seen: int64 `(K',)`, the class of each of its rows; start: float32 `(P_K',)`.
+    Returns float32 `(P_K',)`.
+    """
+    architecture, pool = data.architecture, data.images_of(seen)
+    steps = math.ceil(options.epochs * math.ceil(len(pool) / options.batch_size))
+    batch_of = batches_by_epoch(
+        pool, options.batch_size, lambda epoch: generator_for(seed, "further", epoch)
+    )
+    (names,) = labels_in_tasks(seen[None], data.class_count)
+
+    def loss(step: Step, model: nn.Module) -> Tensor:
+        batch = batch_of(step.index)
+        if pixels is None or options.augment == "none":
+            inputs = data.inputs(batch)
+        else:
+            changed = augmented(pixels[batch], options.augment, step.random)
+            inputs = prepared(architecture, changed, data.device)
+        logits = architecture.forward_many(model(), inputs[None], len(seen), data.frozen_here)[0]
+        targets = names[data.labels[batch]].to(data.device)
+        return cross_entropy(logits.float(), targets, options.label_smoothing)
+
+    model = _PModels(start[None].clone())
+    train(model, loss, Training.from_options(options, steps, checkpoint_every=200))
+    return model.vectors.detach().cpu()[0]
