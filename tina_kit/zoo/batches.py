@@ -29,7 +29,8 @@ def batches_by_epoch(
 
     @lru_cache(maxsize=1)
     def batches(epoch: int) -> tuple[Tensor, ...]:
-        return pool[torch.randperm(len(pool), generator=random(epoch))].split(size)
+        order = torch.randperm(len(pool), generator=random(epoch))
+        return tuple(pool[part] for part in order.split(size))
 
     return lambda step: batches(step // steps)[step % steps]
 
