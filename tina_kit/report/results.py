@@ -49,7 +49,7 @@ def result_rows(
             if low and split in low[0] and name != _name_of(bare, SELECTION):
                 base = [seed[split] for seed in low]
                 row["vs_selection"] = plain(_gain(values, base))
-                compared = bare[name] not in (GENERIC, SELECTION, ORACLE)
+                compared = bare[name] not in (GENERIC, SELECTION, PLUS, ORACLE)
                 if high and split in high[0] and test in ("id", "ood") and compared:
                     closed = gap_closed(values, base, [seed[split] for seed in high])
                     row["gap_closed"] = plain(closed)
