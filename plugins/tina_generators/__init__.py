@@ -24,6 +24,14 @@ def tina_kit_components() -> Iterable[Component]:
         ),
         Component(
             kind="generator",
+            name="generic-plus",
+            target="tina_generators.generic_plus:GenericPlus",
+            options="tina_generators.options_compared:GenericPlusOptions",
+            summary="Classifier selection from the generic model, trained for longer: what more "
+            "training gives without prompts.",
+        ),
+        Component(
+            kind="generator",
             name="class-means",
             target="tina_generators.means:ClassMeans",
             options="tina_generators.options_compared:ClassMeansOptions",

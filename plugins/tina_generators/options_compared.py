@@ -53,6 +53,18 @@ class TaperOptions(_ExpertOptions):
     )
 
 
+class GenericPlusOptions(Options):
+    epochs: Annotated[float | None, Unit("epochs")] = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="passes over the training images; by default for as many images as fine-tuning "
+        "the ID tasks takes: tasks.id × tasks.classes × finetune.epochs / number of classes. Add "
+        "steps × images per step / number of training images for a generator that draws images "
+        "itself",
+    )
+
+
 class RetrievalOptions(Options):
     pass
 

@@ -32,7 +32,7 @@ PARTS = [
     *("class-rows", "hashed-ngrams", "sentence-transformer", "descriptions", "llm-descriptions"),
     *("open-clip", "mini-clip", "embedding-table", "classifier-permutation", "neuron-permutation"),
     *("generic", "classifier-selection", "class-means", "retrieval", "taper", "taper-mixer"),
-    *("tina-dit", "hypernetwork", "oracle", "variants", "scaling", "class-counts"),
+    *("generic-plus", "tina-dit", "hypernetwork", "oracle", "variants", "scaling", "class-counts"),
     *("image-prompts", "sentence-prompts", "training-curves", "tina-kit/oracle", "nobody/oracle"),
 ]
 KEYS = [

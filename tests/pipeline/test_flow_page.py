@@ -220,7 +220,7 @@ def test_the_settings_in_a_key_are_those_of_the_table(plans: list[Plan]) -> None
         found.setdefault(stage.kind, set()).update(stage.settings)
     found["images"] = {"on"}  # the others are a component's
     found["evaluate"] -= {"split", "classes", "prompts", "conditioner"}  # a study's
-    elsewhere = {"zoo": {"imported"}, "fit": {"finetune"}}
+    elsewhere = {"zoo": {"imported"}, "fit": {"tasks", "finetune"}}
     for kind, cells in stages().items():
         assert set(quoted(cells[2])) == found[kind] | elsewhere.get(kind, set()), kind
 

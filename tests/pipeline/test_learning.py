@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import math
 import weakref
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tina_kit.api import Images
 from tina_kit.pipeline.learning import TrainingImages
+from tina_kit.pipeline.stage import in_order
 from tina_kit.pipeline.stages.images import hold_out
 from tina_kit.store import Entry
 from tina_kit.zoo.data import TaskData
 
 
+def not_asked(*_: object) -> NoReturn:
+    pytest.fail("not asked")
+
+
 def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
     labels = torch.tensor([2, 0, 1, 1, 2, 1, 0, 1])
     data = TaskData(None, lambda index: index, labels, 3, {}, torch.device("cpu"))
-    images = TrainingImages(data, lambda *_: pytest.fail("not asked"))
+    images = TrainingImages(data, not_asked, not_asked, 1.0)
     tasks = torch.tensor([[1, 2, -1], [0, 1, 2]])
     index, targets = images.sample(tasks, 4000, torch.Generator().manual_seed(0))
     assert torch.equal(tasks.gather(1, targets), labels[index])
@@ -50,6 +60,42 @@ def test_a_validation_run_draws_other_tasks_and_reads_no_test_image(plan, monkey
     assert loaded == ["train"]
     assert len(validating.images.read("test").labels) == 200
     assert validating.images.key != plain.images.key
+
+
+PLUS = ["generators=[{use: generic-plus, name: generic+}]", "generic.augment=flip"]
+
+
+def more(plan, *sets: str) -> tuple[Path, torch.Tensor, torch.Tensor]:
+    """The folder of a generic model that was trained for longer, its vector and the first one."""
+    experiment = plan(sets=[*PLUS, *sets]).experiments[0]
+    fit = experiment.row(experiment.recipe.generators[0]).stage
+    for stage in in_order([fit]):
+        assert stage.kind != "zoo"
+        stage.ensure()
+    folder = fit.entry.folder
+    return (
+        folder,
+        load_file(folder / "generic-plus.safetensors")["generic"],
+        experiment.generic.vector,
+    )
+
+
+def test_the_generic_model_sees_as_many_images_as_the_zoo(plan) -> None:
+    folder, after, before = more(plan, "tasks.classes=5", "finetune.batch_size=20")
+    images, classes, steps = 10, 100, math.ceil(50 / 20)
+    facts = json.loads((folder / "generic-plus.json").read_text())
+    assert facts["epochs"] == pytest.approx(12 * steps * 20 / (classes * images))
+    assert after.shape == before.shape and not torch.equal(after, before)
+    _, other, _ = more(plan, "tasks.classes=5", "finetune.batch_size=20", "generic.augment=none")
+    assert not torch.equal(after, other)
+
+
+@pytest.mark.slow
+def test_only_what_is_generated_is_trained_further(plan, monkeypatch) -> None:
+    network = "architecture={use: resnet20}"
+    monkeypatch.setattr("tina_kit.zoo.training.prepared", not_asked)  # of pixels; it has features
+    _, after, before = more(plan, network, "generators.generic+.epochs=2")
+    assert after.shape == before.shape == (100 * 65,) and not torch.equal(after, before)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from tina_kit.api import (
+    Added,
     Aside,
     AtGeneration,
     ComponentSpec,
@@ -98,6 +99,7 @@ def test_a_field_says_everything_beside_its_type() -> None:
     class Told(Options):
         steps: Annotated[int, Unit("steps"), AtGeneration()] = Field(3, ge=1)
         retries: Annotated[int, Aside()] = 2
+        later: Annotated[bool, Added()] = False
         text: Annotated[ComponentSpec, Nested("conditioner")] = ComponentSpec(use="open-clip")
         start: Annotated[str | None, Row("generator")] = None
         plain: int = 0
@@ -105,6 +107,7 @@ def test_a_field_says_everything_beside_its_type() -> None:
     facts = {name: FieldFacts.of(field) for name, field in Told.model_fields.items()}
     assert facts["steps"] == FieldFacts(unit="steps", at_generation=True)
     assert facts["retries"] == FieldFacts(aside=True)
+    assert facts["later"] == FieldFacts(added=True)
     assert facts["text"] == FieldFacts(nested="conditioner")
     assert facts["start"] == FieldFacts(row="generator")
     assert facts["plain"] == FieldFacts()

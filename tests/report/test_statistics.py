@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import stats
 
 from tina_kit.report.results import accuracies, guesses, result_rows
 from tina_kit.report.statistics import gap_closed, mean_estimate
-from tina_kit.report.table import Table, caption, cells, markdown
+from tina_kit.report.table import Table, caption, cells, header, markdown
 
 RANDOM = np.random.default_rng(0)
 
@@ -131,9 +132,60 @@ def test_a_table_without_the_control_says_nothing_of_prompts() -> None:
     assert "from_prompts" not in found[0] and "Prompts give" not in caption(found, "On.")
 
 
+def plus_rows(seeds: Sequence[int] = (0,)) -> list[dict]:
+    """With a generic model trained for longer; a seed is added to the right answers of mine."""
+
+    def tests(seed: int) -> dict[str, dict]:
+        return {
+            "classifier-selection": {"ood": counts([50, 60])},
+            "generic+": {"ood": counts([51, 63]), "id": counts([50, 60])},
+            "mine": {"ood": counts([54 + seed, 62 + seed]), "shuffled": counts([10, 9])},
+            "oracle": {"ood": counts([54, 64])},
+        }
+
+    names = {name: [tests(seed)[name] for seed in seeds] for name in tests(0)}
+    bare = {name: name for name in names} | {"generic+": "generic-plus", "mine": "tina-dit"}
+    return result_rows(names, bare, "images")
+
+
+def test_gains_over_a_generic_model_trained_for_longer_are_paired_over_the_tasks() -> None:
+    table = Table(plus_rows(), "")
+    mine = table.row("mine")
+    assert mine["vs_selection"]["mean"] == 3 and mine["vs_generic_plus"]["mean"] == 1
+    low, high = stats.t.interval(0.95, 1, 1, stats.sem([3, -1]))
+    assert mine["vs_generic_plus"]["ci95"] == pytest.approx([low, high])
+    assert table.row("mine", "shuffled")["vs_generic_plus"]["mean"] == -47.5
+    assert table.row("classifier-selection")["vs_generic_plus"]["mean"] == -2
+    plus = table.row("generic+")
+    assert plus["vs_selection"]["mean"] == 2 and "vs_generic_plus" not in plus
+    several = Table(plus_rows((0, 2, 4)), "").row("mine")["vs_generic_plus"]
+    low, high = stats.t.interval(0.95, 2, 3, stats.sem([1, 3, 5]))
+    assert several == {"mean": 3, "ci95": pytest.approx([low, high])}
+
+
+def test_the_table_has_a_column_for_gains_over_it_only_where_there_is_one() -> None:
+    table, plain = Table(plus_rows(), "On."), Table(rows(), "On.")
+    head, *lines = markdown(table.rows).splitlines()
+    assert head == "| generator | OOD p-Acc | ID p-Acc | vs selection | vs generic+ | gap closed |"
+    assert {line.count("|") for line in lines} == {7}
+    mine = next(line for line in cells(table) if line[0] == "mine")
+    assert mine[3].startswith("+3.0 ±") and mine[4].startswith("+1.0 ±")
+    assert "generic model trained for longer; the smaller of both" in table.caption
+    assert "<th>vs generic+</th>" in table._repr_html_() and "vs generic+" in str(table)
+    for text in (str(plain), plain._repr_html_(), markdown(plain.rows), plain.caption):
+        assert "generic+" not in text
+    assert header(plain.rows) == (
+        "generator",
+        "OOD p-Acc",
+        "ID p-Acc",
+        "vs selection",
+        "gap closed",
+    )
+
+
 def test_the_gap_is_told_only_of_methods_between_its_ends() -> None:
-    told = {r["generator"] for r in rows() if "gap_closed" in r}
-    assert told == {"mine"}
+    for found in (rows(), plus_rows()):
+        assert {r["generator"] for r in found if "gap_closed" in r} == {"mine"}
 
 
 def test_the_table_shows_every_generator_its_controls_and_chance() -> None:

@@ -60,6 +60,8 @@ PLAIN: dict[type[ComponentSuite], list[dict[str, Any]]] = {
         {"use": "generic"},
         {"use": "classifier-selection"},
         {"use": "classifier-selection", "others": "zero"},
+        {"use": "generic-plus"},
+        {"use": "generic-plus", "epochs": 0.5},
         {"use": "class-means"},
         {"use": "oracle"},
         {"use": "retrieval"},

@@ -14,7 +14,13 @@ from tina_architectures.options import CNNOptions
 from tina_kit.api import TrainingOptions, UserError
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
-from tina_kit.zoo.batches import epoch_batches, joined, labels_in_tasks, without_absent
+from tina_kit.zoo.batches import (
+    batches_by_epoch,
+    epoch_batches,
+    joined,
+    labels_in_tasks,
+    without_absent,
+)
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.evaluation import evaluate, rows_of
 from tina_kit.zoo.pmodel import PModel, assemble, load
@@ -141,6 +147,17 @@ def test_each_image_comes_once_an_epoch() -> None:
     for epoch in batches.view(3, 4):
         assert sorted(epoch.tolist()) == pool.tolist()
     assert len(epoch_batches(pool, 5, 3, torch.Generator())) == 5
+
+
+def test_each_image_comes_once_in_the_epoch_of_a_step_asked_for_in_any_order() -> None:
+    pool = torch.tensor([3, 5, 8, 9, 11])
+    batch_of = batches_by_epoch(pool, 2, lambda epoch: torch.Generator().manual_seed(epoch))
+    batches = [batch_of(step) for step in range(9)]
+    assert [len(batch) for batch in batches] == [2, 2, 1] * 3
+    epochs = [torch.cat(batches[first : first + 3]).tolist() for first in (0, 3, 6)]
+    assert all(sorted(epoch) == pool.tolist() for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert all(torch.equal(batch_of(step), batches[step]) for step in (7, 0, 8, 4))
 
 
 def test_classes_are_called_by_their_place_in_each_task() -> None:

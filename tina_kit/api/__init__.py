@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tina_kit.api.names import as_words, name_index, name_key
     from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
     from tina_kit.api.options import (
+        Added,
         Aside,
         AtGeneration,
         ComponentSpec,
@@ -66,7 +67,7 @@ _HOME = {
     "messages": "abridged printable",
     "names": "as_words name_index name_key",
     "options": (
-        "Aside AtGeneration ComponentSpec FieldFacts Nested Options Row TaskOptions "
+        "Added Aside AtGeneration ComponentSpec FieldFacts Nested Options Row TaskOptions "
         "TrainingOptions Unit"
     ),
     "observer": "Observer RunInfo StageInfo StepInfo",
@@ -83,6 +84,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.
 
 __all__ = [
     "API_VERSION",
+    "Added",
     "Architecture",
     "Aside",
     "AtGeneration",

@@ -85,6 +85,17 @@ class Learning(Protocol):
         """Fine-tune M p-Models as the zoo does: float32 `(M, P)` initial parameter vectors, int64
         `(M, C)` tasks → float32 `(M, P)`."""
 
+    def train_generic(self, start: Tensor, epochs: float) -> Tensor:
+        """Train the generic model's generated parameters on the training images of all its classes,
+        with the options of the generic model and a new learning-rate schedule: float32 `(P_K',)` →
+        float32 `(P_K',)`. What is not generated stays frozen; frozen features are computed once,
+        and so without augmentation."""
+
+    @property
+    def zoo_epochs(self) -> float:
+        """How many passes over the training images of all the generic model's classes take as many
+        images as fine-tuning the ID tasks."""
+
 
 @dataclass(frozen=True)
 class Context:

@@ -25,7 +25,7 @@ class Options(BaseModel):
     """Base class of every component's options: frozen, and unknown keys are rejected.
 
     Fields can carry annotations, like `Annotated[int, Unit("pixels")]`: see `Unit`, `Nested`,
-    `Row`, `AtGeneration` and `Aside`. `tina-kit show` and `tina-kit schema` display them.
+    `Row`, `AtGeneration`, `Aside` and `Added`. `tina-kit show` and `tina-kit schema` display them.
 
     `beside` maps keys of the recipe to the components that an example needs there: image prompts,
     for instance, need a conditioner that accepts images.
@@ -120,10 +120,17 @@ class Aside:
 
 
 @dataclass(frozen=True)
-class FieldFacts:
-    """A field's annotations; see `Unit`, `Nested`, `Row`, `AtGeneration` and `Aside`.
+class Added:
+    """The field came after results had been stored, and its default changes none of them: with the
+    default it enters no cache key."""
 
-    unit, nested, row: the name or kind, None if absent; at_generation, aside: whether present.
+
+@dataclass(frozen=True)
+class FieldFacts:
+    """A field's annotations; see `Unit`, `Nested`, `Row`, `AtGeneration`, `Aside` and `Added`.
+
+    unit, nested, row: the name or kind, None if absent; at_generation, aside, added: whether
+    present.
     """
 
     unit: str | None = None
@@ -131,6 +138,7 @@ class FieldFacts:
     row: str | None = None
     at_generation: bool = False
     aside: bool = False
+    added: bool = False
 
     @classmethod
     def of(cls, field: FieldInfo) -> FieldFacts:
@@ -147,6 +155,8 @@ class FieldFacts:
                 found["at_generation"] = True
             elif isinstance(mark, Aside):
                 found["aside"] = True
+            elif isinstance(mark, Added):
+                found["added"] = True
         return cls(**found)
 
 
@@ -191,6 +201,12 @@ class TrainingOptions(Options):
     )
     schedule: Literal["constant", "cosine"] = Field(
         "cosine", description="learning-rate schedule after the warm-up"
+    )
+    ema: Annotated[float, Added()] = Field(
+        0.0, ge=0, lt=1, description="decay of the averaged weights (EMA) that are kept; 0: none"
+    )
+    label_smoothing: Annotated[float, Unit("share of the target"), Added()] = Field(
+        0.0, ge=0, lt=1, description="spread evenly over the classes (Szegedy et al. 2016)"
     )
 
     def without_effect(self) -> Mapping[str, str]:

@@ -14,10 +14,16 @@ from tina_kit.zoo.training import summed_loss
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The `Learning` of a run. tune: (start, tasks, epochs) → fine-tuned vectors."""
+    """The `Learning` of a run.
+
+    tune: (start, tasks, epochs) → fine-tuned vectors; further: (start, epochs) → the generic
+    model's vector after more training; zoo_epochs: see `Learning`.
+    """
 
     data: TaskData
     tune: Callable[[Tensor, Tensor, float], Tensor]
+    further: Callable[[Tensor, float], Tensor]
+    zoo_epochs: float
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """`size` random images of each task, every image of its classes equally likely."""
@@ -32,3 +38,6 @@ class TrainingImages:
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         return self.tune(start, tasks, epochs)
+
+    def train_generic(self, start: Tensor, epochs: float) -> Tensor:
+        return self.further(start, epochs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,16 +79,10 @@ class ResolvedComponent:
     def settings(self, fitting: bool = False) -> dict[str, Any]:
         """What enters cache keys: file fingerprints instead of paths, and no names of other rows,
         whose own keys enter instead. fitting: leave out the options that fitting ignores."""
-        left_out = {
-            name
-            for name, facts in _facts(self.options)
-            if facts.row is not None or facts.aside or (fitting and facts.at_generation)
-        }
-        exclude = paths_in(self.options) | dict.fromkeys(left_out | set(self.children), True)
         return {
             "use": self.entry.full_name,
             "version": self.entry.component.version,
-            "options": self.options.model_dump(mode="json", exclude=exclude),
+            "options": keyed(self.options, fitting, set(self.children)),
             "components": {
                 name: _each(c, ResolvedComponent.settings) for name, c in self.children.items()
             },
@@ -110,6 +104,21 @@ class NamedComponent:
 
     name: str
     component: ResolvedComponent
+
+
+def keyed(options: Options, fitting: bool = False, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """The options that enter cache keys, as JSON values; see `ResolvedComponent.settings`."""
+    fields = type(options).model_fields
+    left_out = {
+        name
+        for name, facts in _facts(options)
+        if facts.row is not None
+        or facts.aside
+        or (fitting and facts.at_generation)
+        or (facts.added and getattr(options, name) == fields[name].get_default())
+    }
+    without = paths_in(options) | dict.fromkeys(left_out | set(exclude), True)
+    return options.model_dump(mode="json", exclude=without)
 
 
 def _each(child: ResolvedComponent | tuple[ResolvedComponent, ...], what: Any) -> Any:

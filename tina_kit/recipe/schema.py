@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tina_kit.api.options import Options, TrainingOptions, Unit
+from tina_kit.api.options import Aside, Options, TrainingOptions, Unit
 
 Precision = Literal["auto", "fp32", "bf16"]
+Augment = Literal["none", "flip", "crop-flip"]
 SLOTS = {
     "dataset": "dataset",
     "tasks": "task-sampler",
@@ -47,8 +48,10 @@ class GenericOptions(TrainingOptions):
     epochs: Annotated[int, Unit("epochs")] = Field(
         50, gt=0, le=1_000_000, description="passes over the training images"
     )
-    augment: Literal["none", "crop-flip"] = Field(
-        "none", description="crop-flip: random crops and horizontal flips, as usual for CIFAR"
+    augment: Augment = Field(
+        "none",
+        description="flip: random horizontal flips; crop-flip: random crops too, as usual for "
+        "CIFAR",
     )
 
 
@@ -59,7 +62,7 @@ class FinetuneOptions(TrainingOptions):
     epochs: Annotated[int, Unit("epochs")] = Field(
         10, gt=0, le=1_000_000, description="passes over the training images of an average task"
     )
-    shard: Annotated[int, Unit("p-Models")] = Field(
+    shard: Annotated[int, Unit("p-Models"), Aside()] = Field(
         50, gt=0, le=1_000_000, description="p-Models that are fine-tuned and stored together"
     )
 

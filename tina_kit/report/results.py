@@ -12,6 +12,7 @@ from tina_kit.recipe.schema import CHANCE, LARGEST, Average
 from tina_kit.report.statistics import Array, Estimate, gap_closed, mean_estimate
 
 GENERIC, SELECTION, ORACLE = "generic", "classifier-selection", "oracle"
+PLUS = "generic-plus"  # selection from a generic model that was trained for longer
 SHUFFLED, GIBBERISH = "shuffled", "gibberish"
 OTHER_LAYERS, MEAN_LAYERS = "other-layers", "mean-layers"
 CONTROLS = {
@@ -38,13 +39,13 @@ def result_rows(
     """The rows of `results.json`.
 
     counts: generator → its counts for each seed; bare: generator → its component's name, which
-    identifies selection and oracle; average: see `accuracies`.
+    identifies what others are compared with; average: see `accuracies`.
     """
     evaluations = {
         name: [{test: accuracies(of, average) for test, of in seed.items()} for seed in seeds]
         for name, seeds in counts.items()
     }
-    low = _first(evaluations, bare, SELECTION)
+    low, more = (_first(evaluations, bare, each) for each in (SELECTION, PLUS))
     high = _first(evaluations, bare, ORACLE)
     rows = []
     for name, seeds in evaluations.items():
@@ -55,9 +56,8 @@ def result_rows(
             split = "id" if test == "id" or "ood" not in seeds[0] else "ood"
             if low and split in low[0] and name != _name_of(bare, SELECTION):
                 base = [seed[split] for seed in low]
-                gain = mean_estimate([a - b for a, b in zip(values, base)])
-                row["vs_selection"] = plain(gain)
-                compared = bare[name] not in (GENERIC, SELECTION, ORACLE)
+                row["vs_selection"] = plain(_gain(values, base))
+                compared = bare[name] not in (GENERIC, SELECTION, PLUS, ORACLE)
                 if high and split in high[0] and test in ("id", "ood") and compared:
                     closed = gap_closed(values, base, [seed[split] for seed in high])
                     row["gap_closed"] = plain(closed)
@@ -65,6 +65,8 @@ def result_rows(
                 without = [seed[OTHER_LAYERS] for seed in seeds]
                 lost = mean_estimate([a - b for a, b in zip(values, without)])
                 row["from_prompts"] = plain(lost)
+            if more and split in more[0] and name != _name_of(bare, PLUS):
+                row["vs_generic_plus"] = plain(_gain(values, [seed[split] for seed in more]))
             rows.append(row)
     if rows:
         most = max(rows, key=lambda row: (row["split"] == "ood", row["tasks"]))
@@ -100,6 +102,11 @@ def guesses(seeds: Sequence[Counted], average: Average) -> dict[str, Estimate]:
         if largest.mean > chance + MIN_ABOVE_CHANCE:
             found[LARGEST] = largest
     return found
+
+
+def _gain(values: Sequence[Array], base: Sequence[Array]) -> Estimate:
+    """The mean difference on the same tasks. Both: for each seed one number per task."""
+    return mean_estimate([a - b for a, b in zip(values, base)])
 
 
 def _row(name: str, test: str, estimate: Estimate, tasks: int, seeds: int) -> dict[str, Any]:

@@ -322,7 +322,8 @@ class _NoLearning:
     sample: ClassVar[Callable[..., NoReturn]] = staticmethod(
         lambda *_: _fail("generate reads training images; context.learning is for `fit` alone")
     )
-    loss = finetune = sample
+    loss = finetune = train_generic = sample
+    zoo_epochs = property(sample)
 
 
 def _fail(message: str) -> NoReturn:

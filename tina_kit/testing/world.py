@@ -27,10 +27,11 @@ from tina_kit.api import (
     TrainingOptions,
     Zoo,
 )
+from tina_kit.recipe.schema import GenericOptions
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
 from tina_kit.zoo.data import TaskData
-from tina_kit.zoo.training import finetune, summed_loss
+from tina_kit.zoo.training import finetune, summed_loss, train_further
 
 CLASSES = 20  # of the data set
 TASK = 4  # classes of a task
@@ -239,6 +240,8 @@ class World:
 class _Learning:
     """The training images of a world."""
 
+    zoo_epochs = 2.0
+
     def __init__(self, data: TaskData, train: Train) -> None:
         self.data, self.train = data, train
 
@@ -257,6 +260,11 @@ class _Learning:
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         options = TrainingOptions(epochs=epochs, batch_size=8)
         return finetune(self.data, tasks, start, options, 0, self.train)
+
+    def train_generic(self, start: Tensor, epochs: float) -> Tensor:
+        options = GenericOptions(batch_size=8).model_copy(update={"epochs": epochs})
+        seen = torch.arange(CLASSES)
+        return train_further(self.data, None, seen, start, options, 0, self.train)
 
 
 class Interrupted(Exception):

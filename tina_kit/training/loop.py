@@ -190,13 +190,20 @@ class _Run:
                 self.ema[int(rest)].copy_(tensor)
             else:
                 index, _, slot = rest.partition(".")
-                slots.setdefault(int(index), {})[slot] = tensor
+                parameter = self.parameters[int(index)]
+                slots.setdefault(int(index), {})[slot] = _laid_out_as(parameter, tensor)
         self.module.load_state_dict(module)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.step = state["step"]
         self.losses += [(step, loss) for step, loss in state["losses"]]
         self._sum.fill_(state["sum"])
+
+
+def _laid_out_as(parameter: Tensor, slot: Tensor) -> Tensor:
+    """The optimiser's state in the memory format of its parameter, since fused steps pair the two
+    place by place in memory, while files hold tensors row by row."""
+    return torch.empty_like(parameter).copy_(slot) if slot.ndim else slot
 
 
 def learning_rate(training: Training, step: int) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -16,6 +17,22 @@ def epoch_batches(pool: Tensor, steps: int, size: int, random: torch.Generator) 
     epochs = math.ceil(steps * size / len(pool))
     order = torch.cat([torch.randperm(len(pool), generator=random) for _ in range(epochs)])
     return pool[order[: steps * size]].view(steps, size)
+
+
+def batches_by_epoch(
+    pool: Tensor, size: int, random: Callable[[int], torch.Generator]
+) -> Callable[[int], Tensor]:
+    """step → int64 `(B,)`: entries of `pool` in random order, each once per epoch, whose last batch
+    may be smaller than `size`. Only the order of one epoch is in memory. random: epoch → its
+    generator."""
+    steps = math.ceil(len(pool) / size)
+
+    @lru_cache(maxsize=1)
+    def batches(epoch: int) -> tuple[Tensor, ...]:
+        order = torch.randperm(len(pool), generator=random(epoch))
+        return tuple(pool[part] for part in order.split(size))
+
+    return lambda step: batches(step // steps)[step % steps]
 
 
 def place_in_class(labels: Tensor) -> Tensor:

@@ -46,6 +46,11 @@ def normalised(
     return read
 
 
+def prepared(architecture: Architecture, images: Tensor, device: torch.device) -> Tensor:
+    """uint8 `(B, 3, H, W)` → `(B, D, H', W')`, as `normalised` gives them."""
+    return _pixels(architecture, images.to(device), _computed_in(device)).movedim(-1, -3)
+
+
 def _pixels(architecture: Architecture, images: Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 `(N, 3, H, W)` → `(N, H', W', D)`."""
     return (

@@ -6,14 +6,21 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from tina_kit.api import Architecture, Images, Step, Train, Training, TrainingOptions
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.training import Trainer, derived_seed, generator_for
-from tina_kit.zoo.batches import epoch_batches, labels_in_tasks, without_absent
-from tina_kit.zoo.data import TaskData
+from tina_kit.zoo.augment import augmented
+from tina_kit.zoo.batches import (
+    batches_by_epoch,
+    epoch_batches,
+    labels_in_tasks,
+    without_absent,
+)
+from tina_kit.zoo.data import TaskData, prepared
 from tina_kit.zoo.forms import sum_of_losses
+from tina_kit.zoo.losses import cross_entropy
 
 
 def train_generic(
@@ -31,36 +38,24 @@ def train_generic(
     random = generator_for(seed, "generic")
     batches = epoch_batches(pool, steps, options.batch_size, random)
 
+    def inputs(pixels: Tensor) -> Tensor:
+        # Channels-last makes convolutions over few channels much faster on CPUs and tensor cores.
+        normalised = architecture.normalise(pixels.to(trainer.device))
+        return normalised.contiguous(memory_format=torch.channels_last)
+
     def loss(step: Step, module: nn.Module) -> Tensor:
         batch = batches[step.index]
-        pixels = images.images[batch]
-        if options.augment == "crop-flip":
-            pixels = crop_and_flip(pixels, step.random)
-        inputs = architecture.normalise(pixels.to(trainer.device))
-        # Channels-last makes convolutions over few channels much faster on CPUs and tensor cores.
-        logits = module(inputs.contiguous(memory_format=torch.channels_last))
-        return F.cross_entropy(logits, images.labels[batch].to(trainer.device))
+        pixels = augmented(images.images[batch], options.augment, step.random)
+        targets = images.labels[batch].to(trainer.device)
+        return cross_entropy(module(inputs(pixels)), targets, options.label_smoothing)
 
     module = module.to(memory_format=torch.channels_last)
     trainer(module, loss, Training.from_options(options, steps, checkpoint_every=200))
+    if options.ema:
+        # Batch-norm statistics are those of the last weights, not of their average.
+        update_bn(map(inputs, images.images.split(options.batch_size)), module)
     plain: nn.Module = module.cpu().to(memory_format=torch.contiguous_format)
     return plain
-
-
-def crop_and_flip(images: Tensor, random: torch.Generator) -> Tensor:
-    """uint8 `(B, 3, H, W)` → the same shape: random crops after zero padding by an eighth of the
-    height, and random horizontal flips, as usual for CIFAR."""
-    count, _, height, width = images.shape
-    pad = height // 8
-    padded = F.pad(images, (pad,) * 4)
-    top, left = torch.randint(2 * pad + 1, (2, count), generator=random)
-    columns = torch.arange(width).expand(count, -1)
-    flipped = torch.rand(count, generator=random) < 0.5
-    columns = torch.where(flipped[:, None], columns.flip(1), columns) + left[:, None]
-    rows = torch.arange(height) + top[:, None]
-    index = torch.arange(count)
-    moved = padded.permute(0, 2, 3, 1)[index[:, None, None], rows[:, :, None], columns[:, None]]
-    return moved.permute(0, 3, 1, 2)
 
 
 def initial_seeded(architecture: Architecture, classes: int, seed: int) -> nn.Module:
@@ -95,8 +90,7 @@ def finetune(
     images that a task sees depend only on the seed and the task, so a p-Model does not depend on
     the others. All take as many steps as an average task of C classes.
     """
-    average = len(data.labels) / data.class_count * tasks.shape[1]
-    steps = math.ceil(options.epochs * math.ceil(average / options.batch_size))
+    steps = finetuning_steps(data, tasks.shape[1], options)
     batches = torch.stack(
         [
             epoch_batches(
@@ -114,7 +108,7 @@ def finetune(
     def loss(step: Step, models: nn.Module) -> Tensor:
         batch = batches[step.index]
         targets = names.gather(1, data.labels[batch])
-        return summed_loss(data, models(), tasks, batch, targets)
+        return summed_loss(data, models(), tasks, batch, targets, options.label_smoothing)
 
     models = _PModels(start.clone())
     train(models, loss, Training.from_options(options, steps, checkpoint_every=25))
@@ -122,7 +116,12 @@ def finetune(
 
 
 def summed_loss(
-    data: TaskData, vectors: Tensor, tasks: Tensor, index: Tensor, targets: Tensor
+    data: TaskData,
+    vectors: Tensor,
+    tasks: Tensor,
+    index: Tensor,
+    targets: Tensor,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """The sum of M p-Models' mean cross-entropies, differentiable in their vectors. As a sum it
     gives each p-Model the gradient that it would have by itself.
@@ -133,7 +132,52 @@ def summed_loss(
     targets = targets.to(data.device)
 
     def of_some(logits: Tensor, part: slice) -> Tensor:
-        logits = without_absent(logits.float(), tasks[part])
-        return F.cross_entropy(logits.flatten(0, 1), targets[part].flatten())
+        logits = without_absent(logits.float(), tasks[part]).flatten(0, 1)
+        return cross_entropy(logits, targets[part].flatten(), label_smoothing)
 
     return sum_of_losses(data, vectors, index, tasks.shape[1], of_some)
+
+
+def finetuning_steps(data: TaskData, classes: int, options: TrainingOptions) -> int:
+    """The steps of every p-Model of so many classes: those of an average task."""
+    average = len(data.labels) / data.class_count * classes
+    return math.ceil(options.epochs * math.ceil(average / options.batch_size))
+
+
+def train_further(
+    data: TaskData,
+    pixels: Tensor | None,
+    seen: Tensor,
+    start: Tensor,
+    options: GenericOptions,
+    seed: int,
+    train: Train,
+) -> Tensor:
+    """Train the generic model's generated parameters for `options.epochs` more epochs, as stage 1
+    does. What is not generated stays frozen.
+
+    pixels: uint8 `(N, 3, H, W)`, the images to augment; None for p-Models that read features, which
+    are computed once. seen: int64 `(K',)`, the class of each of its rows; start: float32 `(P_K',)`.
+    Returns float32 `(P_K',)`.
+    """
+    architecture, pool = data.architecture, data.images_of(seen)
+    steps = math.ceil(options.epochs * math.ceil(len(pool) / options.batch_size))
+    batch_of = batches_by_epoch(
+        pool, options.batch_size, lambda epoch: generator_for(seed, "further", epoch)
+    )
+    (names,) = labels_in_tasks(seen[None], data.class_count)
+
+    def loss(step: Step, model: nn.Module) -> Tensor:
+        batch = batch_of(step.index)
+        if pixels is None or options.augment == "none":
+            inputs = data.inputs(batch)
+        else:
+            changed = augmented(pixels[batch], options.augment, step.random)
+            inputs = prepared(architecture, changed, data.device)
+        logits = architecture.forward_many(model(), inputs[None], len(seen), data.frozen_here)[0]
+        targets = names[data.labels[batch]].to(data.device)
+        return cross_entropy(logits.float(), targets, options.label_smoothing)
+
+    model = _PModels(start[None].clone())
+    train(model, loss, Training.from_options(options, steps, checkpoint_every=200))
+    return model.vectors.detach().cpu()[0]

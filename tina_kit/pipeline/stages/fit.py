@@ -38,6 +38,7 @@ from tina_kit.recipe import NamedComponent
 from tina_kit.store import Draft
 from tina_kit.training import counting, derived_seed
 from tina_kit.zoo.batches import joined
+from tina_kit.zoo.training import train_further
 
 TOGETHER = 64  # tasks per request, which bounds a generator's memory
 _LOSSES = "losses.json"
@@ -65,16 +66,18 @@ class FitStage(Stage):
             "seed": row.seed,
             "precision": self.runtime.precision,
         }
-        if any(isinstance(stage, ImportedStage) for stage in row.zoo.stages["id"]):
-            settings["finetune"] = row.tuning.setting  # otherwise it is in the keys of the shards
+        # Otherwise both are in the keys of the shards.
+        if not row.shards:
+            settings["tasks"] = row.tasks.tolist()
+        imported = any(isinstance(stage, ImportedStage) for stage in row.zoo.stages["id"])
+        if imported or (row.looks and not row.shards):
+            settings["finetune"] = row.tuning.setting
         return settings
 
     @property
     def after(self) -> Sequence[Stage]:
         row = self.row
-        after: list[Stage] = [row.inputs.stage, row.conditions.text]
-        if "p-models" in row.flags.learns_from:
-            after += row.zoo.stages["id"]
+        after: list[Stage] = [row.inputs.stage, row.conditions.text, *row.shards]
         if row.flags.prompts == "image":
             after.append(row.conditions.images)
         return [*after, *row.inherited.values()]
@@ -136,6 +139,16 @@ class GeneratorRow:
         """None if the generator does not learn."""
         return FitStage(self) if self.flags.learns else None
 
+    @property
+    def shards(self) -> Sequence[ZooStage]:
+        """The stages that make the p-Models from which it learns."""
+        return self.zoo.stages["id"] if "p-models" in self.flags.learns_from else ()
+
+    @property
+    def looks(self) -> bool:
+        """Whether it learns from training images."""
+        return "images" in self.flags.learns_from
+
     def set_up(
         self, train: Train | None = None, shards: Sequence[ZooStage] | None = None
     ) -> Generator:
@@ -157,7 +170,7 @@ class GeneratorRow:
                 frozen=generic.state,
                 device=self.runtime.device,
                 train=train or _no_training,
-                learning=self._learning(train) if train and self._looks else _NoImages(),
+                learning=self._learning(train) if train and self.looks else _NoImages(),
                 personalise=self._personalise(shards) if generator.personalises else _no_look,
                 inherited={option: stage.entry.folder for option, stage in self.inherited.items()},
             )
@@ -174,7 +187,7 @@ class GeneratorRow:
     def training_pairs(self) -> Zoo:
         """What it learns from: ID tasks with their conditions and, if it asks for them, p-Models
         and embedded training images."""
-        vectors = self.zoo.vectors("id") if "p-models" in self.flags.learns_from else None
+        vectors = self.zoo.vectors("id") if self.shards else None
         images = None
         if self.flags.prompts == "image":
             labels = self.inputs.images.read("train").labels
@@ -182,15 +195,21 @@ class GeneratorRow:
             images = ImagePrompts(self.conditions.image_rows[free], labels[free])
         return Zoo(self.tasks, self.conditions.of_tasks(self.tasks), vectors, images)
 
-    @property
-    def _looks(self) -> bool:
-        return "images" in self.flags.learns_from
-
     def _learning(self, train: Train) -> Learning:
         def tune(start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
             return self.tuning(start, tasks, train, epochs)
 
-        return TrainingImages(self.inputs.of("train"), tune)
+        data, generic = self.inputs.of("train"), self.inputs.generic
+
+        def further(start: Tensor, epochs: float) -> Tensor:
+            options = generic.options.model_copy(update={"epochs": epochs})
+            pixels = None
+            if not generic.architecture.frozen_features:
+                pixels = self.inputs.images.read("train").images
+            return train_further(data, pixels, generic.seen, start, options, self.seed, train)
+
+        zoo_epochs = self.tuning.epochs_of(self.tasks, generic.seen)
+        return TrainingImages(data, tune, further, zoo_epochs)
 
     def _personalise(self, shards: Sequence[ZooStage] | None) -> Callable[[Tensor], Tensor]:
         if shards is None:
@@ -250,4 +269,11 @@ class _NoImages:
         raise RuntimeError(_MAY_NOT)
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
+        raise RuntimeError(_MAY_NOT)
+
+    def train_generic(self, start: Tensor, epochs: float) -> Tensor:
+        raise RuntimeError(_MAY_NOT)
+
+    @property
+    def zoo_epochs(self) -> float:
         raise RuntimeError(_MAY_NOT)

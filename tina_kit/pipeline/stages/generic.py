@@ -13,6 +13,7 @@ from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage, of_classes
 from tina_kit.recipe import ResolvedComponent
+from tina_kit.recipe.component import keyed
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.store import Draft
 from tina_kit.zoo.training import train_generic
@@ -50,7 +51,7 @@ class GenericStage(Stage):
     def settings(self) -> Mapping[str, Any]:
         return {
             "architecture": self.component.settings(),
-            "training": self.options.model_dump(mode="json"),
+            "training": keyed(self.options),
             "seed": self._seed,
             "precision": self.runtime.precision,
             "seen": seen_setting(self.seen, self.class_count),

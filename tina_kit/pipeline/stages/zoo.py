@@ -15,11 +15,12 @@ from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.features import Inputs
 from tina_kit.pipeline.stages.generic import GenericStage
+from tina_kit.recipe.component import keyed
 from tina_kit.recipe.schema import FinetuneOptions
 from tina_kit.store import Draft, content_of
 from tina_kit.zoo.archive import TENSORS, read
 from tina_kit.zoo.batches import joined
-from tina_kit.zoo.training import finetune
+from tina_kit.zoo.training import finetune, finetuning_steps
 
 _FILE = "zoo.safetensors"
 
@@ -121,7 +122,7 @@ class FineTuning:
     @property
     def setting(self) -> dict[str, Any]:
         """For keys: its options."""
-        return self.options.model_dump(mode="json", exclude={"shard"})
+        return keyed(self.options)
 
     def __call__(
         self, start: Tensor, tasks: Tensor, train: Train, epochs: float | None = None
@@ -130,6 +131,13 @@ class FineTuning:
         if epochs is not None:
             options = options.model_copy(update={"epochs": epochs})
         return finetune(self.inputs.of("train"), tasks, start, options, self.seed, train)
+
+    def epochs_of(self, tasks: Tensor, classes: Tensor) -> float:
+        """How many passes over the images of `classes` take as many images as fine-tuning the
+        p-Models of `tasks`, int64 `(T, C)`."""
+        data, options = self.inputs.of("train"), self.options
+        steps = len(tasks) * finetuning_steps(data, tasks.shape[1], options)
+        return steps * options.batch_size / len(data.images_of(classes))
 
 
 class ZooShards:
