@@ -94,7 +94,6 @@ class TransformerOptions(Options):
         64,
         ge=1,
         le=1_000_000,
-        examples=[128],
         description="training images of each task per step of the objectives task and both",
     )
     task_weight: float = Field(

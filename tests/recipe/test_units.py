@@ -31,7 +31,7 @@ OWN = [entry for entry in discover().registered if entry.owner == "tina-kit"]
 DIMENSIONLESS = {
     *("seed", "seeds", "split_seed"),
     *("learning_rate", "weight_decay", "momentum", "clip", "ema"),  # of the optimiser
-    *("guidance", "temperature", "ratio", "row_weight"),
+    *("guidance", "temperature", "ratio", "row_weight", "task_weight", "output_scale"),
     *("values", "places"),  # a study's: they have the unit of the key that they are set to
 }
 
