@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tina_kit.api import Generator, UserError, as_words, name_index, name_key, read_images
+from tina_kit.pipeline.expected import expected, of_request
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.seen import Familiarity, familiarity
 from tina_kit.pipeline.stages.conditions import check_padding
@@ -59,7 +60,8 @@ class ReadyGenerator:
 
         A p-Model names its classes as given. A class of the data set is recognised by its
         `name_key`, and its prompt is spelled as in the data set. `metadata["seen"]` says which
-        classes the run was trained on, and how similar the others are to those (`Familiarity`).
+        classes the run was trained on, and how similar the others are to those (`Familiarity`);
+        `metadata["expected"]`, how right the generator was on the run's own tasks (`expected`).
 
         images: with `prompts="image"`, one image file per class.
         strict: refuse classes that are too dissimilar to every seen one.
@@ -142,6 +144,9 @@ class ReadyGenerator:
         module = assemble(architecture, experiment.generic.state, vector, len(classes))
         height, width = experiment.image_size
         facts = {**self._facts, "seen": asked.seen.plain()}
+        told = of_request(self._expected, experiment.class_names, asked.known)
+        if told is not None:
+            facts["expected"] = told
         model = PModel(module, architecture, classes, (height, width), facts)
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):
@@ -160,6 +165,12 @@ class ReadyGenerator:
     @cached_property
     def _index(self) -> dict[str, int]:
         return name_index(self.experiment.class_names)
+
+    @cached_property
+    def _expected(self) -> dict[str, object] | None:
+        experiment = self.experiment
+        on = experiment.recipe.core.evaluation.on
+        return expected(experiment.evaluation(self.row.named), experiment.class_names, on)
 
     @cached_property
     def _facts(self) -> dict[str, object]:
