@@ -5,8 +5,9 @@ Every command of the command line is one of these calls.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registered, Registry
+    from tina_kit.report.judged import Judgement
+    from tina_kit.zoo.pmodel import PModel
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
@@ -152,6 +155,55 @@ def new_plugin(name: str, kinds: Sequence[str], folder: str | Path = ".") -> Pat
     return write_plugin(name, [known_kind(kind) for kind in kinds], Path(folder))
 
 
+def predict(
+    model: str | Path | PModel, images: Any, *, top: int = 1, device: str = "auto"
+) -> Iterator[dict[str, Any]]:
+    """Classify image files, which are read while the rows are taken.
+
+    model: a p-Model or its file; images: paths of files and folders and patterns, one or a list.
+    Yields for each image `image` (its path) and `top`, the `top` most probable classes as a list of
+    `class` and `probability`. Raises UserError for what is no p-Model or cannot be read.
+    """
+    from tina_kit.zoo.given import image_paths
+
+    loaded = loaded_model(model, device)
+    given = [images] if isinstance(images, (str, os.PathLike)) else images
+    paths = [path for each in given for path in image_paths(each)]
+    return loaded.rows(paths, top)
+
+
+def evaluate(
+    model: str | Path | PModel,
+    images: str | Path | None = None,
+    *,
+    run: str | Path | FinishedRun | None = None,
+    device: str = "auto",
+) -> Judgement:
+    """How right a p-Model is on labelled images.
+
+    model: a p-Model or its file; images: a folder with a folder per class, of which the `test` part
+    is taken where there is one; run: instead, a finished run, whose own test images are taken, as
+    it stored them. Raises UserError for what is no p-Model, and if there are no images of its
+    classes.
+    """
+    from tina_kit.report.judged import judged
+    from tina_kit.zoo.labelled import labelled
+
+    if (images is None) == (run is None):
+        raise UserError("give either a folder of images or a run: what to test the p-Model on")
+    loaded = loaded_model(model, device)
+    if images is not None:
+        some = labelled(Path(images), loaded.classes)
+    else:
+        from tina_kit.pipeline.finished import FinishedRun
+
+        opened = run if isinstance(run, FinishedRun) else open_run(run or "", device)
+        some = opened.test_images(loaded.classes)
+    shares = loaded.predict_proba(some.sources).numpy()
+    expected = loaded.info["expected"]
+    return judged(shares, some.labels, some.sources, loaded.classes, some.about, expected)
+
+
 def export_zoo(run: str | Path, output: str | Path, *, seed: int | None = None) -> None:
     """Write the ID tasks and p-Models of a finished run to a new folder, which a recipe learns from
     with `zoo: FOLDER`. seed: of the run, by default its first. Raises UserError if the folder
@@ -193,6 +245,13 @@ def describe_zoo(folder: str | Path) -> dict[str, Any]:
     from tina_kit.zoo.summary import summary
 
     return summary(read(Path(folder)))
+
+
+def loaded_model(model: str | Path | PModel, device: str) -> PModel:
+    """A p-Model, on a device; given, or read from its file."""
+    from tina_kit.zoo.pmodel import PModel, load
+
+    return (model if isinstance(model, PModel) else load(model)).to(device)
 
 
 # The same with a registry at hand, for the command line, which reports broken plugins its own way.

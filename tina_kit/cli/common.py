@@ -50,6 +50,15 @@ RunFolder = Annotated[
     Path,
     typer.Argument(metavar="RUN", help="The folder of a finished run.", callback=user_paths),
 ]
+ModelFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A p-Model's file, as `generate` writes it.",
+        callback=user_paths,
+        autocompletion=complete.models,
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(

@@ -42,9 +42,24 @@ def summary(
         "prompts": metadata.get("prompts"),
         "seed": metadata.get("seed"),
         "unseen": unseen if asked is not None else None,
-        "expected": metadata.get("expected"),
+        "expected": _expected(metadata.get("expected")),
     }
 
 
 def _name(facts: Any, key: str) -> str | None:
     return facts.get(key) if isinstance(facts, Mapping) else None
+
+
+def _expected(facts: Any) -> dict[str, Any] | None:
+    """What a generator's p-Acc is said to be, if it has the form that generators give it."""
+    if not isinstance(facts, Mapping):
+        return None
+    numbers = [facts.get(key) for key in ("p_acc", "tasks", "classes")]
+    bounds = facts.get("ci95")
+    if isinstance(bounds, list) and len(bounds) == 2:
+        numbers += bounds
+    elif bounds is not None:
+        return None
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        return None
+    return dict(facts)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,15 @@ class PModel:
             raise UserError(f"stream takes a batch of at least one image, not {batch}")
         for pixels in image_batches(images, self.image_size, batch):
             yield self._logits(pixels).float().softmax(1).cpu()
+
+    def rows(self, paths: Iterable[str], top: int = 1) -> Iterator[dict[str, Any]]:
+        """For each image file `image` (its path) and `top`: the `top` most probable classes, a list
+        of `class` and `probability`. Files are read while the rows are taken."""
+        names, sources = tee(paths)
+        for shares in self.stream(sources):
+            for best in ranked(shares, self.classes, top):
+                found = [{"class": name, "probability": share} for name, share in best]
+                yield {"image": next(names), "top": found}
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """uint8 `(N, 3, height, width)` → float32 `(N, C)` on the model's device."""

@@ -2,7 +2,7 @@
 
 `tina_kit.api.read_images` calls Pillow (`ImageOps.fit`, bilinear). What is exported or runs on an
 accelerator has no Pillow, and torch's own antialiased resizing rounds differently. So Pillow's
-arithmetic is repeated here: weights of 22 bits, and 8 bits for the result of each of the two passes.
+arithmetic is repeated here: weights of 22 bits, and 8 bits for the result of either pass.
 Since version 13 Pillow begins with the columns of tall images, which moves a few pixels by a level.
 """
 
