@@ -66,7 +66,7 @@ LANGUAGES = {  # that something below, or tests/pipeline/test_flow_page.py, read
     COMMANDS: {"sh", "python"},
     FLOW: {"mermaid"},
 }
-PLACEHOLDERS = {"RUN", "DIR", "SOURCE"}
+PLACEHOLDERS = {"RUN", "DIR", "SOURCE", "MODEL", "BUNDLE"}
 SETUP = {"source .venv/bin/activate"}
 
 

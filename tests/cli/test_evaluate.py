@@ -42,11 +42,9 @@ def test_it_counts_what_the_run_counted(finished, tmp_path: Path) -> None:
     """With the run's own images as with the same images in folders."""
     run = tina_kit.open_run(finished[2])
     experiment = run.experiment()
-    test = experiment.images.read("test")
-    as_folders(
-        test.images, test.labels.tolist(), experiment.class_names, tmp_path / "data" / "test"
-    )
-    (tmp_path / "data" / "train").mkdir()
+    test, data = experiment.images.read("test"), tmp_path / "data"
+    as_folders(test.images, test.labels.tolist(), experiment.class_names, data / "test")
+    (data / "train").mkdir()
     accuracies = []
     for classes, right, total in tasks_and_counts(run, "tina-dit"):
         model = run.generator("tina-dit").generate(classes)
