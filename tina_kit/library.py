@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registered, Registry
     from tina_kit.report.judged import Judgement
+    from tina_kit.zoo.exporting import Exported, Format
     from tina_kit.zoo.pmodel import PModel
 
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -202,6 +203,26 @@ def evaluate(
     shares = loaded.predict_proba(some.sources).numpy()
     expected = loaded.info["expected"]
     return judged(shares, some.labels, some.sources, loaded.classes, some.about, expected)
+
+
+def export(
+    model: str | Path | PModel,
+    output: str | Path,
+    *,
+    format: Format = "onnx",
+    images: str | Path | None = None,
+    int8: bool = False,
+) -> Exported:
+    """Write a p-Model for other programs, with resizing, normalisation and class names inside.
+
+    model: a p-Model or its file; format: "onnx", "torch-export" or "safetensors"; images: a folder
+    of images to compare it with the p-Model on, labelled if it has a folder per class, by default
+    generated ones; int8: with weights of 8 bits ("onnx" alone). Raises UserError for what cannot be
+    exported, and TinaKitError if the answers are not the p-Model's; nothing is written then.
+    """
+    from tina_kit.zoo.exporting import export
+
+    return export(loaded_model(model, "cpu"), output, format, images, int8)
 
 
 def export_zoo(run: str | Path, output: str | Path, *, seed: int | None = None) -> None:

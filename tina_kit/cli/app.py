@@ -50,6 +50,7 @@ def _register() -> None:
     from tina_kit.cli import (
         doctor,
         evaluate,
+        export,
         generate,
         init,
         plugin,
@@ -73,6 +74,7 @@ def _register() -> None:
     app.command("generate")(generate.generate)
     app.command("predict")(predict.predict)
     app.command("evaluate")(evaluate.evaluate)
+    app.command("export")(export.export)
     app.command("version")(print_version)
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")

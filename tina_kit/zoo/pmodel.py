@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, tee
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,7 +19,7 @@ from tina_kit.training import resolve_device
 from tina_kit.zoo.answers import ranked, summary
 from tina_kit.zoo.classifier import Classifier
 from tina_kit.zoo.given import image_batches
-from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite
+from tina_kit.zoo.pmodel_file import FORMAT, Metadata, built, checked, read, require_finite
 
 BATCH = 256  # images per forward pass; more only cost memory
 
@@ -156,6 +158,11 @@ class PModel:
         Raises TinaKitError if its weights are not finite, and UserError if `path` cannot be
         written.
         """
+        write_output(user_path(path), self.content())
+
+    def content(self, more: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+        """Its file's bytes. more: further metadata, any JSON values by name. Raises TinaKitError if
+        its weights are not finite."""
         from safetensors.torch import save
 
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
@@ -164,10 +171,11 @@ class PModel:
             "classes": list(self.classes),
             "image_size": list(self.image_size),
             **self.metadata,
+            **more,
         }
-        checked(values, str(path))
+        checked(values, "the p-Model")
         texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
-        write_output(user_path(path), save(state, {"format": FORMAT, **texts}))
+        return save(state, {"format": FORMAT, **texts})
 
 
 def assemble(
@@ -191,7 +199,18 @@ def load(path: str | Path) -> PModel:
     fit its architecture, and if its architecture's plugin is not installed.
     """
     path = user_path(path)
-    metadata, state = read(path)
+    return _loaded(*read(path), path)
+
+
+def load_bytes(content: bytes) -> PModel:
+    """The same for the bytes of such a file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "p-model.safetensors"
+        path.write_bytes(content)
+        return load(path)
+
+
+def _loaded(metadata: Metadata, state: Mapping[str, Tensor], path: Path) -> PModel:
     try:
         architecture = architecture_of(metadata.architecture, path)
         module = built(architecture, len(metadata.classes), state)
