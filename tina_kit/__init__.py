@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from tina_kit.api.errors import TinaKitError, UserError
     from tina_kit.library import (
+        bundle,
         component,
         components,
         describe_zoo,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         export_zoo,
         import_zoo,
         init,
+        load_generator,
         new_plugin,
         open_run,
         plan,
@@ -42,6 +44,7 @@ _HOME = {
     "PModel": "tina_kit.zoo.pmodel",
     "TinaKitError": "tina_kit.api.errors",
     "UserError": "tina_kit.api.errors",
+    "bundle": "tina_kit.library",
     "catalogue": "tina_kit.recipe.catalogue",
     "component": "tina_kit.library",
     "components": "tina_kit.library",
@@ -54,6 +57,7 @@ _HOME = {
     "import_zoo": "tina_kit.library",
     "init": "tina_kit.library",
     "load": "tina_kit.zoo.pmodel",
+    "load_generator": "tina_kit.library",
     "new_plugin": "tina_kit.library",
     "open_run": "tina_kit.library",
     "plan": "tina_kit.library",
@@ -68,6 +72,7 @@ __all__ = [
     "TinaKitError",
     "UserError",
     "__version__",
+    "bundle",
     "catalogue",
     "component",
     "components",
@@ -80,6 +85,7 @@ __all__ = [
     "import_zoo",
     "init",
     "load",
+    "load_generator",
     "new_plugin",
     "open_run",
     "plan",

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.paths import user_path
 
 if TYPE_CHECKING:
     from tina_kit.api.observer import Observer
+    from tina_kit.pipeline.bundling import Bundled
     from tina_kit.pipeline.findings import Finding
     from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.personal import ReadyGenerator
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registered, Registry
@@ -81,6 +84,48 @@ def open_run(folder: str | Path, device: str = "auto") -> FinishedRun:
     from tina_kit.pipeline.finished import FinishedRun
 
     return FinishedRun(folder, discovered(), device)
+
+
+def bundle(
+    run: str | Path | FinishedRun,
+    output: str | Path,
+    *,
+    generator: str | None = None,
+    seed: int | None = None,
+    licence: str = "",
+) -> Bundled:
+    """Write a generator of a finished run to one file, with all that it needs to answer elsewhere.
+
+    generator: its name, by default the run's first that reads class names; seed: of the run, by
+    default its first; licence: of the data, for the card. Raises UserError if the run has no such
+    generator or the file cannot be written.
+    """
+    from tina_kit.pipeline.bundling import bundle
+    from tina_kit.pipeline.finished import FinishedRun
+
+    opened = run if isinstance(run, FinishedRun) else open_run(run, "cpu")
+    return bundle(opened, user_path(output), generator, seed, licence)
+
+
+def load_generator(
+    source: str | Path,
+    name: str | None = None,
+    *,
+    seed: int | None = None,
+    prompts: str = "text",
+    device: str = "auto",
+    plugins: Files = (),
+    trust: bool = False,
+) -> ReadyGenerator:
+    """A generator that makes p-Models, from a run folder or a bundle.
+
+    name: of the run's generator, by default the first for such prompts; seed: of the run; prompts:
+    "text" or "image"; plugins: as in `run`; trust: whether a bundle may ask servers, for which its
+    maker must be trusted. Raises UserError for what is neither, is damaged, or lacks the generator.
+    """
+    return generator_with(
+        discovered(plugins), source, name, seed=seed, prompts=prompts, device=device, trust=trust
+    )
 
 
 def validate(
@@ -310,6 +355,37 @@ def component_with(registry: Registry, kind: str, name: str) -> dict[str, Any]:
         return described(registry.get(known_kind(kind), name), registry)
     except UnknownComponent as error:
         raise UserError(str(error)) from None
+
+
+def generator_with(
+    registry: Registry,
+    source: str | Path,
+    name: str | None,
+    *,
+    seed: int | None = None,
+    prompts: str = "text",
+    device: str = "auto",
+    observers: Sequence[Observer] = (),
+    trust: bool = False,
+) -> ReadyGenerator:
+    path = user_path(source)
+    if path.is_dir() or not path.exists():
+        from tina_kit.pipeline.finished import FinishedRun
+
+        return FinishedRun(path, registry, device, observers).generator(name, seed, prompts)
+    from tina_kit.pipeline.bundled import Bundle
+    from tina_kit.pipeline.console import log
+    from tina_kit.pipeline.personal import ReadyGenerator
+    from tina_kit.training import Observers, resolve_device
+    from tina_kit.zoo.bundle_file import BundleFile
+
+    bundle = Bundle(BundleFile(path), registry, resolve_device(device), trust)
+    bundle.observer = Observers(observers)
+    if seed not in (None, bundle.seed):
+        raise UserError(f"{path}: this bundle has no seed {seed}; its seed is {bundle.seed}")
+    for line in bundle.warnings:
+        log(f"warning: {line}")
+    return ReadyGenerator(bundle, name or bundle.manifest.generator.name, prompts)
 
 
 def plan_with(

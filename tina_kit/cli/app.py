@@ -48,6 +48,7 @@ def root(
 
 def _register() -> None:
     from tina_kit.cli import (
+        bundle,
         doctor,
         evaluate,
         export,
@@ -72,6 +73,7 @@ def _register() -> None:
     app.command("schema")(schema.schema)
     app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
+    app.command("bundle")(bundle.bundle)
     app.command("predict")(predict.predict)
     app.command("evaluate")(evaluate.evaluate)
     app.command("export")(export.export)

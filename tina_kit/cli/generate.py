@@ -10,12 +10,12 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import Device, RunFolder, Seed, open_run, user_paths
+from tina_kit.cli.common import Device, RunOrBundle, Seed, Trust, open_generator, user_paths
 from tina_kit.pipeline.console import log
 
 
 def generate(
-    run: RunFolder,
+    run: RunOrBundle,
     output: Annotated[
         Path,
         typer.Option(
@@ -65,6 +65,7 @@ def generate(
             help="Refuse classes that are too dissimilar to those that the run was trained on.",
         ),
     ] = False,
+    trust: Trust = False,
     seed: Seed = None,
     device: Device = "auto",
 ) -> None:
@@ -89,7 +90,7 @@ def generate(
     names = list(files) if images is not None else _named(classes or (), class_ or ())
     _check(output)
     prompts = "text" if images is None else "image"
-    ready = open_run(run, device).generator(generator, seed, prompts)
+    ready = open_generator(run, generator, seed, prompts, device, trust)
 
     from tina_kit.api.image_files import list_images
     from tina_kit.pipeline.seen import Familiarity

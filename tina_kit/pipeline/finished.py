@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.api import Classes, Observer, UserError, abridged, name_index, name_key
+from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.pipeline.record import read_record
@@ -85,7 +86,7 @@ class FinishedRun:
         """
         key = name, seed, prompts
         if key not in self._generators:
-            self._generators[key] = ReadyGenerator(self.experiment(seed), name, prompts)
+            self._generators[key] = ReadyGenerator(OfRun(self.experiment(seed)), name, prompts)
         return self._generators[key]
 
     def test_images(self, classes: Sequence[str]) -> Labelled:

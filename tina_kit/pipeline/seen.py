@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tina_kit.api import Generator
-from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.answering import Answering
 
 NEAREST = 3  # seen classes listed for a prompt
 APART = 20  # one in 20 seen classes may be farther from the others than the limit
@@ -104,7 +104,7 @@ class Familiarity:
 
 
 def familiarity(
-    experiment: Experiment,
+    source: Answering,
     generator: Generator,
     classes: Sequence[str],
     known: Sequence[int | None],
@@ -113,18 +113,17 @@ def familiarity(
 ) -> Familiarity:
     """classes: as requested; known: the data set's index of each, None if it has no such class;
     conditions: float32 `(C, D)`, their prompts' embeddings; by: "text" or "image"."""
-    names, seen = experiment.class_names, experiment.seen
+    names, seen = source.class_names, source.seen
     # A control that fine-tunes on a task's own images has seen all of its classes.
     trained = set(range(len(names)) if generator.personalises else seen.tolist())
-    learned = set(experiment.tasks["id"].unique().tolist()) if generator.learns else trained
-    texts = experiment.conditions
-    rows = texts.rows[seen] if by == "text" else texts.image_of_each(seen)
+    learned = source.learned if generator.learns else trained
+    rows = source.seen_rows if by == "text" else source.seen_images
     best = min(NEAREST, len(rows))
     cosines, places = (_unit(conditions) @ _unit(rows).T).topk(best, dim=1)
     asked = []
     for name, index, values, nearest in zip(classes, known, cosines.tolist(), places.tolist()):
         is_seen = index in trained
-        near = [(names[seen[p]], round(cosine, 4)) for cosine, p in zip(values, nearest)]
+        near = [(names[int(seen[p])], round(cosine, 4)) for cosine, p in zip(values, nearest)]
         asked.append(
             AskedClass(
                 name,

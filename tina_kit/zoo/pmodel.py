@@ -19,7 +19,15 @@ from tina_kit.training import resolve_device
 from tina_kit.zoo.answers import ranked, summary
 from tina_kit.zoo.classifier import Classifier
 from tina_kit.zoo.given import image_batches
-from tina_kit.zoo.pmodel_file import FORMAT, Metadata, built, checked, read, require_finite
+from tina_kit.zoo.pmodel_file import (
+    FORMAT,
+    Metadata,
+    built,
+    checked,
+    in_order,
+    read,
+    require_finite,
+)
 
 BATCH = 256  # images per forward pass; more only cost memory
 
@@ -161,8 +169,8 @@ class PModel:
         write_output(user_path(path), self.content())
 
     def content(self, more: Mapping[str, Any] = MappingProxyType({})) -> bytes:
-        """Its file's bytes. more: further metadata, any JSON values by name. Raises TinaKitError if
-        its weights are not finite."""
+        """Its file's bytes, the same for equal p-Models. more: further metadata, any JSON values by
+        name. Raises TinaKitError if its weights are not finite."""
         from safetensors.torch import save
 
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
@@ -175,7 +183,7 @@ class PModel:
         }
         checked(values, "the p-Model")
         texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
-        return save(state, {"format": FORMAT, **texts})
+        return in_order(save(state, {"format": FORMAT, **texts}))
 
 
 def assemble(

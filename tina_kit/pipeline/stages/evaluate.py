@@ -71,7 +71,7 @@ class MeasuringStage(Stage):
         for test, (tasks, conditions) in self.tests().items():
             label = f"{self.name} {test}"
             vectors = generate(
-                generator, conditions, tasks, self.runtime, row.seed, f"{label}: generate"
+                generator, conditions, tasks, observer, row.seed, f"{label}: generate"
             )
             counts = evaluate(data, vectors, tasks, self.options.batch_size, observer, label)
             result[test] = {"correct": counts.correct.tolist(), "total": counts.total.tolist()}

@@ -14,6 +14,7 @@ from tina_kit.api import (
     Generator,
     ImagePrompts,
     Learning,
+    Observer,
     Request,
     Step,
     TinaKitError,
@@ -156,9 +157,9 @@ class GeneratorRow:
                 generic_classes=generic.seen,
                 frozen=generic.state,
                 device=self.runtime.device,
-                train=train or _no_training,
-                learning=self._learning(train) if train and self._looks else _NoImages(),
-                personalise=self._personalise(shards) if generator.personalises else _no_look,
+                train=train or no_training,
+                learning=self._learning(train) if train and self._looks else NoImages(),
+                personalise=self._personalise(shards) if generator.personalises else no_look,
                 inherited={option: stage.entry.folder for option, stage in self.inherited.items()},
             )
         )
@@ -202,7 +203,7 @@ def generate(
     generator: Generator,
     conditions: Tensor,
     tasks: Tensor | None,
-    runtime: Runtime,
+    observer: Observer,
     seed: int,
     label: str = "generate",
 ) -> Tensor:
@@ -211,7 +212,7 @@ def generate(
     generator: ready; seed: the run's. Raises TinaKitError if a result is NaN.
     """
     noise = derived_seed(seed, "generate")
-    with counting(runtime.observer, label, len(conditions)) as advance:
+    with counting(observer, label, len(conditions)) as advance:
 
         def parts() -> Iterator[Tensor]:
             for first in range(0, len(conditions), TOGETHER):
@@ -228,17 +229,17 @@ def generate(
         return joined(parts(), len(conditions))
 
 
-def _no_training(
+def no_training(
     module: nn.Module, loss: Callable[[Step, nn.Module], Tensor], training: Training
 ) -> None:
     raise RuntimeError("a generator may train in `fit` alone")
 
 
-def _no_look(tasks: Tensor) -> Tensor:
+def no_look(tasks: Tensor) -> Tensor:
     raise RuntimeError("only a generator that says `personalises` may look at p-Models")
 
 
-class _NoImages:
+class NoImages:
     """`Context.learning` of a generator that must not use it."""
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
