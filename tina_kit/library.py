@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.bundling import Bundled
     from tina_kit.pipeline.findings import Finding
     from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.many import Many
     from tina_kit.pipeline.personal import ReadyGenerator
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
@@ -126,6 +127,27 @@ def load_generator(
     return generator_with(
         discovered(plugins), source, name, seed=seed, prompts=prompts, device=device, trust=trust
     )
+
+
+def generate_many(
+    generator: ReadyGenerator,
+    tasks: str | Path | Sequence[Sequence[str]],
+    output: str | Path,
+    *,
+    strict: bool = False,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Many:
+    """Write the p-Models of many tasks to a folder, with a manifest; repeated, it continues.
+
+    generator: of `load_generator` or a run; tasks: a CSV file with the classes of a task in each
+    line, or lists; strict: refuse classes that are too dissimilar to every seen one; tell: is told
+    how many tasks are done, and of how many. Raises UserError for tasks that cannot be answered and
+    for a folder that holds anything else.
+    """
+    from tina_kit.pipeline.many import generate_many, read_tasks
+
+    lists = read_tasks(user_path(tasks)) if isinstance(tasks, (str, Path)) else tasks
+    return generate_many(generator, lists, user_path(output), strict, tell)
 
 
 def validate(

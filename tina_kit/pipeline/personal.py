@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -13,11 +13,13 @@ from torch import Tensor
 from tina_kit.api import Generator, UserError, as_words, name_index, name_key, read_images
 from tina_kit.pipeline.answering import Answering, Candidate
 from tina_kit.pipeline.expected import of_request
-from tina_kit.pipeline.seen import Familiarity, familiarity
+from tina_kit.pipeline.seen import Familiarity, SeenClasses
 from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import generate
 from tina_kit.plugins.registry import nearest
 from tina_kit.zoo.pmodel import PModel, assemble
+
+_AT_ONCE = 64  # prompts embedded together
 
 
 class ReadyGenerator:
@@ -36,6 +38,7 @@ class ReadyGenerator:
         if prompts == "image" and not self.row.flags.reads_conditions:
             raise UserError(f"{self.name} reads no prompts, and so no images; name the classes")
         self.prompts = prompts
+        self._remembered: dict[str, Tensor] = {}
 
     @property
     def name(self) -> str:
@@ -99,7 +102,9 @@ class ReadyGenerator:
                         models[number] = self._model(asked[number], vector)
         return [models[number] for number in range(len(asked))]
 
-    def _ask(self, classes: Sequence[str], images: Sequence[Path]) -> _Asked:
+    def check(self, classes: Sequence[str]) -> list[int | None]:
+        """The data set's index of each class, None if it has no such class. Raises UserError for
+        classes that cannot be asked for."""
         if len(classes) < 2:
             raise UserError("a p-Model distinguishes at least two classes; name more")
         name_index(classes)
@@ -110,22 +115,45 @@ class ReadyGenerator:
                 f"{self.name} knows only the classes of the data set, and not "
                 f"{', '.join(unknown)}; a generator that reads prompts takes any name"
             )
+        return known
+
+    def remember(self, lists: Iterable[Sequence[str]]) -> None:
+        """Embed the names in many requests once, so that `generate` need not embed them again.
+        Raises UserError with the number of the first that cannot be answered."""
+        prompts: dict[str, None] = {}
+        for number, classes in enumerate(lists, 1):
+            try:
+                prompts |= dict.fromkeys(self._prompts(classes, self.check(classes)))
+            except UserError as error:
+                raise UserError(f"task {number}: {error}") from None
+        new = [prompt for prompt in prompts if prompt not in self._remembered]
+        for first in range(0, len(new), _AT_ONCE):
+            some = new[first : first + _AT_ONCE]
+            self._remembered.update(zip(some, self.source.conditioner.embed(some)))
+
+    def _ask(self, classes: Sequence[str], images: Sequence[Path]) -> _Asked:
+        known = self.check(classes)
         rows = self._embed(classes, known, images)
-        seen = familiarity(self.source, self._generator, classes, known, rows, self.prompts)
-        return _Asked(classes, known, rows, seen)
+        return _Asked(classes, known, rows, self._seen.familiarity(classes, known, rows))
 
     def _embed(
         self, classes: Sequence[str], known: Sequence[int | None], images: Sequence[Path]
     ) -> Tensor:
         """float32 `(C, D)`."""
-        conditioner = self.source.conditioner
         if self.prompts == "image":
+            conditioner = self.source.conditioner
             side = conditioner.image_size
             return conditioner.embed_images(torch.from_numpy(read_images(images, (side, side))))
+        prompts = self._prompts(classes, known)
+        if all(prompt in self._remembered for prompt in prompts):
+            return torch.stack([self._remembered[prompt] for prompt in prompts])
+        return self.source.conditioner.embed(prompts)
+
+    def _prompts(self, classes: Sequence[str], known: Sequence[int | None]) -> list[str]:
         names = self.source.class_names
         prompts = [as_words(c) if k is None else names[k] for c, k in zip(classes, known)]
-        check_padding(conditioner, prompts)
-        return conditioner.embed(prompts)
+        check_padding(self.source.conditioner, prompts)
+        return prompts
 
     def _vectors(self, asked: Sequence[_Asked], known: bool) -> Tensor:
         """float32 `(T, P)`: for requests with equally many classes."""
@@ -160,6 +188,10 @@ class ReadyGenerator:
     @cached_property
     def _generator(self) -> Generator:
         return self.row.ready()
+
+    @cached_property
+    def _seen(self) -> SeenClasses:
+        return SeenClasses(self.source, self._generator, self.prompts)
 
     @cached_property
     def _index(self) -> dict[str, int]:
