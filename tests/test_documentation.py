@@ -319,7 +319,12 @@ def test_a_generated_p_model_is_for_the_classes_that_the_page_names(
 ) -> None:
     """Its run is the tiny one of the tests in place of the quickstart's, of the same images."""
     _, store, run = finished
-    [command] = [c for block in blocks(COMMANDS, "sh") for c in block.commands if "generate" in c]
+    [command] = [
+        c
+        for block in blocks(COMMANDS, "sh")
+        for c in block.commands
+        if "generate RUN --classes" in c
+    ]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINA_KIT_STORE", str(store))
     words = [str(run) if word == "RUN" else word for word in shlex.split(command)]
