@@ -76,7 +76,7 @@ def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
     tasks = experiment.tasks["ood"][[4, 1]]
     oracle = next(row for row in experiment.recipe.generators if row.name == "oracle")
     made = generate(
-        experiment.row(oracle).ready(), torch.zeros(2, 10, 1), tasks, experiment.runtime, 0
+        experiment.row(oracle).ready(), torch.zeros(2, 10, 1), tasks, experiment.runtime.observer, 0
     )
     assert torch.equal(made, experiment.zoo.vectors("ood")[[4, 1]])
 
