@@ -92,7 +92,8 @@ def plan(recipe: Path, tmp_path: Path) -> Callable[..., object]:
 
 def personal_model(experiment, name, classes, images=(), strict=False):  # type: ignore[no-untyped-def]
     """The p-Model that a generator of the run makes; name: None for the default."""
+    from tina_kit.pipeline.answering import OfRun
     from tina_kit.pipeline.personal import ReadyGenerator
 
-    generator = ReadyGenerator(experiment, name, "image" if images else "text")
+    generator = ReadyGenerator(OfRun(experiment), name, "image" if images else "text")
     return generator.generate(classes, images, strict)

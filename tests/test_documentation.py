@@ -66,7 +66,7 @@ LANGUAGES = {  # that something below, or tests/pipeline/test_flow_page.py, read
     COMMANDS: {"sh", "python"},
     FLOW: {"mermaid"},
 }
-PLACEHOLDERS = {"RUN", "DIR", "SOURCE"}
+PLACEHOLDERS = {"RUN", "DIR", "SOURCE", "MODEL", "BUNDLE"}
 SETUP = {"source .venv/bin/activate"}
 
 
@@ -319,7 +319,12 @@ def test_a_generated_p_model_is_for_the_classes_that_the_page_names(
 ) -> None:
     """Its run is the tiny one of the tests in place of the quickstart's, of the same images."""
     _, store, run = finished
-    [command] = [c for block in blocks(COMMANDS, "sh") for c in block.commands if "generate" in c]
+    [command] = [
+        c
+        for block in blocks(COMMANDS, "sh")
+        for c in block.commands
+        if "generate RUN --classes" in c
+    ]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINA_KIT_STORE", str(store))
     words = [str(run) if word == "RUN" else word for word in shlex.split(command)]

@@ -5,21 +5,29 @@ Every command of the command line is one of these calls.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.paths import user_path
 
 if TYPE_CHECKING:
     from tina_kit.api.observer import Observer
+    from tina_kit.pipeline.bundling import Bundled
     from tina_kit.pipeline.findings import Finding
     from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.many import Many
+    from tina_kit.pipeline.personal import ReadyGenerator
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registered, Registry
+    from tina_kit.report.judged import Judgement
+    from tina_kit.zoo.exporting import Exported, Format
+    from tina_kit.zoo.pmodel import PModel
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
@@ -77,6 +85,69 @@ def open_run(folder: str | Path, device: str = "auto") -> FinishedRun:
     from tina_kit.pipeline.finished import FinishedRun
 
     return FinishedRun(folder, discovered(), device)
+
+
+def bundle(
+    run: str | Path | FinishedRun,
+    output: str | Path,
+    *,
+    generator: str | None = None,
+    seed: int | None = None,
+    licence: str = "",
+) -> Bundled:
+    """Write a generator of a finished run to one file, with all that it needs to answer elsewhere.
+
+    generator: its name, by default the run's first that reads class names; seed: of the run, by
+    default its first; licence: of the data, for the card. Raises UserError if the run has no such
+    generator or the file cannot be written.
+    """
+    from tina_kit.pipeline.bundling import bundle
+    from tina_kit.pipeline.finished import FinishedRun
+
+    opened = run if isinstance(run, FinishedRun) else open_run(run, "cpu")
+    return bundle(opened, user_path(output), generator, seed, licence)
+
+
+def load_generator(
+    source: str | Path,
+    name: str | None = None,
+    *,
+    seed: int | None = None,
+    prompts: str = "text",
+    device: str = "auto",
+    plugins: Files = (),
+    trust: bool = False,
+) -> ReadyGenerator:
+    """A generator that makes p-Models, from a run folder or a bundle.
+
+    name: of the run's generator, by default the first for such prompts; seed: of the run; prompts:
+    "text" or "image"; plugins: as in `run`; trust: whether a bundle may ask servers, for which its
+    maker must be trusted. Raises UserError for what is neither, is damaged, or lacks the generator.
+    """
+    return generator_with(
+        discovered(plugins), source, name, seed=seed, prompts=prompts, device=device, trust=trust
+    )
+
+
+def generate_many(
+    generator: ReadyGenerator,
+    tasks: str | Path | Sequence[Sequence[str]],
+    output: str | Path,
+    *,
+    strict: bool = False,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Many:
+    """Write the p-Models of many tasks to a folder, with a manifest; repeated, it continues.
+
+    generator: of `load_generator` or a run; tasks: a CSV file with the classes of a task in each
+    line, or lists; strict: refuse classes that are too dissimilar to every seen one; tell: is told
+    how many tasks are done, and of how many. Raises UserError for tasks that cannot be answered and
+    for a folder that holds anything else.
+    """
+    from tina_kit.pipeline.many import generate_many, read_tasks
+
+    lists = read_tasks(user_path(tasks)) if isinstance(tasks, (str, Path)) else tasks
+    return generate_many(generator, lists, user_path(output), strict, tell)
 
 
 def validate(
@@ -152,6 +223,75 @@ def new_plugin(name: str, kinds: Sequence[str], folder: str | Path = ".") -> Pat
     return write_plugin(name, [known_kind(kind) for kind in kinds], Path(folder))
 
 
+def predict(
+    model: str | Path | PModel, images: Any, *, top: int = 1, device: str = "auto"
+) -> Iterator[dict[str, Any]]:
+    """Classify image files, which are read while the rows are taken.
+
+    model: a p-Model or its file; images: paths of files and folders and patterns, one or a list.
+    Yields for each image `image` (its path) and `top`, the `top` most probable classes as a list of
+    `class` and `probability`. Raises UserError for what is no p-Model or cannot be read.
+    """
+    from tina_kit.zoo.given import image_paths
+
+    loaded = loaded_model(model, device)
+    given = [images] if isinstance(images, (str, os.PathLike)) else images
+    paths = [path for each in given for path in image_paths(each)]
+    return loaded.rows(paths, top)
+
+
+def evaluate(
+    model: str | Path | PModel,
+    images: str | Path | None = None,
+    *,
+    run: str | Path | FinishedRun | None = None,
+    device: str = "auto",
+) -> Judgement:
+    """How right a p-Model is on labelled images.
+
+    model: a p-Model or its file; images: a folder with a folder per class, of which the `test` part
+    is taken where there is one; run: instead, a finished run, whose own test images are taken, as
+    it stored them. Raises UserError for what is no p-Model, and if there are no images of its
+    classes.
+    """
+    from tina_kit.report.judged import judged
+    from tina_kit.zoo.labelled import labelled
+
+    if (images is None) == (run is None):
+        raise UserError("give either a folder of images or a run: what to test the p-Model on")
+    loaded = loaded_model(model, device)
+    if images is not None:
+        some = labelled(Path(images), loaded.classes)
+    else:
+        from tina_kit.pipeline.finished import FinishedRun
+
+        opened = run if isinstance(run, FinishedRun) else open_run(run or "", device)
+        some = opened.test_images(loaded.classes)
+    shares = loaded.predict_proba(some.sources).numpy()
+    expected = loaded.info["expected"]
+    return judged(shares, some.labels, some.sources, loaded.classes, some.about, expected)
+
+
+def export(
+    model: str | Path | PModel,
+    output: str | Path,
+    *,
+    format: Format = "onnx",
+    images: str | Path | None = None,
+    int8: bool = False,
+) -> Exported:
+    """Write a p-Model for other programs, with resizing, normalisation and class names inside.
+
+    model: a p-Model or its file; format: "onnx", "torch-export" or "safetensors"; images: a folder
+    of images to compare it with the p-Model on, labelled if it has a folder per class, by default
+    generated ones; int8: with weights of 8 bits ("onnx" alone). Raises UserError for what cannot be
+    exported, and TinaKitError if the answers are not the p-Model's; nothing is written then.
+    """
+    from tina_kit.zoo.exporting import export
+
+    return export(loaded_model(model, "cpu"), output, format, images, int8)
+
+
 def export_zoo(run: str | Path, output: str | Path, *, seed: int | None = None) -> None:
     """Write the ID tasks and p-Models of a finished run to a new folder, which a recipe learns from
     with `zoo: FOLDER`. seed: of the run, by default its first. Raises UserError if the folder
@@ -195,6 +335,13 @@ def describe_zoo(folder: str | Path) -> dict[str, Any]:
     return summary(read(Path(folder)))
 
 
+def loaded_model(model: str | Path | PModel, device: str) -> PModel:
+    """A p-Model, on a device; given, or read from its file."""
+    from tina_kit.zoo.pmodel import PModel, load
+
+    return (model if isinstance(model, PModel) else load(model)).to(device)
+
+
 # The same with a registry at hand, for the command line, which reports broken plugins its own way.
 
 
@@ -230,6 +377,37 @@ def component_with(registry: Registry, kind: str, name: str) -> dict[str, Any]:
         return described(registry.get(known_kind(kind), name), registry)
     except UnknownComponent as error:
         raise UserError(str(error)) from None
+
+
+def generator_with(
+    registry: Registry,
+    source: str | Path,
+    name: str | None,
+    *,
+    seed: int | None = None,
+    prompts: str = "text",
+    device: str = "auto",
+    observers: Sequence[Observer] = (),
+    trust: bool = False,
+) -> ReadyGenerator:
+    path = user_path(source)
+    if path.is_dir() or not path.exists():
+        from tina_kit.pipeline.finished import FinishedRun
+
+        return FinishedRun(path, registry, device, observers).generator(name, seed, prompts)
+    from tina_kit.pipeline.bundled import Bundle
+    from tina_kit.pipeline.console import log
+    from tina_kit.pipeline.personal import ReadyGenerator
+    from tina_kit.training import Observers, resolve_device
+    from tina_kit.zoo.bundle_file import BundleFile
+
+    bundle = Bundle(BundleFile(path), registry, resolve_device(device), trust)
+    bundle.observer = Observers(observers)
+    if seed not in (None, bundle.seed):
+        raise UserError(f"{path}: this bundle has no seed {seed}; its seed is {bundle.seed}")
+    for line in bundle.warnings:
+        log(f"warning: {line}")
+    return ReadyGenerator(bundle, name or bundle.manifest.generator.name, prompts)
 
 
 def plan_with(

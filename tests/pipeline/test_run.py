@@ -77,7 +77,7 @@ def test_the_oracle_is_the_zoos_own_p_models(finished) -> None:
     tasks = experiment.tasks["ood"][[4, 1]]
     oracle = next(row for row in experiment.recipe.generators if row.name == "oracle")
     made = generate(
-        experiment.row(oracle).ready(), torch.zeros(2, 10, 1), tasks, experiment.runtime, 0
+        experiment.row(oracle).ready(), torch.zeros(2, 10, 1), tasks, experiment.runtime.observer, 0
     )
     assert torch.equal(made, experiment.zoo.vectors("ood")[[4, 1]])
 
@@ -91,7 +91,7 @@ def test_the_oracle_is_asked_in_groups_and_reads_each_shard_once(finished, monke
     monkeypatch.setattr(oracle, "generate", lambda r: asked.append(len(r.tasks)) or answer(r))
     monkeypatch.setattr(Entry, "tensors", lambda e, name: read.append(e) or tensors(e, name))
     monkeypatch.setattr("tina_kit.pipeline.stages.fit.TOGETHER", 4)
-    generate(oracle, torch.zeros(6, 10, 1), tasks, experiment.runtime, 0)
+    generate(oracle, torch.zeros(6, 10, 1), tasks, experiment.runtime.observer, 0)
     shards = [stage for stages in experiment.zoo.stages.values() for stage in stages]
     assert asked == [4, 2]
     assert len(read) == len(shards) == 3

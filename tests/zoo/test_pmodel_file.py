@@ -306,3 +306,23 @@ def test_a_class_without_a_row_is_never_the_answer() -> None:
     model.module[-1].bias.data[1] = -torch.inf
     logits = model(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
     assert logits[0].isneginf().tolist() == [False, True, False]
+
+
+def test_equal_p_models_are_equal_files(tmp_path: Path) -> None:
+    """safetensors itself orders metadata anew in every process."""
+    path = written(tmp_path / "mine.safetensors", seed="0", note='"чайка"', a="1", b="2", c="3")
+    code = (
+        "import sys, tina_kit, hashlib\n"
+        "print(hashlib.sha256(tina_kit.load(sys.argv[1]).content()).hexdigest())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, check=True, text=True
+        ).stdout
+        for _ in range(3)
+    ]
+    assert len(set(runs)) == 1
+    model = tina_kit.load(path)
+    (tmp_path / "again.safetensors").write_bytes(model.content())
+    again = tina_kit.load(tmp_path / "again.safetensors")
+    assert again.metadata == model.metadata and again.classes == model.classes

@@ -201,3 +201,90 @@ def test_a_model_on_another_device_takes_images_from_here(photo) -> None:
     with pytest.raises(RuntimeError, match="meta tensors"):  # they have no values to check
         model(photo)
     assert devices == ["meta"]
+
+
+def test_probabilities_are_the_softmax_of_the_logits(model, photo) -> None:
+    shares = model.predict_proba([photo, photo])
+    assert torch.equal(shares, model([photo, photo]).softmax(1))
+    assert shares.dtype == torch.float32
+    torch.testing.assert_close(shares.sum(1), torch.ones(2))
+    assert model.predict_proba([]).shape == (0, 3)
+
+
+def test_the_most_probable_classes_come_first(model, photo) -> None:
+    [best] = model.topk(photo, 2)
+    [every] = model.topk(photo, 9)
+    assert best == every[:2] and [name for name, _ in best][:1] == model.predict(photo)
+    assert sorted(name for name, _ in every) == ["apple", "fig", "pear"]
+    values = [value for _, value in every]
+    assert values == sorted(values, reverse=True) and abs(sum(values) - 1) < 1e-6
+    with pytest.raises(UserError, match=r"at least one class an image .* not 0"):
+        model.topk(photo, 0)
+
+
+def test_a_pattern_stands_for_the_files_that_match(model, path) -> None:
+    for name in ("b.png", "a.png", "c.jpg"):
+        Image.new("RGB", (9, 9), (ord(name[0]), 0, 200)).save(path.parent / name)
+    (path.parent / "more").mkdir()
+    Image.new("L", (9, 9), 255).save(path.parent / "more" / "d.png")
+    listed = [path.parent / name for name in ("a.png", "b.png", "photo.png")]
+    assert torch.equal(model(f"{path.parent}/*.png"), model(listed))
+    below = [*listed[:2], path.parent / "more" / "d.png", path]
+    assert torch.equal(model(f"{path.parent}/**/*.png"), model(below))
+    assert torch.equal(model(f"{path.parent}/mor?"), model(below[2]))
+    with pytest.raises(UserError, match=r"\*\.gif: no file matches this pattern"):
+        model(f"{path.parent}/*.gif")
+    odd = path.parent / "what [1].png"
+    Image.new("L", (9, 9), 255).save(odd)
+    assert len(model(str(odd))) == 1  # a file of this name wins over the pattern
+
+
+def test_a_stream_without_end_is_answered_batch_by_batch(model, photo) -> None:
+    read = []
+
+    def camera():  # type: ignore[no-untyped-def]
+        while True:
+            read.append(1)
+            yield photo
+
+    stream = model.stream(camera(), batch=3)
+    first, second = next(stream), next(stream)
+    assert torch.equal(first, model.predict_proba([photo] * 3)) and torch.equal(first, second)
+    assert len(read) == 6
+    with pytest.raises(UserError, match="at least one image, not 0"):
+        next(model.stream(camera(), batch=0))
+
+
+def test_images_are_read_in_parts_and_counted_over_all(model, monkeypatch) -> None:
+    from tina_kit.zoo import given
+
+    monkeypatch.setattr(given, "AT_ONCE", 2)
+    monkeypatch.setattr(given.image_batches, "__defaults__", (2,))
+    pictures = [Image.new("L", (9, 9), 40 * place) for place in range(5)]
+    assert model(pictures).shape == (5, 3)
+    with pytest.raises(UserError, match=r"image 3 \(counted from 0\): .*range from -5 to -5"):
+        model.predict([*pictures[:3], Image.new("I", (4, 4), -5)])
+
+
+def test_it_moves_to_a_device_and_says_where_it_is(model) -> None:
+    assert model.to("cpu") is model and model.device == torch.device("cpu")
+    with pytest.raises(UserError, match="no such device"):
+        model.to("abacus")
+
+
+def test_it_describes_itself(model) -> None:
+    told = "<p-Model of 3 classes (pear, apple, fig), 345 parameters, images 8×6>"
+    assert repr(model) == told
+    assert model.info["classes"] == ["pear", "apple", "fig"] and model.info["unseen"] is None
+
+
+def test_as_a_module_it_takes_images_of_any_size(model, photo, path) -> None:
+    module = model.as_module()
+    assert module.classes == ("pear", "apple", "fig") and module.image_size == SIZE
+    assert not module.training
+    for given in (tensor(photo), tensor(photo)[:, :, :11], tensor(photo)[:, :6, :8]):
+        batch = given[None].expand(2, -1, -1, -1)
+        torch.testing.assert_close(module(batch), model.predict_proba(batch), rtol=0, atol=1e-6)
+    torch.testing.assert_close(module(tensor(photo)[None]), model.predict_proba(path))
+    bare = model.module(tensor(photo)[None].float()).softmax(1)
+    assert (bare - module(tensor(photo)[None])).abs().max() > 0.01  # it lacks the normalisation

@@ -115,7 +115,15 @@ def _formats() -> tuple[str, ...]:
     return (*common, *rest)
 
 
-def _read(source: ImageSource, size: tuple[int, int]) -> NDArray[np.uint8]:
+def read_whole(source: ImageSource) -> NDArray[np.uint8]:
+    """One image as `read_images` sees it before it is cropped and resized: uint8 `(3, H, W)`,
+    upright RGB. Raises whatever says that it cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _read(source, None)
+
+
+def _read(source: ImageSource, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     from PIL import Image
 
     if isinstance(source, Image.Image):
@@ -126,7 +134,7 @@ def _read(source: ImageSource, size: tuple[int, int]) -> NDArray[np.uint8]:
     return _decoded(source, size)
 
 
-def _decoded(file: BinaryIO, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _decoded(file: BinaryIO, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -144,13 +152,15 @@ def _name(source: ImageSource, index: int) -> str:
     return f"image {index} (counted from 0)"
 
 
-def _fitted(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _fitted(image: Image.Image, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """size: (height, width), None for its own."""
     from PIL import Image, ImageOps
 
-    height, width = size
     if 0 in image.size:
         raise ValueError(f"it has {image.width} × {image.height} pixels")
-    rgb = ImageOps.fit(_rgb(image), (width, height), Image.Resampling.BILINEAR)
+    rgb = _rgb(image)
+    if size is not None:
+        rgb = ImageOps.fit(rgb, size[::-1], Image.Resampling.BILINEAR)
     return np.moveaxis(np.asarray(rgb, dtype=np.uint8), -1, 0)
 
 

@@ -48,10 +48,14 @@ def root(
 
 def _register() -> None:
     from tina_kit.cli import (
+        bundle,
         doctor,
+        evaluate,
+        export,
         generate,
         init,
         plugin,
+        predict,
         recipes,
         run,
         schema,
@@ -69,6 +73,10 @@ def _register() -> None:
     app.command("schema")(schema.schema)
     app.command("doctor")(doctor.doctor)
     app.command("generate")(generate.generate)
+    app.command("bundle")(bundle.bundle)
+    app.command("predict")(predict.predict)
+    app.command("evaluate")(evaluate.evaluate)
+    app.command("export")(export.export)
     app.command("version")(print_version)
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")

@@ -20,6 +20,7 @@ from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.personal import ReadyGenerator
     from tina_kit.plugins import Failure, Registry
 
 STRICT = "TINA_KIT_STRICT_PLUGINS"
@@ -49,6 +50,27 @@ RecipeFile = Annotated[
 RunFolder = Annotated[
     Path,
     typer.Argument(metavar="RUN", help="The folder of a finished run.", callback=user_paths),
+]
+RunOrBundle = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="The folder of a finished run, or a bundle.", callback=user_paths
+    ),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Use a bundle that asks a server, and so tells it your class names."
+    ),
+]
+ModelFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A p-Model's file, as `generate` writes it.",
+        callback=user_paths,
+        autocompletion=complete.models,
+    ),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -190,6 +212,28 @@ def print_failures(failures: Sequence[Failure]) -> None:
         table = [("stage", f"{failure.stage}{works}"), ("reason", failure.reason)]
         table += [("file", failure.file)] if failure.file else []
         print_rows([*table, ("remedy", failure.remedy)], "  ")
+
+
+def open_generator(
+    source: Path, name: str | None, seed: int | None, prompts: str, device: str, trust: bool
+) -> ReadyGenerator:
+    """A generator of a finished run or a bundle, for the commands that ask one."""
+    if source.is_dir() or not source.exists():
+        return open_run(source, device).generator(name, seed, prompts)
+    from tina_kit.library import generator_with
+    from tina_kit.pipeline.console import console
+
+    show_warnings()
+    return generator_with(
+        registry(),
+        source,
+        name,
+        seed=seed,
+        prompts=prompts,
+        device=device,
+        observers=[console()],
+        trust=trust,
+    )
 
 
 def open_run(folder: Path, device: str = "auto") -> FinishedRun:

@@ -73,6 +73,11 @@ def files(incomplete: str) -> Pairs:
 
 
 @_quietly
+def models(incomplete: str) -> Pairs:
+    return _paths(incomplete, (".safetensors",))
+
+
+@_quietly
 def devices(incomplete: str) -> Pairs:
     return [(name, "") for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
 

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import Device, RunFolder, Seed, open_run, user_paths
+from tina_kit.cli.common import Device, RunOrBundle, Seed, Trust, open_generator, user_paths
 from tina_kit.pipeline.console import log
+
+if TYPE_CHECKING:
+    from tina_kit.pipeline.personal import ReadyGenerator
+
+_SECONDS = 5  # between lines about progress
 
 
 def generate(
-    run: RunFolder,
+    run: RunOrBundle,
     output: Annotated[
         Path,
         typer.Option(
             "-o",
             "--output",
             metavar="FILE",
-            help="The .safetensors file to write.",
+            help="The .safetensors file to write; with --tasks, the folder.",
             callback=user_paths,
         ),
     ],
@@ -51,6 +57,15 @@ def generate(
             callback=user_paths,
         ),
     ] = None,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of names: a CSV file with the classes of one p-Model in each line. All "
+            "are written to a folder with a manifest; repeat the command to continue.",
+            callback=user_paths,
+        ),
+    ] = None,
     generator: Annotated[
         str | None,
         typer.Option(
@@ -65,6 +80,7 @@ def generate(
             help="Refuse classes that are too dissimilar to those that the run was trained on.",
         ),
     ] = False,
+    trust: Trust = False,
     seed: Seed = None,
     device: Device = "auto",
 ) -> None:
@@ -83,13 +99,16 @@ def generate(
     mine.safetensors
     """
     named = [*(classes or ()), *(class_ or ())]
-    if bool(named) == (images is not None):
-        raise UserError("give either --classes or --images: the classes to distinguish")
+    if bool(named) + (images is not None) + (tasks is not None) != 1:
+        raise UserError("give either --classes or --images or --tasks: the classes to distinguish")
+    if tasks is not None:
+        _many(tasks, output, open_generator(run, generator, seed, "text", device, trust), strict)
+        return
     files = {} if images is None else _labelled(images)
     names = list(files) if images is not None else _named(classes or (), class_ or ())
     _check(output)
     prompts = "text" if images is None else "image"
-    ready = open_run(run, device).generator(generator, seed, prompts)
+    ready = open_generator(run, generator, seed, prompts, device, trust)
 
     from tina_kit.api.image_files import list_images
     from tina_kit.pipeline.seen import Familiarity
@@ -107,6 +126,27 @@ def generate(
     made_by = model.metadata["generator"]["name"]
     log(f"{output}: {size:,} parameters by {made_by} for {', '.join(map(str, seen.classes))}")
     log(f'in Python: tina_kit.load("{output}").predict(["image.jpg"])')
+
+
+def _many(tasks: Path, output: Path, ready: ReadyGenerator, strict: bool) -> None:
+    from tina_kit.library import generate_many
+
+    last = monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal last
+        if monotonic() - last > _SECONDS:
+            log(f"{output}: {done:,} of {of:,} p-Models")
+            last = monotonic()
+
+    made = generate_many(ready, tasks, output, strict=strict, tell=tell)
+    kept = f", {made.kept:,} were there" if made.kept else ""
+    log(f"{output}: {made.made:,} p-Models by {ready.name}{kept}")
+    if made.unlike:
+        log(
+            f"warning: {made.unlike:,} p-Models have classes unlike those that the run was trained "
+            'on, and are likely to be wrong about these; the manifest lists them under "unlike"'
+        )
 
 
 def _named(lists: Sequence[str], single: Sequence[str]) -> list[str]:

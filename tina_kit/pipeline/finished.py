@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api import Classes, Observer, UserError
+from tina_kit.api import Classes, Observer, UserError, abridged, name_index, name_key
+from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.pipeline.record import read_record
@@ -19,6 +20,7 @@ from tina_kit.report.table import Table
 from tina_kit.store import Store
 from tina_kit.store.files import read_json
 from tina_kit.training import Observers, resolve_device
+from tina_kit.zoo.labelled import Labelled
 
 
 class FinishedRun:
@@ -84,8 +86,27 @@ class FinishedRun:
         """
         key = name, seed, prompts
         if key not in self._generators:
-            self._generators[key] = ReadyGenerator(self.experiment(seed), name, prompts)
+            self._generators[key] = ReadyGenerator(OfRun(self.experiment(seed)), name, prompts)
         return self._generators[key]
+
+    def test_images(self, classes: Sequence[str]) -> Labelled:
+        """The run's own test images of some classes, as it stored them; those held out of training
+        if the run was validating. Raises UserError for classes that the data set does not have."""
+        experiment = self.experiment()
+        known, index = experiment.class_names, name_index(experiment.class_names)
+        places = [index.get(name_key(name)) for name in classes]
+        if unknown := [name for name, place in zip(classes, places) if place is None]:
+            raise UserError(f"{self.folder}: its data set has no class {abridged(unknown, 20)}")
+        images = experiment.images.read("test")
+        labels = images.labels.tolist()
+        order = {place: label for label, place in enumerate(places)}
+        some = [number for number, label in enumerate(labels) if label in order]
+        kind = "test" if self.recipe.core.evaluation.on == "test" else "validation"
+        return Labelled(
+            [images.images[number] for number in some],
+            [order[labels[number]] for number in some],
+            f"the run's {kind} images of {len(places)} of {len(known)} classes",
+        )
 
     def experiment(self, seed: int | None = None) -> Experiment:
         """The stages of one seed, by default the run's first."""

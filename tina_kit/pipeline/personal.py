@@ -1,8 +1,8 @@
-"""From class names or images to p-Models, with a generator of a finished run."""
+"""From class names or images to p-Models, with a generator of a finished run or a bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -11,37 +11,41 @@ import torch
 from torch import Tensor
 
 from tina_kit.api import Generator, UserError, as_words, name_index, name_key, read_images
-from tina_kit.pipeline.experiment import Experiment
-from tina_kit.pipeline.seen import Familiarity, familiarity
+from tina_kit.pipeline.answering import Answering, Candidate
+from tina_kit.pipeline.expected import of_request
+from tina_kit.pipeline.seen import Familiarity, SeenClasses
 from tina_kit.pipeline.stages.conditions import check_padding
-from tina_kit.pipeline.stages.fit import GeneratorRow, generate
+from tina_kit.pipeline.stages.fit import generate
 from tina_kit.plugins.registry import nearest
 from tina_kit.zoo.pmodel import PModel, assemble
 
+_AT_ONCE = 64  # prompts embedded together
+
 
 class ReadyGenerator:
-    """A generator of a finished run. What it needs is read from the store on first use and kept.
+    """A generator of a finished run or a bundle. What it needs is read on first use and kept.
 
     name: of the run's generator, by default the first that was trained on prompts of this kind,
         or the first that reads prompts at all.
     prompts: "text" for class names, "image" for one image per class (Section 5.4).
     """
 
-    def __init__(self, experiment: Experiment, name: str | None = None, prompts: str = "text"):
+    def __init__(self, source: Answering, name: str | None = None, prompts: str = "text"):
         if prompts == "image":
-            _ = experiment.conditions.images  # raises if the conditioner takes none
-        self.experiment = experiment
-        self.row = _row(experiment, name, prompts)
+            source.check_images()
+        self.source = source
+        self.row = _row(source, name, prompts)
         if prompts == "image" and not self.row.flags.reads_conditions:
             raise UserError(f"{self.name} reads no prompts, and so no images; name the classes")
         self.prompts = prompts
+        self._remembered: dict[str, Tensor] = {}
 
     @property
     def name(self) -> str:
         return self.row.name
 
     def __repr__(self) -> str:
-        return f"<generator {self.name} of {self.experiment.recipe.core.name}>"
+        return f"<generator {self.name} of {self.source.name}>"
 
     @overload
     def generate(
@@ -59,7 +63,8 @@ class ReadyGenerator:
 
         A p-Model names its classes as given. A class of the data set is recognised by its
         `name_key`, and its prompt is spelled as in the data set. `metadata["seen"]` says which
-        classes the run was trained on, and how similar the others are to those (`Familiarity`).
+        classes the run was trained on, and how similar the others are to those (`Familiarity`);
+        `metadata["expected"]`, how right the generator was on the run's own tasks (`expected`).
 
         images: with `prompts="image"`, one image file per class.
         strict: refuse classes that are too dissimilar to every seen one.
@@ -97,7 +102,9 @@ class ReadyGenerator:
                         models[number] = self._model(asked[number], vector)
         return [models[number] for number in range(len(asked))]
 
-    def _ask(self, classes: Sequence[str], images: Sequence[Path]) -> _Asked:
+    def check(self, classes: Sequence[str]) -> list[int | None]:
+        """The data set's index of each class, None if it has no such class. Raises UserError for
+        classes that cannot be asked for."""
         if len(classes) < 2:
             raise UserError("a p-Model distinguishes at least two classes; name more")
         name_index(classes)
@@ -108,41 +115,66 @@ class ReadyGenerator:
                 f"{self.name} knows only the classes of the data set, and not "
                 f"{', '.join(unknown)}; a generator that reads prompts takes any name"
             )
+        return known
+
+    def remember(self, lists: Iterable[Sequence[str]]) -> None:
+        """Embed the names in many requests once, so that `generate` need not embed them again.
+        Raises UserError with the number of the first that cannot be answered."""
+        prompts: dict[str, None] = {}
+        for number, classes in enumerate(lists, 1):
+            try:
+                prompts |= dict.fromkeys(self._prompts(classes, self.check(classes)))
+            except UserError as error:
+                raise UserError(f"task {number}: {error}") from None
+        new = [prompt for prompt in prompts if prompt not in self._remembered]
+        for first in range(0, len(new), _AT_ONCE):
+            some = new[first : first + _AT_ONCE]
+            self._remembered.update(zip(some, self.source.conditioner.embed(some)))
+
+    def _ask(self, classes: Sequence[str], images: Sequence[Path]) -> _Asked:
+        known = self.check(classes)
         rows = self._embed(classes, known, images)
-        seen = familiarity(self.experiment, self._generator, classes, known, rows, self.prompts)
-        return _Asked(classes, known, rows, seen)
+        return _Asked(classes, known, rows, self._seen.familiarity(classes, known, rows))
 
     def _embed(
         self, classes: Sequence[str], known: Sequence[int | None], images: Sequence[Path]
     ) -> Tensor:
         """float32 `(C, D)`."""
-        conditioner = self.experiment.conditions.encoder.ready
         if self.prompts == "image":
+            conditioner = self.source.conditioner
             side = conditioner.image_size
             return conditioner.embed_images(torch.from_numpy(read_images(images, (side, side))))
-        names = self.experiment.class_names
+        prompts = self._prompts(classes, known)
+        if all(prompt in self._remembered for prompt in prompts):
+            return torch.stack([self._remembered[prompt] for prompt in prompts])
+        return self.source.conditioner.embed(prompts)
+
+    def _prompts(self, classes: Sequence[str], known: Sequence[int | None]) -> list[str]:
+        names = self.source.class_names
         prompts = [as_words(c) if k is None else names[k] for c, k in zip(classes, known)]
-        check_padding(conditioner, prompts)
-        return conditioner.embed(prompts)
+        check_padding(self.source.conditioner, prompts)
+        return prompts
 
     def _vectors(self, asked: Sequence[_Asked], known: bool) -> Tensor:
         """float32 `(T, P)`: for requests with equally many classes."""
-        experiment = self.experiment
+        source = self.source
         tasks = torch.tensor([each.known for each in asked]) if known else None
         conditions = torch.stack([each.rows for each in asked])
-        vectors = generate(self._generator, conditions, tasks, experiment.runtime, experiment.seed)
+        vectors = generate(self._generator, conditions, tasks, source.observer, source.seed)
         classes = asked[0].classes
-        if vectors.shape[1] != experiment.architecture.layout(len(classes)).size:
+        if vectors.shape[1] != source.architecture.layout(len(classes)).size:
             raise UserError(f"{self.name} answers more classes than {', '.join(classes)}")
         return vectors
 
     def _model(self, asked: _Asked, vector: Tensor) -> PModel:
-        experiment, classes = self.experiment, asked.classes
-        architecture = experiment.architecture
-        module = assemble(architecture, experiment.generic.state, vector, len(classes))
-        height, width = experiment.image_size
+        source, classes = self.source, asked.classes
+        module = assemble(source.architecture, source.generic_state, vector, len(classes))
+        height, width = source.image_size
         facts = {**self._facts, "seen": asked.seen.plain()}
-        model = PModel(module, architecture, classes, (height, width), facts)
+        told = of_request(self.row.expected, source.class_names, asked.known)
+        if told is not None:
+            facts["expected"] = told
+        model = PModel(module, source.architecture, classes, (height, width), facts)
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):
             lost = ", ".join(each for each, no_row in zip(classes, never) if no_row)
@@ -158,18 +190,21 @@ class ReadyGenerator:
         return self.row.ready()
 
     @cached_property
+    def _seen(self) -> SeenClasses:
+        return SeenClasses(self.source, self._generator, self.prompts)
+
+    @cached_property
     def _index(self) -> dict[str, int]:
-        return name_index(self.experiment.class_names)
+        return name_index(self.source.class_names)
 
     @cached_property
     def _facts(self) -> dict[str, object]:
-        recipe = self.experiment.recipe
         return {
-            "architecture": recipe.architecture.plain(),
-            "generator": {"name": self.name, **self.row.named.component.plain()},
+            "architecture": dict(self.source.architecture_settings),
+            "generator": {"name": self.name, **self.row.settings},
             "prompts": self.prompts,
-            "seed": self.experiment.seed,
-            "run": recipe.core.name,
+            "seed": self.source.seed,
+            "run": self.source.name,
         }
 
 
@@ -187,14 +222,15 @@ class _Asked:
         self.classes, self.known, self.rows, self.seen = classes, known, rows, seen
 
 
-def _row(experiment: Experiment, name: str | None, prompts: str) -> GeneratorRow:
-    named = experiment.recipe.generators
+def _row(source: Answering, name: str | None, prompts: str) -> Candidate:
+    candidates = source.candidates
     if name is not None:
-        for each in named:
+        for each in candidates:
             if each.name == name:
-                return experiment.row(each)
-        raise UserError(f"unknown generator '{name}'; {nearest(name, [n.name for n in named])}")
-    reading = [row for row in map(experiment.row, named) if row.flags.reads_conditions]
+                return each
+        known = nearest(name, [each.name for each in candidates])
+        raise UserError(f"unknown generator '{name}'; {known}")
+    reading = [row for row in candidates if row.flags.reads_conditions]
     # Those trained on prompts of this kind first, in the recipe's order.
     for row in sorted(reading, key=lambda row: row.flags.prompts != prompts):
         return row

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tina_kit.api import Generator
-from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.answering import Answering
 
 NEAREST = 3  # seen classes listed for a prompt
 APART = 20  # one in 20 seen classes may be farther from the others than the limit
@@ -74,11 +74,14 @@ class Familiarity:
                 yield f"{asked}: {unseen}nearest seen classes{by}: {near}"
 
     @property
+    def unlike(self) -> list[AskedClass]:
+        """The classes that are less similar to every seen class than the limit."""
+        return [each for each in self.classes if each.nearest and each.nearest[0][1] < self.limit]
+
+    @property
     def warning(self) -> str:
         """Which classes are less similar to every seen class than the limit; "" if none is."""
-        far = [
-            asked for asked in self.classes if asked.nearest and asked.nearest[0][1] < self.limit
-        ]
+        far = self.unlike
         if not far:
             return ""
         names = ", ".join(f"{asked} ({asked.nearest[0][1]:.2f})" for asked in far)
@@ -103,38 +106,46 @@ class Familiarity:
         return cls(plain["by"], plain["limit"], tuple(classes))
 
 
-def familiarity(
-    experiment: Experiment,
-    generator: Generator,
-    classes: Sequence[str],
-    known: Sequence[int | None],
-    conditions: Tensor,
-    by: str,
-) -> Familiarity:
-    """classes: as requested; known: the data set's index of each, None if it has no such class;
-    conditions: float32 `(C, D)`, their prompts' embeddings; by: "text" or "image"."""
-    names, seen = experiment.class_names, experiment.seen
-    # A control that fine-tunes on a task's own images has seen all of its classes.
-    trained = set(range(len(names)) if generator.personalises else seen.tolist())
-    learned = set(experiment.tasks["id"].unique().tolist()) if generator.learns else trained
-    texts = experiment.conditions
-    rows = texts.rows[seen] if by == "text" else texts.image_of_each(seen)
-    best = min(NEAREST, len(rows))
-    cosines, places = (_unit(conditions) @ _unit(rows).T).topk(best, dim=1)
-    asked = []
-    for name, index, values, nearest in zip(classes, known, cosines.tolist(), places.tolist()):
-        is_seen = index in trained
-        near = [(names[seen[p]], round(cosine, 4)) for cosine, p in zip(values, nearest)]
-        asked.append(
-            AskedClass(
-                name,
-                None if index is None else names[index],
-                is_seen,
-                index in learned,
-                () if is_seen and by == "text" else tuple(near),
+class SeenClasses:
+    """The classes that a generator's run was trained on, with which requests are compared.
+
+    by: "text" or "image".
+    """
+
+    def __init__(self, source: Answering, generator: Generator, by: str) -> None:
+        self._names, self._by = source.class_names, by
+        # A control that fine-tunes on a task's own images has seen all of its classes.
+        everything = set(range(len(self._names)))
+        self._trained = everything if generator.personalises else set(source.seen.tolist())
+        self._learned = source.learned if generator.learns else self._trained
+        self._places = source.seen.tolist()
+        rows = source.seen_rows if by == "text" else source.seen_images
+        self._limit, self._rows = round(limit_of(rows), 4), _unit(rows)
+
+    def familiarity(
+        self, classes: Sequence[str], known: Sequence[int | None], conditions: Tensor
+    ) -> Familiarity:
+        """classes: as requested; known: the data set's index of each, None if it has no such class;
+        conditions: float32 `(C, D)`, their prompts' embeddings."""
+        best = min(NEAREST, len(self._rows))
+        cosines, places = (_unit(conditions) @ self._rows.T).topk(best, dim=1)
+        asked = []
+        for name, index, values, nearest in zip(classes, known, cosines.tolist(), places.tolist()):
+            is_seen = index in self._trained
+            near = [
+                (self._names[self._places[place]], round(cosine, 4))
+                for cosine, place in zip(values, nearest)
+            ]
+            asked.append(
+                AskedClass(
+                    name,
+                    None if index is None else self._names[index],
+                    is_seen,
+                    index in self._learned,
+                    () if is_seen and self._by == "text" else tuple(near),
+                )
             )
-        )
-    return Familiarity(by, round(limit_of(rows), 4), tuple(asked))
+        return Familiarity(self._by, self._limit, tuple(asked))
 
 
 def limit_of(rows: Tensor) -> float:

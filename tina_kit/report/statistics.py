@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+NORMAL = 1.959963984540054  # the two-sided 95% quantile of the normal distribution
 RESAMPLES = 10_000
 Array = NDArray[np.float64]
 
@@ -35,6 +36,14 @@ def mean_estimate(values: Sequence[Array]) -> Estimate:
         return Estimate(mean, math.nan, math.nan)
     half = t_quantile(len(sample) - 1) * float(sample.std(ddof=1)) / math.sqrt(len(sample))
     return Estimate(mean, mean - half, mean + half)
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share, in percent. trials: at least 1."""
+    z2, share = NORMAL**2 / trials, successes / trials
+    centre = (share + z2 / 2) / (1 + z2)
+    half = math.sqrt(z2 * share * (1 - share) + z2**2 / 4) / (1 + z2)
+    return max(0.0, 100 * (centre - half)), min(100.0, 100 * (centre + half))
 
 
 def t_quantile(freedom: int) -> float:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from glob import glob, has_magic
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tina_kit.api import UserError, abridged, list_images, read_images, user_path
+from tina_kit.api import (
+    UserError,
+    abridged,
+    list_images,
+    printable,
+    read_images,
+    unreadable_images,
+    user_path,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,32 +29,61 @@ if TYPE_CHECKING:
     from tina_kit.api.images import ImageSource
 
 _LOG = logging.getLogger(__name__)
+AT_ONCE = 1024  # images that are read together, which bounds memory
 TAKEN = (
     "Pass image files, folders, Pillow images, uint8 arrays (H, W, 3), (H, W) or (N, 3, H, W), "
     "uint8 tensors (3, H, W) or (N, 3, H, W), or a list of these"
 )
 
 
-def as_images(given: Any, size: tuple[int, int]) -> Tensor:
-    """Whatever `PModel.predict` accepts → uint8 `(N, 3, height, width)`, preprocessed as in
-    training.
+def image_batches(given: Any, size: tuple[int, int], at_once: int = AT_ONCE) -> Iterator[Tensor]:
+    """Whatever `PModel.predict` accepts → uint8 `(n, 3, height, width)`, n ≤ `at_once`,
+    preprocessed as in training.
 
     size: (height, width) in pixels. A folder stands for all images in it and its subfolders, sorted
-    by name. Raises UserError for anything else, and for images that cannot be read.
+    by name. Raises UserError for anything else, and for images that cannot be read. Nothing is read
+    before it is asked for, so that `given` may be an iterator without end.
     """
     if isinstance(given, Tensor) and given.ndim == 4 and given.shape[2:] == size:
         _check_bytes(given, str(given.dtype).removeprefix("torch."))
         _check_shape(given, given.shape[1] == 3)
-        return given
-    return torch.from_numpy(read_images(list(_sources(given)), size))
+        if len(given):
+            yield from given.split(at_once)
+        return
+    sources, first = _sources(given), 0
+    while some := list(islice(sources, at_once)):
+        yield _read(some, size, first)
+        first += len(some)
+
+
+def _read(sources: Sequence[ImageSource], size: tuple[int, int], first: int) -> Tensor:
+    """first: how many images came before."""
+    reasons: dict[int, str] = {}
+    pixels = read_images(sources, size, reasons)
+    if reasons:
+        names = {place: _name(sources[place], first + place) for place in sorted(reasons)}
+        told = {name: reasons[place] for place, name in names.items()}
+        raise unreadable_images(told, "Replace or remove")
+    return torch.from_numpy(pixels)
+
+
+def _name(source: ImageSource, place: int) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return printable(os.fspath(source))
+    return f"image {place} (counted from 0)"
+
+
+def image_paths(given: str | os.PathLike[str]) -> list[str]:
+    """The image files that a path stands for: itself, those in a folder and its subfolders, or
+    those that match a pattern (`*`, `?`, `[…]`, `**`). Raises UserError if there are none."""
+    return list(_files_of(given))
 
 
 def _sources(given: Any) -> Iterator[ImageSource]:
     from PIL import Image
 
     if isinstance(given, (str, os.PathLike)):
-        path = os.fspath(given)
-        yield from _files(path if os.path.lexists(path) else str(user_path(path)))
+        yield from _files_of(given)
     elif isinstance(given, Image.Image):
         yield given
     elif isinstance(given, Tensor):
@@ -60,6 +99,23 @@ def _sources(given: Any) -> Iterator[ImageSource]:
             yield from _sources(one)
     else:
         raise _refused(_kind(given))
+
+
+def _files_of(given: str | os.PathLike[str]) -> Iterator[str]:
+    path = os.fspath(given)
+    path = path if os.path.lexists(path) else str(user_path(path))
+    if os.path.lexists(path) or not has_magic(path):
+        yield from _files(path)
+        return
+    found = sorted(glob(path, recursive=True))
+    if not found:
+        raise UserError(f"{printable(path)}: no file matches this pattern")
+    # Below `**`, a folder's images match by themselves.
+    for each in found:
+        if not os.path.isdir(each):
+            yield each
+        elif "**" not in path:
+            yield from _files(each)
 
 
 def _files(path: str) -> Iterator[str]:

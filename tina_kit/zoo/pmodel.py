@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, tee
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Architecture, TinaKitError, UserError, printable, user_path
+from tina_kit.api import Architecture, TinaKitError, UserError, abridged, printable, user_path
 from tina_kit.store.output import write_output
-from tina_kit.zoo.given import as_images
-from tina_kit.zoo.pmodel_file import FORMAT, built, checked, read, require_finite
+from tina_kit.training import resolve_device
+from tina_kit.zoo.answers import ranked, summary
+from tina_kit.zoo.classifier import Classifier
+from tina_kit.zoo.given import image_batches
+from tina_kit.zoo.pmodel_file import (
+    FORMAT,
+    Metadata,
+    built,
+    checked,
+    in_order,
+    read,
+    require_finite,
+)
 
 BATCH = 256  # images per forward pass; more only cost memory
 
@@ -23,7 +36,7 @@ class PModel:
     """A classifier for the requested classes.
 
     classes: their names, in logit order; image_size: (height, width) of its input in pixels;
-    metadata: its origin.
+    metadata: its origin, as in its file, which `info` sums up.
     """
 
     def __init__(
@@ -45,13 +58,55 @@ class PModel:
 
         Raises UserError as `predict` does, and if the weights are so large that logits overflow.
         """
-        pixels = as_images(images, self.image_size)
-        if not len(pixels):
-            return torch.empty(0, len(self.classes))
-        device = next(chain(self.module.parameters(), self.module.buffers()), pixels).device
+        parts = [self._logits(batch) for batch in image_batches(images, self.image_size)]
+        return torch.cat(parts) if parts else torch.empty(0, len(self.classes))
+
+    def predict(self, images: Any) -> list[str]:
+        """Predict the class name of each image.
+
+        images: paths of image files or folders (all images in them and their subfolders, sorted by
+            name), patterns like "photos/*.jpg", Pillow images, uint8 arrays `(H, W, 3)`, `(H, W)`
+            or `(N, 3, H, W)`, uint8 tensors `(3, H, W)` or `(N, 3, H, W)`; one of these, a list or
+            an iterator. They are rotated upright, cropped and resized as in training.
+        Raises UserError for anything else, and for images that cannot be read.
+        """
+        logits = self(images)
+        return [self.classes[index] for index in logits.argmax(1).tolist()]
+
+    def predict_proba(self, images: Any) -> Tensor:
+        """Probabilities of the classes in their order, float32 `(N, C)` on the CPU, for any images
+        that `predict` accepts. They are the softmax of the logits and not calibrated."""
+        return self(images).float().softmax(1).cpu()
+
+    def topk(self, images: Any, k: int = 3) -> list[list[tuple[str, float]]]:
+        """For each image the `k` most probable classes with their probabilities, best first; all
+        classes if there are fewer. Raises UserError as `predict` does, and for k < 1."""
+        return ranked(self.predict_proba(images), self.classes, k)
+
+    def stream(self, images: Any, batch: int = BATCH) -> Iterator[Tensor]:
+        """Probabilities of `batch` images at a time, float32 `(n, C)` on the CPU.
+
+        images: as for `predict`, also an iterator without end; only one batch is held in memory.
+        """
+        if batch < 1:
+            raise UserError(f"stream takes a batch of at least one image, not {batch}")
+        for pixels in image_batches(images, self.image_size, batch):
+            yield self._logits(pixels).float().softmax(1).cpu()
+
+    def rows(self, paths: Iterable[str], top: int = 1) -> Iterator[dict[str, Any]]:
+        """For each image file `image` (its path) and `top`: the `top` most probable classes, a list
+        of `class` and `probability`. Files are read while the rows are taken."""
+        names, sources = tee(paths)
+        for shares in self.stream(sources):
+            for best in ranked(shares, self.classes, top):
+                found = [{"class": name, "probability": share} for name, share in best]
+                yield {"image": next(names), "top": found}
+
+    def _logits(self, pixels: Tensor) -> Tensor:
+        """uint8 `(N, 3, height, width)` → float32 `(N, C)` on the model's device."""
         with torch.inference_mode():
             parts = [
-                self.module(self.architecture.normalise(batch.to(device)))
+                self.module(self.architecture.normalise(batch.to(self.device or batch.device)))
                 for batch in pixels.split(BATCH)
             ]
         logits = torch.cat(parts)
@@ -62,17 +117,48 @@ class PModel:
             )
         return logits
 
-    def predict(self, images: Any) -> list[str]:
-        """Predict the class name of each image.
+    @property
+    def device(self) -> torch.device | None:
+        """Where it computes; None for a module without weights, which computes where images are."""
+        first = next(chain(self.module.parameters(), self.module.buffers()), None)
+        return None if first is None else first.device
 
-        images: paths of image files or folders (all images in them and their subfolders, sorted by
-            name), Pillow images, uint8 arrays `(H, W, 3)`, `(H, W)` or `(N, 3, H, W)`, uint8
-            tensors `(3, H, W)` or `(N, 3, H, W)`; one of these or a list. They are rotated upright,
-            cropped and resized as in training.
-        Raises UserError for anything else, and for images that cannot be read.
+    def to(self, device: str | torch.device) -> PModel:
+        """Move it to a device ("cpu", "cuda", "auto", …), and return it. Raises UserError if there
+        is no such device."""
+        self.module.to(resolve_device(device) if isinstance(device, str) else device)
+        return self
+
+    def as_module(self) -> nn.Module:
+        """A plain module: uint8 RGB images `(N, 3, H, W)` of any size → probabilities `(N, C)`.
+
+        Unlike `module`, which takes normalised images of the right size, it crops, resizes and
+        normalises as training did, to the last bit, and has `classes` and `image_size`. It shares
+        its weights with this p-Model.
         """
-        logits = self(images)
-        return [self.classes[index] for index in logits.argmax(1).tolist()]
+        return Classifier(self.module, self.architecture, self.classes, self.image_size).eval()
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers its module learns or has been given."""
+        return sum(tensor.numel() for tensor in self.module.parameters())
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Plain data about it: `classes`, `image_size`, `parameters`, `architecture`; how it was
+        made (`generator`, `run`, `prompts`, `seed`); `unseen` (classes that the run was not trained
+        on) and `expected`: the generator's p-Acc (`Expected`). None for what its file lacks."""
+        return summary(self.metadata, self.classes, self.image_size, self.parameters)
+
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        facts = self.info
+        by = f" by {facts['generator']}" if facts["generator"] else ""
+        kind = f"{facts['architecture']}, " if facts["architecture"] else ""
+        return (
+            f"<p-Model{by} of {len(self.classes)} classes ({abridged(self.classes, 10)}), {kind}"
+            f"{self.parameters:,} parameters, images {height}×{width}>"
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the p-Model to a file that `tina_kit.load` reads, or into a device or FIFO.
@@ -80,6 +166,11 @@ class PModel:
         Raises TinaKitError if its weights are not finite, and UserError if `path` cannot be
         written.
         """
+        write_output(user_path(path), self.content())
+
+    def content(self, more: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+        """Its file's bytes, the same for equal p-Models. more: further metadata, any JSON values by
+        name. Raises TinaKitError if its weights are not finite."""
         from safetensors.torch import save
 
         state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
@@ -88,10 +179,11 @@ class PModel:
             "classes": list(self.classes),
             "image_size": list(self.image_size),
             **self.metadata,
+            **more,
         }
-        checked(values, str(path))
+        checked(values, "the p-Model")
         texts = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
-        write_output(user_path(path), save(state, {"format": FORMAT, **texts}))
+        return in_order(save(state, {"format": FORMAT, **texts}))
 
 
 def assemble(
@@ -115,7 +207,18 @@ def load(path: str | Path) -> PModel:
     fit its architecture, and if its architecture's plugin is not installed.
     """
     path = user_path(path)
-    metadata, state = read(path)
+    return _loaded(*read(path), path)
+
+
+def load_bytes(content: bytes) -> PModel:
+    """The same for the bytes of such a file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "p-model.safetensors"
+        path.write_bytes(content)
+        return load(path)
+
+
+def _loaded(metadata: Metadata, state: Mapping[str, Tensor], path: Path) -> PModel:
     try:
         architecture = architecture_of(metadata.architecture, path)
         module = built(architecture, len(metadata.classes), state)

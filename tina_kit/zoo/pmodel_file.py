@@ -99,7 +99,7 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
     says how the tensors differ.
     """
     try:
-        with torch.device("meta"), _no_larger_than(state):
+        with torch.device("meta"), no_larger_than(state):
             outline = architecture.build(classes).state_dict()
     except _TooLarge as error:
         raise UserError(str(error)) from None
@@ -108,7 +108,7 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
     if outline is not None:
         _check_fit(state, outline)
     try:
-        with _no_larger_than(state):
+        with no_larger_than(state):
             module = architecture.build(classes)
     except UserError:
         raise
@@ -119,6 +119,17 @@ def built(architecture: Architecture, classes: int, state: Mapping[str, Tensor])
     _check_fit(state, module.state_dict())
     module.load_state_dict(dict(state))
     return module
+
+
+def in_order(content: bytes) -> bytes:
+    """A safetensors file with its metadata sorted by name; the library writes them in an order that
+    differs from process to process."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of 8
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def require_finite(state: Mapping[str, Tensor]) -> None:
@@ -179,7 +190,7 @@ class _TooLarge(Exception):
 
 
 @contextmanager
-def _no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
+def no_larger_than(state: Mapping[str, Tensor]) -> Iterator[None]:
     """Raise _TooLarge while a module is being built whose parameters or submodules far exceed the
     tensors of a file, before its memory is touched."""
     left = [1000 + 20 * len(state), 2**20 + 4 * sum(tensor.numel() for tensor in state.values())]

@@ -70,7 +70,7 @@ class MeasuringStage(Stage):
         for test, (tasks, conditions) in self.tests().items():
             label = f"{self.name} {test}"
             vectors = generate(
-                generator, conditions, tasks, self.runtime, row.seed, f"{label}: generate"
+                generator, conditions, tasks, observer, row.seed, f"{label}: generate"
             )
             for name, some in self.variations(test, vectors):
                 label = f"{self.name} {name}"

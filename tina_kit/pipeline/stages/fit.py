@@ -14,6 +14,7 @@ from tina_kit.api import (
     Generator,
     ImagePrompts,
     Learning,
+    Observer,
     Request,
     Step,
     TinaKitError,
@@ -169,9 +170,9 @@ class GeneratorRow:
                 generic_classes=generic.seen,
                 frozen=generic.state,
                 device=self.runtime.device,
-                train=train or _no_training,
-                learning=self._learning(train) if train and self.looks else _NoImages(),
-                personalise=self._personalise(shards) if generator.personalises else _no_look,
+                train=train or no_training,
+                learning=self._learning(train) if train and self.looks else NoImages(),
+                personalise=self._personalise(shards) if generator.personalises else no_look,
                 inherited={option: stage.entry.folder for option, stage in self.inherited.items()},
             )
         )
@@ -221,7 +222,7 @@ def generate(
     generator: Generator,
     conditions: Tensor,
     tasks: Tensor | None,
-    runtime: Runtime,
+    observer: Observer,
     seed: int,
     label: str = "generate",
     sample: int = 0,
@@ -232,7 +233,7 @@ def generate(
     Raises TinaKitError if a result is NaN.
     """
     noise = derived_seed(seed, "generate", *([sample] if sample else []))
-    with counting(runtime.observer, label, len(conditions)) as advance:
+    with counting(observer, label, len(conditions)) as advance:
 
         def parts() -> Iterator[Tensor]:
             for first in range(0, len(conditions), TOGETHER):
@@ -249,17 +250,17 @@ def generate(
         return joined(parts(), len(conditions))
 
 
-def _no_training(
+def no_training(
     module: nn.Module, loss: Callable[[Step, nn.Module], Tensor], training: Training
 ) -> None:
     raise RuntimeError("a generator may train in `fit` alone")
 
 
-def _no_look(tasks: Tensor) -> Tensor:
+def no_look(tasks: Tensor) -> Tensor:
     raise RuntimeError("only a generator that says `personalises` may look at p-Models")
 
 
-class _NoImages:
+class NoImages:
     """`Context.learning` of a generator that must not use it."""
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,96 @@
+"""`predict`: what a p-Model says about images."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+
+from tina_kit.api.errors import UserError
+from tina_kit.cli.common import Device, Json, ModelFile, show_warnings
+from tina_kit.cli.layout import width
+
+_AT_ONCE = 100  # rows whose columns are aligned with each other
+
+
+def predict(
+    model: ModelFile,
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help='Image files, folders (with all their subfolders), or patterns: "photos/*.jpg".',
+        ),
+    ],
+    top: Annotated[
+        int,
+        typer.Option(
+            "--top", metavar="K", min=1, help="Print the K most probable classes of each image."
+        ),
+    ] = 1,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for tables.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Classify images with a p-Model.
+
+    Prints the most probable class of each image and its probability in percent, which is the
+    p-Model's own and not calibrated.
+
+    Example: tina-kit predict mine.safetensors photo.jpg --top 3
+    """
+    if as_json and as_csv:
+        raise UserError("give either --json or --csv")
+    show_warnings()
+
+    from tina_kit.library import predict as predicted
+
+    rows = predicted(model, images, top=top, device=device)
+    if as_json:
+        print(json.dumps(list(rows), indent=2, ensure_ascii=False))
+    elif as_csv:
+        _print_csv(rows)
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: Iterator[Mapping[str, Any]]) -> None:
+    from tina_kit.api.messages import printable
+    from tina_kit.report.table import text_lines
+
+    head = True
+    while some := list(islice(rows, _AT_ONCE)):
+        most = len(some[0]["top"])
+        names = ["image", "class", "%", *["class", "%"] * (most - 1)]
+        cells = [
+            (
+                printable(row["image"]),
+                *(text for best in row["top"] for text in _cells(best)),
+            )
+            for row in some
+        ]
+        lines = text_lines([names, *cells], width())
+        for line in lines if head or width() is not None else lines[2:]:
+            print(line)
+        head = False
+
+
+def _cells(best: Mapping[str, Any]) -> tuple[str, str]:
+    return best["class"], f"{100 * best['probability']:.1f}"
+
+
+def _print_csv(rows: Iterator[Mapping[str, Any]]) -> None:
+    writer, head = csv.writer(sys.stdout, lineterminator="\n"), False
+    for row in rows:
+        if not head:
+            count = range(1, len(row["top"]) + 1)
+            names = [name for n in count for name in (f"class_{n}", f"probability_{n}")]
+            writer.writerow(["image", *names])
+            head = True
+        found = [value for best in row["top"] for value in (best["class"], best["probability"])]
+        writer.writerow([row["image"], *found])
