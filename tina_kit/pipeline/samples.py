@@ -54,7 +54,7 @@ class SamplesStage(StudyStage):
                 generator,
                 conditions,
                 tasks,
-                self.runtime,
+                self.runtime.observer,
                 row.seed,
                 f"{self.name}: generate {sample + 1}/{self._samples}",
                 sample,
