@@ -50,8 +50,10 @@ def test_samples_of_a_task_differ_and_the_first_is_the_generators_own(finished, 
     tasks = experiment.tasks["ood"]
     conditions = experiment.conditions.of_tasks(tasks)
     ready = row.ready()
-    own = generate(ready, conditions, tasks, experiment.runtime, 0)
-    made = [generate(ready, conditions, tasks, experiment.runtime, 0, "", n) for n in range(3)]
+    own = generate(ready, conditions, tasks, experiment.runtime.observer, 0)
+    made = [
+        generate(ready, conditions, tasks, experiment.runtime.observer, 0, "", n) for n in range(3)
+    ]
     assert torch.equal(made[0], own)
     assert not torch.equal(made[1], own) and not torch.equal(made[1], made[2])
 
