@@ -8,11 +8,13 @@ Since version 13 Pillow begins with the columns of tall images, which moves a fe
 
 from __future__ import annotations
 
-import PIL
+from importlib.metadata import version
+
 import torch
 from torch import Tensor
 
-_TALL_FIRST = int(PIL.__version__.split(".")[0]) >= 13
+# Read from the distribution: importing Pillow would cost each `generate` time.
+_TALL_FIRST = int(version("pillow").split(".")[0]) >= 13
 _ONE = float(1 << 22)  # Pillow's weights are whole multiples of 1 / _ONE
 
 
