@@ -275,7 +275,8 @@ class Tina(Generator):
         if count > len(zoo.tasks):
             raise UserError(f"tasks ({count}): the zoo has only {len(zoo.tasks)} ID tasks")
         some = slice(count)
-        return Zoo(zoo.tasks[some], zoo.conditions[some], zoo.vectors[some], zoo.images)
+        p_models = None if zoo.p_models is None else zoo.p_models[some]
+        return Zoo(zoo.tasks[some], zoo.conditions[some], p_models, zoo.images)
 
     def _inherit(self, layout: Layout) -> None:
         """Initialise from another network (Section 4.4), and use its normalisation if its p-Models

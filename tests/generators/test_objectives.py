@@ -133,6 +133,12 @@ def test_a_saved_one_gives_the_same_p_models(world, tmp_path: Path, objective: s
     assert torch.equal(again.generate(request), generator.generate(request))
 
 
+def test_few_of_the_tasks_can_be_used_without_p_models_as_well(world) -> None:
+    generator = world.fitted(zoo=replace(world.zoo(), p_models=None), tasks=2, **TASK)
+    few = world.zoo().tasks[:2].unique()
+    assert generator.base.classes.tolist() == few.tolist()
+
+
 def test_shorter_tasks_have_no_part_in_the_loss(world) -> None:
     zoo: Zoo = world.zoo(smallest=2)
     generator = world.fitted(zoo=replace(zoo, p_models=None), learning_rate=1e-2, **TASK)

@@ -27,6 +27,7 @@ which others are generated with it, so these must be the same however often a co
 LARGEST = 1 << 28
 """Of a table, in bytes."""
 _WRITERS = 16  # files written at once; each waits for the disk
+_KEYS = {"task", "file", "classes", "bytes", "sha256", "unlike"}  # of an entry
 _LISTED = 20  # mistakes in a table that a message lists
 Told = Callable[[int, int], None]
 
@@ -88,10 +89,14 @@ def generate_many(
     entries = _resumed(folder, head, tasks)
     kept = len(entries)
     generator.remember(tasks)
+    _check_alike(generator, tasks, entries, folder)
+    if strict and (strange := [entry["file"] for entry in entries if entry["unlike"]]):
+        raise UserError(
+            f"{folder}: {len(strange)} p-Models there have classes that are too dissimilar to every "
+            f"seen one; the first is {strange[0]}. Leave their tasks out, or ask without --strict"
+        )
     with explaining(folder, OUTPUT_REMEDY), ThreadPoolExecutor(_WRITERS) as pool:
-        if not kept:
-            _begin(folder, head)
-        _check_alike(generator, tasks, entries, folder)
+        _begin(folder, head, entries)
         tell(kept, len(tasks))
         waiting: list[tuple[dict[str, Any], Future[None]]] = []
         for first in (*range(kept, len(tasks), TOGETHER), len(tasks)):
@@ -154,15 +159,19 @@ def _append(manifest: Path, part: Sequence[dict[str, Any]]) -> None:
     flush(manifest)
 
 
-def _begin(folder: Path, head: dict[str, Any]) -> None:
+def _begin(folder: Path, head: dict[str, Any], entries: Sequence[dict[str, Any]]) -> None:
+    """Write the manifest with the entries that are kept, unless it is just that."""
     folder.mkdir(exist_ok=True)
-    write_text(folder / MANIFEST, json.dumps(head, ensure_ascii=False) + "\n")
+    manifest = folder / MANIFEST
+    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in (head, *entries))
+    if not manifest.exists() or read_text(manifest) != text:
+        write_text(manifest, text)
 
 
 def _resumed(
     folder: Path, head: dict[str, Any], tasks: Sequence[Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """The entries of whole parts whose files are there; the manifest is cut to these."""
+    """The entries of whole parts whose files are there. Nothing is changed."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: this is a file; name a folder")
     if not folder.is_dir():
@@ -180,6 +189,8 @@ def _resumed(
     try:
         found = json.loads(lines[0]) if lines else {}
         entries = [json.loads(line) for line in lines[1:]]
+        if not isinstance(found, dict) or any(not set(entry) >= _KEYS for entry in entries):
+            raise ValueError
         whole = _whole(folder, entries, tasks)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{manifest}: damaged; remove the folder to start again") from None
@@ -189,9 +200,6 @@ def _resumed(
             f"{folder}: this folder holds p-Models for other tasks or by another generator "
             f"({told}); name a new folder"
         )
-    kept = "".join(line + "\n" for line in lines[: 1 + len(whole)])
-    if kept != text:
-        write_text(manifest, kept)
     return whole
 
 
@@ -216,7 +224,7 @@ def _check_alike(
 ) -> None:
     """Raise UserError unless the first part would be the same today; else a folder would hold
     p-Models of two generators, or of two machines."""
-    if not entries or len(entries) == len(tasks):
+    if not entries:
         return
     first = next(_part(generator, tasks, 0, False))[0]
     if first["sha256"] != entries[0]["sha256"]:
