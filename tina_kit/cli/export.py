@@ -56,8 +56,8 @@ def export(
     must answer as the p-Model does (to 1e-5, but for --int8). ONNX needs the extra `export`: pip
     install 'tina-kit[export]'.
 
-    A page (html) classifies images in a browser, with nothing to install and no network. It holds
-    networks as small as the architecture cnn. If node is installed, its script is run for the check.
+    A page (html) classifies images in a browser, with nothing to install and no network; for plain
+    networks like the architecture cnn. If node is installed, its script is run for the check.
 
     Example: tina-kit export mine.safetensors -o mine.onnx
     """

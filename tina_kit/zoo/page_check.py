@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tina_kit.api import TinaKitError, first_line
+from tina_kit.api import TinaKitError, printable
 from tina_kit.zoo.layers import compute
 from tina_kit.zoo.page import WEB, data_of
 from tina_kit.zoo.resizing import fit
@@ -56,10 +56,8 @@ def page_runner(content: bytes) -> Iterator[_Answers]:
                     process.wait()
                     errors.seek(0)
                     told = errors.read().decode(errors="replace")
-                    why = [line for line in told.splitlines() if "Error" in line]
-                    raise TinaKitError(
-                        f"node cannot run the page: {first_line(why[0] if why else told)[:300]}"
-                    )
+                    why = [line for line in told.splitlines() if "Error" in line] or ["it ended"]
+                    raise TinaKitError(f"node cannot run the page: {printable(why[0])[:300]}")
                 return np.array(rows, np.float32)
 
             try:
