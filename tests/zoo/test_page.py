@@ -1,5 +1,4 @@
-"""The exported page answers as the p-Model does, in node and in a browser, and reaches for
-nothing."""
+"""The exported page answers as the p-Model does, run by node, and stands alone."""
 
 from __future__ import annotations
 
@@ -12,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from tina_architectures.cnn import CNN
 from tina_architectures.options import CNNOptions, ResNet20Options
 from tina_architectures.resnet20 import ResNet20
 from torch import nn
 
 import tina_kit
-from tests.zoo.browser import PROGRAM, browser
+from tests.zoo.page_models import CLASSES, METADATA, awkward_model, draw_photos
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.cli.app import invoke
 from tina_kit.zoo import exporting, page_check, resizing
@@ -27,38 +25,17 @@ from tina_kit.zoo import page as pages
 from tina_kit.zoo.layers import compute, layers_of
 from tina_kit.zoo.pmodel import PModel
 
-CLASSES = ["pear", "salt, pepper", "чайка", "</script><b>x", "{{model}}", "a", "b"]
-METADATA = {
-    "architecture": {"use": "tina-kit/cnn", "widths": [4, 6]},
-    "generator": {"name": "tina-<dit>"},
-    "expected": {"p_acc": 76.34, "ci95": [70.1, 80.2], "tasks": 40, "classes": 7},
-    "seen": {"classes": [{"name": "pear", "seen": True}, {"name": "чайка", "seen": False}]},
-}
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-needs_browser = pytest.mark.skipif(PROGRAM is None, reason="chromium is not installed")
 
 
 @pytest.fixture(scope="module")
 def model() -> PModel:
-    architecture = CNN(CNNOptions(widths=(4, 6)))
-    torch.manual_seed(0)
-    module = architecture.build(len(CLASSES))
-    module[-1].weight.data *= 200  # so that images differ
-    return PModel(module, architecture, CLASSES, (32, 24), METADATA)
+    return awkward_model()
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    random = np.random.default_rng(0)
-    shapes = [(300, 200), (200, 300), (32, 24), (7, 9), (401, 101), (1, 1), (24, 32), (130, 33)]
-    for place, (height, width) in enumerate(shapes):
-        colours = random.integers(0, 256, (3, 2, 3), dtype=np.uint8)
-        wide = Image.fromarray(colours).resize((width, height), Image.Resampling.BICUBIC)
-        noise = random.integers(0, 60, (height, width, 3))
-        pixels = (np.asarray(wide).astype(int) * 3 // 4 + noise).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{place}.png")
-    return folder
+    return draw_photos(tmp_path_factory.mktemp("photos"))
 
 
 def difference(file: Path, model: PModel, photos: Path) -> float:
@@ -240,81 +217,3 @@ def test_layers_that_a_page_does_not_compute_are_refused(layer) -> None:
 def test_pixels_that_are_not_scaled_and_shifted_are_refused(model) -> None:
     with pytest.raises(UserError, match=r"normalises them in another way\. Give --format onnx"):
         pages.page(model, None)
-
-
-@needs_browser
-@pytest.mark.slow
-@pytest.mark.timeout(60)
-def test_in_a_browser_a_chosen_photograph_gets_the_same_answer(
-    model, photos, tmp_path: Path
-) -> None:
-    tina_kit.export(model, tmp_path / "mine.html", format="html")
-    turned = Image.open(photos / "0.png")
-    exif = turned.getexif()
-    exif[0x0112] = 6  # lies on its side
-    turned.save(photos.parent / "turned.jpg", quality=95, exif=exif, subsampling=0)
-    seen = Image.new("RGBA", (40, 30), (200, 30, 60, 255))
-    seen.paste((0, 0, 0, 0), (0, 0, 20, 30))  # transparent
-    seen.save(photos.parent / "seen.png")
-    with browser(tmp_path / "profile") as tab:
-        tab.open(tmp_path / "mine.html", width=390, height=844)
-        files = [*photos.iterdir(), photos.parent / "turned.jpg", photos.parent / "seen.png"]
-        for path in files:
-            found = chosen(tab, path)
-            for name, share in zip(CLASSES, model.predict_proba(path)[0].tolist()):
-                assert found[name] == pytest.approx(share, abs=1e-4), path
-        (tmp_path / "text.png").write_text("no image")
-        tab.choose("#choose", tmp_path / "text.png")
-        tab.run(ready("status.startsWith('text.png: not an image')"))
-        assert tab.run("document.getElementById('result').hidden")
-        assert tab.run("document.documentElement.scrollWidth") <= 390
-        assert not [url for url in tab.requests if not url.startswith(("file:", "blob:", "data:"))]
-        assert tab.run("fetch('https://example.org').then(() => 'reached', () => 'refused')") == (
-            "refused"
-        )
-
-
-@needs_browser
-@pytest.mark.slow
-@pytest.mark.timeout(60)
-def test_in_a_browser_it_works_by_keyboard_and_by_dropping(model, photos, tmp_path: Path) -> None:
-    tina_kit.export(model, tmp_path / "mine.html", format="html")
-    with browser(tmp_path / "profile") as tab:
-        tab.open(tmp_path / "mine.html")
-        tab.press("Tab", 9)
-        assert tab.run("document.activeElement.id") == "choose"
-        dropped = (
-            "(async () => { const canvas = document.createElement('canvas');"
-            "const blob = await new Promise(done => canvas.toBlob(done));"
-            "const given = new DataTransfer(); given.items.add(new File([blob], 'a.png'));"
-            "dispatchEvent(new DragEvent('drop', {dataTransfer: given, cancelable: true})); })()"
-        )
-        tab.run(dropped)
-        tab.run(ready("status.endsWith('%')"))
-        visible = "[...document.querySelectorAll('#answers li')].filter(e => !e.hidden).length"
-        assert tab.run(visible) == 5
-        tab.press("Tab", 9)
-        assert tab.run("document.activeElement.id") == "more"
-        tab.press("Enter", 13, "\r")
-        assert tab.run(visible) == 7
-
-
-def chosen(tab, path: Path) -> dict[str, float]:  # type: ignore[no-untyped-def]
-    tab.run("document.getElementById('status').textContent = ''")
-    tab.choose("#choose", path)
-    tab.run(ready("status.endsWith('%')"))
-    rows = tab.run(
-        "[...document.querySelectorAll('#answers li')].map("
-        "e => [e.querySelector('span').textContent, +e.querySelector('data').value])"
-    )
-    return dict(rows)
-
-
-def ready(condition: str) -> str:
-    """A script that waits for a condition of the text `status`, ten seconds at most."""
-    return (
-        "(async () => { for (let i = 0; i < 1000; i++) {"
-        "const status = document.getElementById('status').textContent;"
-        f"if ({condition}) return; await new Promise(r => setTimeout(r, 10)); }}"
-        "throw new Error(document.getElementById('status').textContent); })()"
-    )
