@@ -282,10 +282,11 @@ def export(
 ) -> Exported:
     """Write a p-Model for other programs, with resizing, normalisation and class names inside.
 
-    model: a p-Model or its file; format: "onnx", "torch-export" or "safetensors"; images: a folder
-    of images to compare it with the p-Model on, labelled if it has a folder per class, by default
-    generated ones; int8: with weights of 8 bits ("onnx" alone). Raises UserError for what cannot be
-    exported, and TinaKitError if the answers are not the p-Model's; nothing is written then.
+    model: a p-Model or its file; format: "onnx", "torch-export", "safetensors" or "html" (a page
+    for browsers); images: a folder of images to compare it with the p-Model on, labelled if it has
+    a folder per class, by default generated ones; int8: with weights of 8 bits ("onnx" alone).
+    Raises UserError for what cannot be exported, and TinaKitError if the answers are not the
+    p-Model's; nothing is written then.
     """
     from tina_kit.zoo.exporting import export
 

@@ -12,15 +12,18 @@ from tina_architectures.options import CNNOptions
 from tina_kit.api import Architecture, Layout, Parameter
 
 
-class GlobalMean(nn.Module):
-    """`(B, C, H, W)` → `(B, C, 1, 1)`, the mean over H and W.
+class GlobalMean(nn.AdaptiveAvgPool2d):
+    """`(B, C, H, W)` → `(B, C, 1, 1)`, the mean over H and W, as `nn.AdaptiveAvgPool2d(1)`.
 
     The gradient of torch's own mean is laid out channel by channel. If activations lie in memory
     pixel by pixel, the ReLU before it then takes longer than both convolutions.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        return _global_mean(x)[:, :, None, None]
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _global_mean(input)[:, :, None, None]
 
 
 class CNN(Architecture):

@@ -141,9 +141,19 @@ def test_a_folder_that_holds_anything_else_is_refused(
     (folder / MANIFEST).write_text("\n".join([lines[0], json.dumps(first), lines[2], ""]))
     with pytest.raises(UserError, match="a generator of the same name that gives others"):
         tina_kit.generate_many(generator, tasks, folder)
-    (folder / MANIFEST).write_text("[[[\n")
-    with pytest.raises(UserError, match="damaged; remove the folder"):
+    stale = [lines[0], json.dumps(first), *lines[2:], ""]  # a complete folder is no exception
+    (folder / MANIFEST).write_text("\n".join(stale))
+    with pytest.raises(UserError, match="a generator of the same name that gives others"):
         tina_kit.generate_many(generator, tasks, folder)
+    assert (folder / MANIFEST).read_text() == "\n".join(stale)
+    strange = json.loads(lines[1]) | {"unlike": ["red circle"]}
+    (folder / MANIFEST).write_text("\n".join([lines[0], json.dumps(strange), *lines[2:], ""]))
+    with pytest.raises(UserError, match="too dissimilar to every seen one; the first is 000001"):
+        tina_kit.generate_many(generator, tasks, folder, strict=True)
+    for damaged in ("[[[\n", "[]\n", "\n".join([lines[0], "{}", ""])):
+        (folder / MANIFEST).write_text(damaged)
+        with pytest.raises(UserError, match="damaged; remove the folder"):
+            tina_kit.generate_many(generator, tasks, folder)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").touch()
     with pytest.raises(UserError, match="not empty"):

@@ -36,8 +36,8 @@ def test_an_image_of_the_right_size_stays_as_it_is() -> None:
 def test_the_order_of_passes_matters_so_that_it_is_followed(monkeypatch) -> None:
     """Else the test above could not tell whether the rule of Pillow's version is followed."""
     images = torch.from_numpy(photo(401, 101)).permute(2, 0, 1)[None]
-    monkeypatch.setattr(resizing, "_TALL_FIRST", False)
+    monkeypatch.setattr(resizing, "COLUMNS_FIRST", False)
     wide = fit(images, (32, 32)).int()
-    monkeypatch.setattr(resizing, "_TALL_FIRST", True)
+    monkeypatch.setattr(resizing, "COLUMNS_FIRST", True)
     tall = fit(images, (32, 32)).int()
     assert 0 < (wide - tall).abs().max() <= 1

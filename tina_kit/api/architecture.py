@@ -27,7 +27,9 @@ class Architecture(Fingerprinted, ABC):
     def build(self, classes: int) -> nn.Module:
         """Return a new module that maps float32 images `(B, 3, H, W)` to logits `(B, classes)`.
 
-        Its parameters include all of `layout(classes)` under the same names.
+        Its parameters include all of `layout(classes)` under the same names. If it is a
+        `nn.Sequential` of `Conv2d`, `ReLU`, `AdaptiveAvgPool2d(1)`, `Flatten` and `Linear`, or of
+        classes derived from these that compute the same, p-Models can be exported as a page, too.
         """
 
     def initial(self, classes: int) -> nn.Module:

@@ -11,7 +11,12 @@ from tina_kit.api.errors import UserError
 from tina_kit.cli.common import ModelFile, show_warnings, user_paths
 from tina_kit.pipeline.console import log
 
-_SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "safetensors": ".safetensors"}
+_SUFFIXES = {
+    "onnx": ".onnx",
+    "torch-export": ".pt2",
+    "safetensors": ".safetensors",
+    "html": ".html",
+}
 
 
 def export(
@@ -27,8 +32,8 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="onnx, torch-export or safetensors (default: by FILE's suffix: .onnx, .pt2 or "
-            ".safetensors).",
+            help="onnx, torch-export, safetensors or html (default: by FILE's suffix: .onnx, .pt2, "
+            ".safetensors or .html).",
         ),
     ] = None,
     int8: Annotated[
@@ -50,6 +55,9 @@ def export(
     of any size and gives probabilities. Before it is written, it answers a number of images, and
     must answer as the p-Model does (to 1e-5, but for --int8). ONNX needs the extra `export`: pip
     install 'tina-kit[export]'.
+
+    A page (html) classifies images in a browser, with nothing to install and no network; for plain
+    networks like the architecture cnn. If node is installed, its script is run for the check.
 
     Example: tina-kit export mine.safetensors -o mine.onnx
     """

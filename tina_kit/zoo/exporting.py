@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,17 +22,20 @@ import tina_kit
 from tina_kit.api import Architecture, TinaKitError, UserError, first_line, user_path
 from tina_kit.api.images import read_whole
 from tina_kit.store.output import check_output, write_output
-from tina_kit.zoo import onnx_form
-from tina_kit.zoo.classifier import Classifier
+from tina_kit.zoo import onnx_form, page_check
 from tina_kit.zoo.labelled import Labelled, labelled
+from tina_kit.zoo.page import page
 from tina_kit.zoo.pmodel import PModel, load_bytes
 
-Format = Literal["onnx", "torch-export", "safetensors"]
+Format = Literal["onnx", "torch-export", "safetensors", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 TOLERANCE = 1e-5
 """By how much probabilities may differ from the p-Model's."""
 _GENERATED = ((32, 32), (48, 64), (64, 48), (200, 40), (37, 121), (5, 3), (240, 320), (128, 128))
 """Sizes of the images that are made where none are given."""
+_UNTRIED = (
+    "What the page holds was checked, but its script was not run on this machine: that needs node"
+)
 Probabilities = Callable[[Tensor], np.ndarray[Any, Any]]
 """uint8 `(N, 3, H, W)` → float32 `(N, C)`."""
 
@@ -42,7 +46,8 @@ class Exported:
 
     size: in bytes; images: how many it was checked on; generated: whether these were made up;
     difference: the largest one of a probability from the p-Model's; accuracy: in percent, of the
-    p-Model and of the file, where images are labelled.
+    p-Model and of the file, where images are labelled; note: what this check did not cover, "" if
+    nothing.
     """
 
     path: Path
@@ -52,6 +57,7 @@ class Exported:
     generated: bool
     difference: float
     accuracy: tuple[float, float] | None
+    note: str = ""
 
     @property
     def text(self) -> str:
@@ -60,10 +66,10 @@ class Exported:
             f"{self.size:,} bytes; on {self.images:,} {kind} its probabilities differ from the "
             f"p-Model's by at most {self.difference:.1g}"
         )
-        if self.accuracy is None:
-            return text
-        before, after = self.accuracy
-        return f"{text}; accuracy {after:.1f}%, the p-Model's {before:.1f}% ({after - before:+.1f})"
+        if self.accuracy is not None:
+            before, after = self.accuracy
+            text += f"; accuracy {after:.1f}%, the p-Model's {before:.1f}% ({after - before:+.1f})"
+        return f"{text}. {self.note}" if self.note else text
 
 
 def export(
@@ -91,11 +97,11 @@ def export(
     content = _content(model, module, form)
     if int8:
         content = onnx_form.quantised(content)
-    answers = _runner(content, form)
     wanted, found = [], []
-    for pixels in _images(some):
-        wanted.append(module(pixels).detach().numpy())
-        found.append(answers(pixels))
+    with _runner(content, form) as answers:
+        for pixels in _images(some):
+            wanted.append(module(pixels).detach().numpy())
+            found.append(answers(pixels))
     before, after = np.concatenate(wanted), np.concatenate(found)
     difference = float(np.abs(before - after).max())
     if not int8 and not difference <= TOLERANCE:
@@ -108,7 +114,8 @@ def export(
     if some is not None and some.labels:
         right = [float((p.argmax(1) == some.labels).mean() * 100) for p in (before, after)]
         accuracy = right[0], right[1]
-    return Exported(path, form, len(content), len(before), some is None, difference, accuracy)
+    note = _UNTRIED if form == "html" and page_check.node() is None else ""
+    return Exported(path, form, len(content), len(before), some is None, difference, accuracy, note)
 
 
 def _content(model: PModel, module: nn.Module, form: Format) -> bytes:
@@ -119,6 +126,8 @@ def _content(model: PModel, module: nn.Module, form: Format) -> bytes:
         "output": "probabilities (N, C) of the classes in their order",
         "made_by": f"tina-kit {tina_kit.__version__}",
     }
+    if form == "html":
+        return page(model, preprocessing(model.architecture, model.image_size))
     if form == "safetensors":
         told = preprocessing(model.architecture, model.image_size)
         return model.content({"preprocessing": told} if told else {})
@@ -151,14 +160,22 @@ def preprocessing(architecture: Architecture, size: tuple[int, int]) -> dict[str
     }
 
 
-def _runner(content: bytes, form: Format) -> Probabilities:
+@contextmanager
+def _runner(content: bytes, form: Format) -> Iterator[Probabilities]:
     """What answers with the file, read again from its bytes."""
     if form == "onnx":
-        return onnx_form.onnx_runner(content)
-    if form == "torch-export":
-        return onnx_form.torch_runner(content)
-    again = load_bytes(content)
-    module = Classifier(again.module, again.architecture, again.classes, again.image_size).eval()
+        yield onnx_form.onnx_runner(content)
+    elif form == "torch-export":
+        yield onnx_form.torch_runner(content)
+    elif form == "html":
+        with page_check.page_runner(content) as answers:
+            yield answers
+    else:
+        yield _again(content)
+
+
+def _again(content: bytes) -> Probabilities:
+    module = load_bytes(content).as_module()
 
     def answers(images: Tensor) -> np.ndarray[Any, Any]:
         with torch.inference_mode():

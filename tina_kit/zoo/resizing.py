@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 # Read from the distribution: importing Pillow would cost each `generate` time.
-_TALL_FIRST = int(version("pillow").split(".")[0]) >= 13
+COLUMNS_FIRST = int(version("pillow").split(".")[0]) >= 13
+"""Whether the installed Pillow begins with the columns of tall images."""
 _ONE = float(1 << 22)  # Pillow's weights are whole multiples of 1 / _ONE
 
 
@@ -35,7 +36,7 @@ def fit(images: Tensor, size: tuple[int, int]) -> Tensor:
     down = _weights(images[0, 0, :, 0], (tall - crop_tall) / 2, crop_tall, height)
     pixels = images.to(down.dtype)
     fitted = _bytes(down @ _bytes(pixels @ across.T))
-    if _TALL_FIRST:
+    if COLUMNS_FIRST:
         taller = (tall > height) & (tall - height > 2 * (wide - width))
         fitted = torch.where(taller, _bytes(_bytes(down @ pixels) @ across.T), fitted)
     return fitted.to(torch.uint8)
