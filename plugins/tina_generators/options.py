@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tina_kit.api import AtGeneration, ComponentSpec, Nested, Options, Row, Unit
+from tina_kit.api import Added, AtGeneration, ComponentSpec, Nested, Options, Row, Unit
 
 
 class GenericOptions(Options):
@@ -46,7 +46,8 @@ class TransformerOptions(Options):
     )
     augmentations: Annotated[tuple[ComponentSpec, ...], Nested("augmentation")] = Field(
         (ComponentSpec(use="classifier-permutation"),),
-        description="random transformations of each training pair, drawn anew in each step",
+        description="random transformations of each training pair, drawn anew in each step; no "
+        "effect with objective: task",
     )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",
@@ -72,34 +73,34 @@ class TransformerOptions(Options):
         le=1_000_000,
         description="use only the zoo's first N ID tasks; by default all",
     )
-    objective: Literal["p-models", "task", "both"] = Field(
+    objective: Annotated[Literal["p-models", "task", "both"], Added()] = Field(
         "p-models",
         description="p-models: reproduce the ID tasks' p-Models. task: lower the generated "
         "p-Models' own loss on training images of ID tasks, without p-Models, which are then not "
         "fine-tuned. both: the sum",
     )
-    base: Literal["zoo-mean", "selection"] = Field(
+    base: Annotated[Literal["zoo-mean", "selection"], Added()] = Field(
         "zoo-mean",
         description="what the network's output is a deviation from: the zoo's mean, or classifier "
         "selection, where a class without a row starts from the mean row",
     )
-    class_dropout: Annotated[float, Unit("share of the classes")] = Field(
+    class_dropout: Annotated[float, Unit("share of the classes"), Added()] = Field(
         0.0,
         ge=0,
         lt=1,
         description="share of a batch's classes that are treated as if they had no row, as "
         "practice for unseen classes; needs base: selection",
     )
-    images: Annotated[int, Unit("images per task")] = Field(
+    images: Annotated[int, Unit("images per task"), Added()] = Field(
         64,
         ge=1,
         le=1_000_000,
         description="training images of each task per step of the objectives task and both",
     )
-    task_weight: float = Field(
+    task_weight: Annotated[float, Added()] = Field(
         1.0, gt=0, description="weight of the p-Models' own loss in the objective both"
     )
-    output_scale: float = Field(
+    output_scale: Annotated[float, Added()] = Field(
         0.1,
         gt=0,
         description="size of the network's outputs with the objective task, as a share of the "

@@ -93,7 +93,8 @@ def generate_many(
     if strict and (strange := [entry["file"] for entry in entries if entry["unlike"]]):
         raise UserError(
             f"{folder}: {len(strange)} p-Models there have classes that are too dissimilar to "
-            f"every seen one; the first is {strange[0]}. Leave their tasks out, or ask without --strict"
+            f"every seen one; the first is {strange[0]}. Leave their tasks out, or ask "
+            "without --strict"
         )
     with explaining(folder, OUTPUT_REMEDY), ThreadPoolExecutor(_WRITERS) as pool:
         _begin(folder, head, entries)
