@@ -221,8 +221,8 @@ def test_a_command_is_right(
         case [".ci/run"]:  # the same
             assert os.access(ROOT / ".ci" / "run", os.X_OK)
             assert subprocess.run(["bash", "-n", ROOT / ".ci" / "run"]).returncode == 0
-        case ["tina-kit", "run", recipe] if environment:  # needs data, and takes minutes
-            assert known(shlex.join(words)) and invoke(["validate", recipe]) == 0
+        case ["tina-kit", "run", recipe, *options] if environment:  # needs data, and takes minutes
+            assert known(shlex.join(words)) and invoke(["validate", recipe, *options]) == 0
         case ["tina-kit", "run", *rest, "--dry-run"]:
             assert invoke(["run", *rest, "--dry-run"]) == 0
             assert "evaluate/oracle" in capsys.readouterr().out
