@@ -204,7 +204,7 @@ CHANGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     ),
     "a server": (
         setting("conditioner", "endpoint", to="http://example.com/spy"),
-        "asks the server http://example.com/spy .* --trust",
+        "sends class names to the server http://example.com/spy.* --trust",
     ),
 }
 

@@ -152,7 +152,7 @@ def file(model, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["-o", "x.pth"], "--output x.pth: of which format? Give --format onnx, torch-export"),
+        (["-o", "x.pth"], "--output x.pth: unknown suffix. Give --format onnx, torch-export"),
         (["-o", "x", "--format", "tflite"], "--format tflite: unknown"),
         (["-o", "x.safetensors", "--int8"], "int8 is a form of onnx, not of safetensors"),
         (["-o", "none/x.onnx"], "there is no folder"),

@@ -60,7 +60,7 @@ RunOrBundle = Annotated[
 Trust = Annotated[
     bool,
     typer.Option(
-        "--trust", help="Use a bundle that asks a server, and so tells it your class names."
+        "--trust", help="Allow a bundle to contact a server, which then sees your class names."
     ),
 ]
 ModelFile = Annotated[

@@ -44,7 +44,7 @@ def export(
         typer.Option(
             metavar="DIR",
             help="Images to check the file on (default: generated ones). With a folder per class, "
-            "its accuracy is told beside the p-Model's.",
+            "its accuracy is reported beside the p-Model's.",
             callback=user_paths,
         ),
     ] = None,
@@ -63,7 +63,11 @@ def export(
     """
     form = format_ or next((f for f, end in _SUFFIXES.items() if output.suffix == end), None)
     if form not in _SUFFIXES:
-        what = f"--format {format_}: unknown" if format_ else f"--output {output}: of which format?"
+        what = (
+            f"--format {format_}: unknown format."
+            if format_
+            else f"--output {output}: unknown suffix."
+        )
         raise UserError(f"{what} Give --format {', '.join(_SUFFIXES)}")
     show_warnings()
 

@@ -47,8 +47,9 @@ class Bundle(Answering):
         self.name, self.seed, self.observer = manifest.name, manifest.seed, Observers([])
         if not trust and (server := _server(manifest.conditioner) or _server(manifest.generator)):
             raise UserError(
-                f"{file.path}: this bundle asks the server {printable(server[:200])} for what it "
-                "makes of class names. If you trust who made it, say so with --trust (trust=True)"
+                f"{file.path}: this bundle sends class names to the server "
+                f"{printable(server[:200])}. If you trust whoever made it, allow that with --trust "
+                "(trust=True)"
             )
         self.warnings = self._check_needs()
         self._tensors = file.tensors()

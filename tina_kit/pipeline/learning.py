@@ -27,17 +27,20 @@ class TrainingImages:
 
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """`size` random images of each task, every image of its classes equally likely."""
-        uniform = torch.rand(len(tasks), size, generator=random)
-        index, targets = self.data.by_class.pick_of_tasks(tasks, uniform)
+        index, targets = self._draw(tasks, size, random)
         return self.data.inputs(index), targets
 
     def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
-        uniform = torch.rand(len(tasks), size, generator=random)
-        index, targets = self.data.by_class.pick_of_tasks(tasks, uniform)
-        return summed_loss(self.data, vectors, tasks, index, targets) / len(tasks)
+        drawn = self._draw(tasks, size, random)
+        return summed_loss(self.data, vectors, tasks, *drawn) / len(tasks)
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         return self.tune(start, tasks, epochs)
 
     def train_generic(self, start: Tensor, epochs: float) -> Tensor:
         return self.further(start, epochs)
+
+    def _draw(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """int64 `(M, size)` images of each task and their targets."""
+        uniform = torch.rand(len(tasks), size, generator=random)
+        return self.data.by_class.pick_of_tasks(tasks, uniform)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,12 +55,12 @@ def _expected(facts: Any) -> dict[str, Any] | None:
     """What a generator's p-Acc is said to be, if it has the form that generators give it."""
     if not isinstance(facts, Mapping):
         return None
-    numbers = [facts.get(key) for key in ("p_acc", "tasks", "classes")]
+    numbers: list[Any] = [facts.get(key) for key in ("p_acc", "tasks", "classes")]
     bounds = facts.get("ci95")
     if isinstance(bounds, list) and len(bounds) == 2:
         numbers += bounds
     elif bounds is not None:
         return None
-    if not all(isinstance(number, (int, float)) for number in numbers):
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         return None
     return dict(facts)

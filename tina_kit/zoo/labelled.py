@@ -40,8 +40,8 @@ def labelled(folder: Path, classes: Sequence[str]) -> Labelled:
     Folders are matched with classes by `name_key`. Images in subfolders belong to the class. Raises
     UserError if there are none of any class; a warning tells what is left out.
     """
-    place = _test_part(folder)
     keys = {name_key(name): index for index, name in enumerate(classes)}
+    place = folder if {"train", "test", "val"} & keys.keys() else _test_part(folder)
     found, lost, counts = Labelled(about=f"images in {place}"), [], [0] * len(classes)
     for name in _folders(place):
         index = keys.get(name_key(as_words(name)))
