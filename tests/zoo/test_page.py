@@ -178,7 +178,7 @@ def test_the_page_stands_alone_and_says_what_it_is(model, tmp_path: Path) -> Non
     assert len(text.encode()) < 60_000
 
 
-@pytest.mark.parametrize("p_acc", [float("nan"), 10**400, -1])
+@pytest.mark.parametrize("p_acc", [float("nan"), 10**400, -1], ids=["nan", "huge", "negative"])
 def test_an_impossible_accuracy_is_left_out(model, p_acc) -> None:
     expected = {"p_acc": p_acc, "ci95": None, "tasks": 4, "classes": 7}
     odd = PModel(

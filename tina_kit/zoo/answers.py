@@ -61,6 +61,13 @@ def _expected(facts: Any) -> dict[str, Any] | None:
         numbers += bounds
     elif bounds is not None:
         return None
-    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+    if not all(map(_is_finite, numbers)):
         return None
     return dict(facts)
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return type(number) in (int, float) and math.isfinite(number)
+    except OverflowError:  # An integer that no float can hold.
+        return False
