@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / "recipes"
 RECIPES = sorted(ROOT.rglob("*.yaml"))
 # Caltech's own class names are what the shipped descriptions are of.
 ON_CALTECH = {"fig6c"}
-SHAPES = ("dataset={use: shapes, train: 20, test: 10}", "tasks.classes=5")
+SHAPES = ("dataset={use: shapes, train: 8, test: 4}", "tasks.classes=5")
 DATA = Path(os.environ.get("TINA_KIT_DATA", "none"))
 
 

@@ -1,17 +1,16 @@
-"""Runs the command line and sends itself a signal inside the stage that KILL names: SIGKILL, as if
+"""The command line, which sends itself a signal inside the stage that KILL names: SIGKILL, as if
 the power failed, or those of SIGNALS, one after another.
 
-Not a test: test_kill_and_resume.py starts it as a process of its own.
+Not a test: test_kill_and_resume.py runs it in a process of its own.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from typing import Any
 
-from tina_kit.cli import main
+from tina_kit import cli
 from tina_kit.store import checkpoint, store
 
 
@@ -36,10 +35,13 @@ def send() -> None:
         os.kill(os.getpid(), signal.Signals[names.pop(0)])
 
 
-names = os.environ.get("SIGNALS", "SIGKILL").split()
-if os.environ.get("KILL"):
-    checkpoint.Checkpoint.save = dying_after(checkpoint.Checkpoint.save)  # type: ignore[method-assign]
-    store.Draft.save_tensors = dying_after(store.Draft.save_tensors)  # type: ignore[method-assign]
-    store.Draft.save_json = dying_after(store.Draft.save_json)  # type: ignore[method-assign]
+names: list[str] = []
 
-main(sys.argv[1:])
+
+def main(words: list[str]) -> None:
+    names.extend(os.environ.get("SIGNALS", "SIGKILL").split())
+    if os.environ.get("KILL"):
+        checkpoint.Checkpoint.save = dying_after(checkpoint.Checkpoint.save)  # type: ignore[method-assign]
+        store.Draft.save_tensors = dying_after(store.Draft.save_tensors)  # type: ignore[method-assign]
+        store.Draft.save_json = dying_after(store.Draft.save_json)  # type: ignore[method-assign]
+    cli.main(words)

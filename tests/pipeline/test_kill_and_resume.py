@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import RECIPE
+from tests.forked import Forked
+from tests.pipeline import killed_run
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.record import status_of
 
@@ -20,17 +20,14 @@ STAGES = ("images", "conditions", "generic", "zoo", "fit", "evaluate")
 # Long enough for a checkpoint in the middle of each training.
 SETS = ("generic.epochs=13", "finetune.epochs=14", "generators.tina-dit.steps=110")
 pytestmark = pytest.mark.slow  # each run is a process of its own
-DRIVER = Path(__file__).with_name("killed_run.py")
 
 
-def start(recipe: Path, folder: Path, kill: str = "", **more: str) -> subprocess.Popen[str]:
+def start(recipe: Path, folder: Path, kill: str = "", **more: str) -> Forked:
     sets = [word for each in SETS for word in ("--set", each)]
-    return subprocess.Popen(
-        [sys.executable, DRIVER, "run", recipe, "--output", folder / "runs", *sets],
+    return Forked(
+        ["run", recipe, "--output", folder / "runs", *sets],
         env={**os.environ, "TINA_KIT_STORE": str(folder / "store"), "KILL": kill, **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        main=killed_run.main,
     )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 import tina_kit
+from tests.forked import Forked
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline import many
@@ -84,21 +82,19 @@ def test_killed_twice_it_ends_as_if_it_never_was(finished, tmp_path: Path) -> No
     (tmp_path / "tasks.csv").write_text(
         "".join(",".join(f'"{name}"' for name in task) + "\n" for task in drawn(list(names), 1500))
     )
-    code = "import sys; from tina_kit.cli import main; main(sys.argv[1:])"
     words = ["generate", str(finished[2]), "--tasks", "tasks.csv", "-o"]
-    command = [sys.executable, "-c", code, *words]
     environment = {**os.environ, "TINA_KIT_STORE": str(finished[1])}
     for kill in (1, 2):
-        child = subprocess.Popen([*command, "killed"], cwd=tmp_path, env=environment)
+        child = Forked([*words, "killed"], cwd=tmp_path, env=environment)
         manifest, deadline = tmp_path / "killed" / MANIFEST, time.monotonic() + 60
         while not manifest.exists() or len(manifest.read_text().splitlines()) < 256 * kill:
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         child.wait()
     assert len(entries(tmp_path / "killed")) < 1500
     for folder in ("killed", "whole"):
-        subprocess.run([*command, folder], cwd=tmp_path, env=environment, check=True)
+        assert Forked([*words, folder], cwd=tmp_path, env=environment).wait() == 0
     killed, whole = (
         {file.name: file.read_bytes() for file in (tmp_path / folder).iterdir()}
         for folder in ("killed", "whole")

@@ -6,12 +6,11 @@ import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked
 from tests.plugins.installed import PART, install
 from tina_kit.api import Observer, StageInfo, StepInfo
 from tina_kit.training import Observers
@@ -39,20 +38,16 @@ def tina_kit_observers(run):
 )
 
 
-def run(site: Path, recipe: Path, folder: Path, body: str, hook: str):
+def run(site: Path, recipe: Path, folder: Path, body: str, hook: str) -> Forked:
     code = OBSERVER.replace("BODY", body).replace("HOOK", hook)
     install(site, "diary", code)
-    return subprocess.run(
-        [sys.executable, "-m", "tina_kit", "run", recipe, "--output", folder],
-        env={**os.environ, "TINA_KIT_STORE": str(folder / "store")},
-        capture_output=True,
-        text=True,
-    )
+    words = ["run", recipe, "--output", folder]
+    return Forked(words, env={**os.environ, "TINA_KIT_STORE": str(folder / "store")})
 
 
 def test_an_observer_is_told_of_every_stage(site: Path, recipe: Path, tmp_path: Path) -> None:
     done = run(site, recipe, tmp_path / "runs", "pass", "return [Diary(run)]")
-    assert done.returncode == 0, done.stderr
+    assert done.wait() == 0, done.communicate()
     [diary] = (tmp_path / "runs").rglob("diary.txt")
     record = json.loads((diary.parent / "run.json").read_text())
     assert diary.read_text().split("\n")[:-1] == [stage["name"] for stage in record["stages"]]
@@ -81,9 +76,10 @@ def test_one_that_fails_is_reported_and_the_run_goes_on(
     recipe, store, _ = finished
     shutil.copytree(store, tmp_path / "runs" / "store")  # so that nothing is computed again
     done = run(site, recipe, tmp_path / "runs", body, hook)
-    assert done.returncode == 0 and "oracle" in done.stdout
+    out, err = done.communicate()
+    assert done.returncode == 0 and "oracle" in out
     told = told.replace("FILE", str(site / "diary.py"))
-    assert told in done.stderr and "Traceback" not in done.stderr
+    assert told in err and "Traceback" not in err
     [record] = (tmp_path / "runs").rglob("run.json")
     assert json.loads(record.read_text())["status"] == "done"
 
