@@ -19,10 +19,10 @@ quickstart: $(PLAIN)
 	$(BIN)/tina-kit run recipes/quickstart.yaml
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-fast: $(DEV)
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -105,7 +105,8 @@ def own_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str],
     registry_with.cache_clear()
 
 
-@pytest.mark.parametrize("kind", PLUGIN_KINDS)
+# Those of all kinds run in a fresh environment (test_fresh_environment.py).
+@pytest.mark.parametrize("kind", ["tokenizer", "command"])
 def test_a_plugin_of_one_kind_passes_its_own_tests(
     kind: str, tmp_path: Path, own_tests, capfd: pytest.CaptureFixture[str]
 ) -> None:
