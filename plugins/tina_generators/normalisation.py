@@ -13,6 +13,11 @@ from tina_kit.api import Layout, Parameter
 AT_ONCE = 1 << 28
 """Bytes of a zoo that are worked on at once: a zoo of gigabytes is never in memory twice."""
 
+NEGLIGIBLE = 1e-5
+"""Variance below which conditions do not differ in a direction, as a share of the largest."""
+RIDGE = 0.01
+"""Added to each direction's variance, as a share of the mean, so that noise is not blown up."""
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -97,20 +102,42 @@ class Normalisation:
 class ConditionScale:
     """Centres and scales embeddings, which share a direction and have tiny entries.
 
-    mean: float32 `(D,)`; scale: float32 `()`.
+    mean: float32 `(D,)`; scale: float32 `()`; whitening: float32 `(D, D)`, None for none.
     """
 
     mean: Tensor
     scale: Tensor
+    whitening: Tensor | None = None
 
     @classmethod
-    def fit(cls, rows: Tensor) -> ConditionScale:
+    def fit(cls, rows: Tensor, whiten: bool = False) -> ConditionScale:
         """rows: float32 `(N, D)`, the prompts that are trained on."""
         mean = rows.mean(0)
-        return cls(mean, _nonzero((rows - mean).square().mean().sqrt()))
+        scale = _nonzero((rows - mean).square().mean().sqrt())
+        if not whiten:
+            return cls(mean, scale)
+        # Each prompt once, since frequent classes would shrink their own directions.
+        distinct = (rows.unique(dim=0) - mean) / scale
+        return cls(mean, scale, _whitening(distinct))
 
     def __call__(self, conditions: Tensor) -> Tensor:
-        return (conditions - self.mean) / self.scale
+        scaled = (conditions - self.mean) / self.scale
+        return scaled if self.whitening is None else scaled @ self.whitening
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For `save`, and back as keyword arguments."""
+        tensors = {"mean": self.mean, "scale": self.scale}
+        return tensors if self.whitening is None else {**tensors, "whitening": self.whitening}
+
+
+def _whitening(rows: Tensor) -> Tensor:
+    """float32 `(N, D)`, centred → `(D, D)`: a symmetric matrix after which the rows have the same
+    variance in all directions in which they differ, and 0 in the others (ZCA)."""
+    variances, directions = torch.linalg.eigh(rows.T.double() @ rows.double() / len(rows))
+    kept = variances > NEGLIGIBLE * variances[-1]
+    scales = (variances[kept] + RIDGE * variances[kept].mean()).rsqrt()
+    whitening: Tensor = (directions[:, kept] * scales) @ directions[:, kept].T
+    return whitening.float()
 
 
 def _present_entries(parameter: Parameter, present: Tensor) -> Tensor:

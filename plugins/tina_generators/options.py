@@ -64,6 +64,13 @@ class TransformerOptions(Options):
     prompts: Literal["text", "image"] = Field(
         "text", description="train on class names, or on random training images of each class"
     )
+    conditions: Annotated[Literal["scaled", "whitened"], Added()] = Field(
+        "scaled",
+        description="scaled: conditions are centred and divided by one number. whitened: rotated "
+        "and scaled so that all directions in which the conditions of seen classes differ are "
+        "equally large, since classes of similar names differ little in a text encoder's space; "
+        "what lies outside these directions is dropped",
+    )
     merge: Literal["none", "mean"] = Field(
         "none", description="mean: replace each prompt by the mean of the task's prompts (Table 3)"
     )
@@ -96,6 +103,11 @@ class TransformerOptions(Options):
         ge=1,
         le=1_000_000,
         description="training images of each task per step of the objectives task and both",
+    )
+    augment: Annotated[Literal["none", "flip"], Added()] = Field(
+        "none",
+        description="flip: horizontal flips of half of the images of the objectives task and both; "
+        "not for p-Models that read features",
     )
     task_weight: Annotated[float, Added()] = Field(
         1.0, gt=0, description="weight of the p-Models' own loss in the objective both"
@@ -141,7 +153,7 @@ class TransformerOptions(Options):
     def without_effect(self) -> Mapping[str, str]:
         without = {} if self.inherit_file is not None else {"inherit_heads": "inherit_file"}
         if self.objective == "p-models":
-            without["images"] = "objective"
+            without |= {"images": "objective", "augment": "objective"}
         if self.objective != "both":
             without["task_weight"] = "objective"
         if self.objective == "task":

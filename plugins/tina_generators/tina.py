@@ -113,7 +113,9 @@ class Tina(Generator):
         present = zoo.tasks >= 0
         zoo = replace(zoo, conditions=self._as_seen(zoo.conditions, present))
         source: Prompts = ImageDraws(zoo) if self.prompts == "image" else TextPrompts(zoo)
-        self.condition_scale = ConditionScale.fit(source.rows)
+        self.condition_scale = ConditionScale.fit(
+            source.rows, whiten=self.options.conditions == "whitened"
+        )
         pairs = Pairs(zoo, source, self.base, self.options.class_dropout)
         self.normalisation = self._normalisation(pairs, frame.layout)
         self.network = self.network_for(frame.layout, self.context.classes, self.context.width)
@@ -198,7 +200,9 @@ class Tina(Generator):
         clean = clean.float() * frame.encode(frame.mask(drawn.present)).to(device)
         deviation = self.normalisation.restore(frame.decode(clean), frame.layout)
         vectors = drawn.base.to(device) + deviation
-        return context.learning.loss(vectors, drawn.tasks, self.options.images, random)
+        return context.learning.loss(
+            vectors, drawn.tasks, self.options.images, random, self.options.augment == "flip"
+        )
 
     def generate(self, request: Request) -> Tensor:
         conditions, present = self._places(request)
@@ -302,11 +306,10 @@ class Tina(Generator):
         return {} if path is None else {"inherit_file": path}
 
     def save(self, folder: Path) -> None:
-        scale = self.condition_scale
         tensors = {
             **with_prefix("network", self.network.state_dict()),
             **with_prefix("normalisation", self.normalisation.tensors()),
-            **with_prefix("conditions", {"mean": scale.mean, "scale": scale.scale}),
+            **with_prefix("conditions", self.condition_scale.tensors()),
             **with_prefix("base", {} if self.base is None else self.base.tensors()),
         }
         facts = {

@@ -90,6 +90,24 @@ def test_conditions_are_centred_and_scaled() -> None:
     assert float(scaled.square().mean().sqrt()) == pytest.approx(1, rel=1e-3)
 
 
+def test_whitened_conditions_differ_equally_in_all_directions_that_classes_differ_in() -> None:
+    random = torch.Generator().manual_seed(0)
+    classes = torch.randn(40, 12, generator=random) * torch.logspace(-1, -3, 12)
+    classes = torch.cat([classes, classes.new_zeros(40, 4)], dim=1) + 3
+    often = torch.cat([classes, classes[:3].repeat(50, 1)])
+    scale = ConditionScale.fit(often, whiten=True)
+    white = scale(classes)
+    spread = torch.linalg.svdvals(white - white.mean(0))
+    plain = torch.linalg.svdvals(ConditionScale.fit(often)(classes))
+    assert plain[0] > 50 * plain[11] and spread[0] < 20 * spread[11]
+    # A direction in which no two classes differ says nothing.
+    beside = classes.clone()
+    beside[:, -4:] += torch.randn(40, 4, generator=random)
+    torch.testing.assert_close(scale(beside), white, atol=1e-4, rtol=0)
+    again = ConditionScale(**scale.tensors())
+    assert torch.equal(again(classes), white)
+
+
 @pytest.mark.parametrize("kind", ["mean-layer-scale", "global-scale"])
 def test_a_large_zoo_is_worked_on_in_parts(monkeypatch, kind: str) -> None:
     present = torch.rand(50, 6, generator=torch.Generator().manual_seed(1)) < 0.7

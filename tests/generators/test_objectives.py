@@ -39,6 +39,17 @@ def test_its_p_models_own_loss_needs_no_p_models(world, kind) -> None:
     assert task_loss(world, made, others.tasks) < before - 0.05
 
 
+def test_conditions_can_be_whitened(world, tmp_path: Path) -> None:
+    zoo = world.zoo()
+    generator = world.fitted(zoo=zoo, conditions="whitened", **TASK)
+    generator.save(tmp_path)
+    again = world.build(conditions="whitened", **TASK)
+    again.setup(generator.context)
+    again.load(tmp_path)
+    request = Request(zoo.conditions, None)
+    assert torch.equal(again.generate(request), generator.generate(request))
+
+
 def test_what_a_generator_learns_from_follows_from_its_objective(world) -> None:
     def learns_from(**options) -> set[str]:
         return set(world.build(**options).learns_from)

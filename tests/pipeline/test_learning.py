@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tina_kit.api import Images
+from tina_kit.api import Images, UserError
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.stage import in_order
 from tina_kit.pipeline.stages.images import hold_out
@@ -27,7 +28,7 @@ def not_asked(*_: object) -> NoReturn:
 def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
     labels = torch.tensor([2, 0, 1, 1, 2, 1, 0, 1])
     data = TaskData(None, lambda index: index, labels, 3, {}, torch.device("cpu"))
-    images = TrainingImages(data, not_asked, not_asked, 1.0)
+    images = TrainingImages(data, not_asked, not_asked, not_asked, 1.0)
     tasks = torch.tensor([[1, 2, -1], [0, 1, 2]])
     index, targets = images.sample(tasks, 4000, torch.Generator().manual_seed(0))
     assert torch.equal(tasks.gather(1, targets), labels[index])
@@ -37,6 +38,59 @@ def test_samples_come_from_a_tasks_own_classes_every_image_alike() -> None:
     few, of = images.sample(tasks, 6, torch.Generator().manual_seed(0))
     assert few.tolist() == [[5, 0, 2, 2, 3, 7], [3, 4, 3, 7, 2, 3]]  # stored results depend on it
     assert of.tolist() == [[0, 1, 0, 0, 0, 0], [1, 2, 1, 1, 1, 1]]
+
+
+def test_flipped_images_are_half_of_those_that_are_drawn(plan) -> None:
+    experiment = plan().experiments[0]
+    for stage in (experiment.images, experiment.generic):
+        stage.ensure()
+    plain, mirrored = (experiment.inputs.of("train", flip) for flip in (False, True))
+    count = len(plain.labels)
+    assert torch.equal(mirrored.labels, plain.labels.repeat(2))
+    some = torch.arange(0, count, 7)
+    assert torch.equal(mirrored.inputs(some), plain.inputs(some))
+    pixels = experiment.images.read("train").images[some].flip(-1)
+    flipped = experiment.generic.architecture.arrange(
+        experiment.generic.architecture.normalise(pixels)
+    )
+    torch.testing.assert_close(mirrored.inputs(some + count).contiguous(), flipped)
+    tasks = torch.tensor([[1, 2, 0]])
+    drawn: list[torch.Tensor] = []
+
+    class Noting:
+        def __call__(self, index: torch.Tensor) -> torch.Tensor:
+            drawn.append(index)
+            return mirrored.inputs(index)
+
+    noting = replace(mirrored, inputs=Noting())
+    images = TrainingImages(plain, lambda: noting, not_asked, not_asked, 1.0)
+    vector = experiment.generic.vector
+    layout = experiment.generic.architecture.layout(len(experiment.generic.seen))
+    start = layout.take_classes(vector[None], tasks)
+    images.loss(start, tasks, 1000, torch.Generator().manual_seed(0), flip=True)
+    share = float((torch.cat(drawn) >= count).float().mean())
+    assert share == pytest.approx(0.5, abs=0.06)
+
+
+def test_fine_tuning_on_flipped_images_takes_as_many_steps(plan) -> None:
+    plain, flipped = (
+        plan(sets=[f"finetune.augment={augment}"]).experiments[0] for augment in ("none", "flip")
+    )
+    for experiment in (plain, flipped):
+        for stage in in_order(experiment.zoo.stages["ood"]):
+            stage.ensure()
+    seen, tasks = plain.generic.seen, plain.tasks["id"]
+    assert plain.zoo.tuning.epochs_of(tasks, seen) == flipped.zoo.tuning.epochs_of(tasks, seen)
+    assert not torch.equal(plain.zoo.vectors("ood"), flipped.zoo.vectors("ood"))
+    assert "augment" not in plain.zoo.tuning.setting
+
+
+def test_features_of_flipped_images_are_not_known(plan) -> None:
+    sets = ["architecture={use: resnet20}", "finetune.augment=flip"]
+    inputs = plan(sets=sets).experiments[0].inputs
+    inputs.images.ensure()
+    with pytest.raises(UserError, match=r"read features of the images.*set augment: none"):
+        inputs.of("train", mirrored=True)
 
 
 def test_validation_images_are_a_fifth_of_each_class_and_no_test_image() -> None:

@@ -75,11 +75,20 @@ class Learning(Protocol):
         """int64 `(M, C)` tasks → `size` random images of each, as inputs of `forward_many`:
         float32 `(M, size, ...)`, and their targets, int64 `(M, size)` in [0, C)."""
 
-    def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
+    def loss(
+        self,
+        vectors: Tensor,
+        tasks: Tensor,
+        size: int,
+        random: torch.Generator,
+        flip: bool = False,
+    ) -> Tensor:
         """The mean cross-entropy of M p-Models on `size` random images of each one's task.
 
-        vectors: float32 `(M, P)` on any device; tasks: int64 `(M, C)`. Returns a scalar,
-        differentiable in `vectors`: to train a generator through its p-Models' own loss."""
+        vectors: float32 `(M, P)` on any device; tasks: int64 `(M, C)`; flip: whether images are
+        flipped horizontally at random, for which p-Models must read images and not features.
+        Returns a scalar, differentiable in `vectors`: to train a generator through its p-Models'
+        own loss."""
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         """Fine-tune M p-Models as the zoo does: float32 `(M, P)` initial parameter vectors, int64

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from tina_kit.api.options import Aside, Options, TrainingOptions, Unit
+from tina_kit.api.options import Added, Aside, Options, TrainingOptions, Unit
 
 Precision = Literal["auto", "fp32", "bf16"]
 Augment = Literal["none", "flip", "crop-flip"]
@@ -61,6 +61,11 @@ class FinetuneOptions(TrainingOptions):
 
     epochs: Annotated[int, Unit("epochs")] = Field(
         10, gt=0, le=1_000_000, description="passes over the training images of an average task"
+    )
+    augment: Annotated[Literal["none", "flip"], Added()] = Field(
+        "none",
+        description="flip: horizontal flips of half of the images; not for p-Models that read "
+        "features",
     )
     shard: Annotated[int, Unit("p-Models"), Aside()] = Field(
         50, gt=0, le=1_000_000, description="p-Models that are fine-tuned and stored together"

@@ -249,7 +249,14 @@ class _Learning:
         chosen, targets = self._draw(tasks, size, random)
         return self.data.inputs(chosen), targets
 
-    def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
+    def loss(
+        self,
+        vectors: Tensor,
+        tasks: Tensor,
+        size: int,
+        random: torch.Generator,
+        flip: bool = False,
+    ) -> Tensor:
         drawn = self._draw(tasks, size, random)
         return summed_loss(self.data, vectors, tasks, *drawn) / len(tasks)
 

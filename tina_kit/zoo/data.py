@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tina_kit.api import Architecture, ByClass
 
-KEPT = 1 << 29
+KEPT = 1 << 30
 """Bytes of normalised images that are kept, rather than normalised again in every batch."""
 _AT_ONCE = 1024  # images normalised in one go, so that no float32 copy of a whole set is made
 
@@ -76,6 +76,7 @@ class TaskData:
     inputs: int64 `(M, B)` image indices → inputs of `forward_many`, `(M, B, ...)` on `device`.
     labels: int64 `(N,)` in [0, class_count).
     frozen: the generic model's state, for parameters that are not generated.
+    mirrored: whether each image's mirror image is a further image, all of them after the others.
     features: what layers that p-Models share make of all images, float32 `(N, D)` on the CPU, by
         these layers' hash; see `on_shared_features`.
     """
@@ -86,6 +87,7 @@ class TaskData:
     class_count: int
     frozen: Mapping[str, Tensor]
     device: torch.device
+    mirrored: bool = False
     features: dict[str, Tensor] = field(default_factory=dict)
 
     @cached_property

@@ -140,7 +140,8 @@ def summed_loss(
 
 def finetuning_steps(data: TaskData, classes: int, options: TrainingOptions) -> int:
     """The steps of every p-Model of so many classes: those of an average task."""
-    average = len(data.labels) / data.class_count * classes
+    images = len(data.labels) / (2 if data.mirrored else 1)
+    average = images / data.class_count * classes
     return math.ceil(options.epochs * math.ceil(average / options.batch_size))
 
 

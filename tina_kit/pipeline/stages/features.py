@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tina_kit.api import Observer, Split
+from tina_kit.api import Images, Observer, Split, UserError
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.generic import GenericStage
@@ -83,23 +83,37 @@ class Inputs:
         """In which form p-Models run on them, for the log."""
         return described(self.generic.architecture, self.runtime.device)
 
-    def of(self, split: Split) -> TaskData:
-        """The labelled inputs of one split. Features are read on first use and stay on the device
-        only as long as what is returned: those of all networks in a study would fill it."""
+    def of(self, split: Split, mirrored: bool = False) -> TaskData:
+        """The labelled inputs of one split, with their mirror images if wanted. Features are read
+        on first use and stay on the device only as long as what is returned: those of all networks
+        in a study would fill it."""
+        images = self.images.read(split)
+        if mirrored:
+            images = self._with_mirror_images(images)
         return TaskData(
             architecture=self.generic.architecture,
-            inputs=self._reader(split),
-            labels=self.images.read(split).labels,
+            inputs=self._reader(split, images),
+            labels=images.labels,
             class_count=self.generic.class_count,
             frozen=self.generic.state,
             device=self.runtime.device,
-            features=self._shared[split],
+            mirrored=mirrored,
+            features={} if mirrored else self._shared[split],
         )
 
-    def _reader(self, split: Split) -> Callable[[Tensor], Tensor]:
+    def _with_mirror_images(self, images: Images) -> Images:
+        if self.generic.architecture.frozen_features:
+            raise UserError(
+                "augment: flip: p-Models of this architecture read features of the images, which "
+                "are computed once; set augment: none"
+            )
+        both = torch.cat([images.images, images.images.flip(-1)])
+        return Images(both, images.labels.repeat(2))
+
+    def _reader(self, split: Split, images: Images) -> Callable[[Tensor], Tensor]:
         device, stage = self.runtime.device, self.stage
         if not isinstance(stage, FeaturesStage):
-            return normalised(self.generic.architecture, self.images.read(split).images, device)
+            return normalised(self.generic.architecture, images.images, device)
 
         @cache
         def features() -> Tensor:

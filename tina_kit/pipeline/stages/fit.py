@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -210,7 +210,8 @@ class GeneratorRow:
             return train_further(data, pixels, generic.seen, start, options, self.seed, train)
 
         zoo_epochs = self.tuning.epochs_of(self.tasks, generic.seen)
-        return TrainingImages(data, tune, further, zoo_epochs)
+        mirrored = cache(lambda: self.inputs.of("train", mirrored=True))
+        return TrainingImages(data, mirrored, tune, further, zoo_epochs)
 
     def _personalise(self, shards: Sequence[ZooStage] | None) -> Callable[[Tensor], Tensor]:
         if shards is None:
@@ -266,7 +267,14 @@ class NoImages:
     def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         raise RuntimeError(_MAY_NOT)
 
-    def loss(self, vectors: Tensor, tasks: Tensor, size: int, random: torch.Generator) -> Tensor:
+    def loss(
+        self,
+        vectors: Tensor,
+        tasks: Tensor,
+        size: int,
+        random: torch.Generator,
+        flip: bool = False,
+    ) -> Tensor:
         raise RuntimeError(_MAY_NOT)
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:

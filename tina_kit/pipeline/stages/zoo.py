@@ -20,6 +20,7 @@ from tina_kit.recipe.schema import FinetuneOptions
 from tina_kit.store import Draft, content_of
 from tina_kit.zoo.archive import TENSORS, read
 from tina_kit.zoo.batches import joined
+from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.training import finetune, finetuning_steps
 
 _FILE = "zoo.safetensors"
@@ -130,14 +131,19 @@ class FineTuning:
         options = self.options
         if epochs is not None:
             options = options.model_copy(update={"epochs": epochs})
-        return finetune(self.inputs.of("train"), tasks, start, options, self.seed, train)
+        return finetune(self._images, tasks, start, options, self.seed, train)
+
+    @property
+    def _images(self) -> TaskData:
+        return self.inputs.of("train", mirrored=self.options.augment == "flip")
 
     def epochs_of(self, tasks: Tensor, classes: Tensor) -> float:
         """How many passes over the images of `classes` take as many images as fine-tuning the
         p-Models of `tasks`, int64 `(T, C)`."""
-        data, options = self.inputs.of("train"), self.options
+        data, options = self._images, self.options
         steps = len(tasks) * finetuning_steps(data, tasks.shape[1], options)
-        return steps * options.batch_size / len(data.images_of(classes))
+        images = len(data.images_of(classes)) / (2 if data.mirrored else 1)
+        return steps * options.batch_size / images
 
 
 class ZooShards:
