@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tina_generators.transformer import Groups
+from tina_generators.groups import Groups
 from tina_kit.api import Layout, Tokenizer, TokenMap
 
 

@@ -35,6 +35,7 @@ _PLACES: dict[str, tuple[str | None, str | None]] = {
     r"mlp\.0": ("mlp", "hidden"),
     r"mlp\.2": ("hidden", "mlp"),
     r"decoders\[.*\]": (None, "hidden"),
+    r"linear\..*": (None, None),
     r"(encoders|condition)\[.*\]|time|norm\d?": ("hidden", None),
 }
 _CLOSED = re.compile(r"attention\.out|mlp\.2")  # the ends of a block's two branches

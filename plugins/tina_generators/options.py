@@ -49,6 +49,12 @@ class TransformerOptions(Options):
         description="random transformations of each training pair, drawn anew in each step; no "
         "effect with objective: task",
     )
+    linear: Annotated[bool, Added()] = Field(
+        False,
+        description="add a linear map of the conditions, summed over a task's classes, to the "
+        "transformer's output, with which objective: task finds what differs between tasks sooner; "
+        "needs a tokenizer with a token for each class",
+    )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",
         description="normalisation of parameter vectors: subtract the zoo's mean and divide by "

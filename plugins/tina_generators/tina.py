@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from tina_generators.base import Selection
 from tina_generators.foreign import read_foreign
 from tina_generators.frame import Frame
+from tina_generators.groups import Groups
 from tina_generators.inheritance import inherit, read_tina
 from tina_generators.normalisation import ConditionScale, Normalisation
 from tina_generators.options import TransformerOptions
 from tina_generators.pairs import Drawn, Pairs
 from tina_generators.prefixes import by_prefix, with_prefix
 from tina_generators.prompts import ImageDraws, Prompts, TextPrompts, mean_prompt
-from tina_generators.transformer import Groups, TinaTransformer
+from tina_generators.transformer import TinaTransformer
 from tina_kit.api import (
     Augmentation,
     Generator,
@@ -101,8 +102,18 @@ class Tina(Generator):
         """A new network for p-Models in `layout`, with `classes` conditions of width `width`."""
         options = self.options
         groups = Groups(self.tokenizer.tokens(layout))
+        if options.linear and not groups.joined:
+            raise UserError(
+                "linear: true needs a tokenizer with a token for each class, such as class-rows"
+            )
         return TinaTransformer(
-            groups, classes, width, options.hidden_size, options.depth, options.heads
+            groups,
+            classes,
+            width,
+            options.hidden_size,
+            options.depth,
+            options.heads,
+            options.linear,
         )
 
     def fit(self, zoo: Zoo) -> None:

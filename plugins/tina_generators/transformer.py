@@ -4,54 +4,16 @@ parameter tokens, which predicts the clean parameter tokens."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tina_generators.anatomy import Anatomy
-from tina_kit.api import Token
+from tina_generators.groups import Groups, as_slice
+from tina_generators.linear import LinearPath
 
 FREQUENCIES = 128  # of the time step, as in G.pt
-
-
-class Groups:
-    """Which tokens share encoder and decoder. Names are those of `Token.group`, in order.
-
-    index: for each group the places of its tokens; at: the same as an index of tensors; size: of
-    its tokens; classes: for each group the class of each of its tokens, None where they belong to
-    none.
-    """
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.index: dict[str, list[int]] = {}
-        self.size: dict[str, int] = {}
-        self.classes: dict[str, list[int] | None] = {}
-        for place, token in enumerate(tokens):
-            self.index.setdefault(token.group, []).append(place)
-            size = self.size.setdefault(token.group, len(token.entries))
-            if size != len(token.entries):
-                raise ValueError(f"tokens of group {token.group!r} have {size} and other sizes")
-            if token.class_index is None:
-                self.classes.setdefault(token.group, None)
-            else:
-                rows = self.classes.setdefault(token.group, [])
-                if rows is None:
-                    raise ValueError(f"some tokens of group {token.group!r} have no class")
-                rows.append(token.class_index)
-        self.at = {name: _as_slice(index) for name, index in self.index.items()}
-
-    @property
-    def joined(self) -> bool:
-        """Whether conditions are joined with class tokens, instead of being tokens themselves."""
-        return any(rows is not None for rows in self.classes.values())
-
-
-def _as_slice(index: list[int]) -> slice | list[int]:
-    """A slice, which copies nothing, where the places follow each other."""
-    first, last = index[0], index[-1] + 1
-    return slice(first, last) if index == list(range(first, last)) else index
 
 
 class Attention(nn.Module):
@@ -111,11 +73,19 @@ class TinaTransformer(nn.Module):
 
     A token that is alone in its group has a position embedding; a larger group is an unordered
     set. If no token belongs to a class, the C conditions are separate tokens with their own
-    encoders and positions; otherwise each is added to the tokens of its class.
+    encoders and positions; otherwise each is added to the tokens of its class. linear: whether
+    there is a `LinearPath`, for which tokens must belong to classes.
     """
 
     def __init__(
-        self, groups: Groups, classes: int, width: int, hidden: int, depth: int, heads: int
+        self,
+        groups: Groups,
+        classes: int,
+        width: int,
+        hidden: int,
+        depth: int,
+        heads: int,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         self.anatomy = Anatomy(
@@ -133,6 +103,7 @@ class TinaTransformer(nn.Module):
         self.positions = nn.Parameter(torch.zeros(len(self.anatomy.positions), hidden))
         self.blocks = nn.ModuleList(Block(hidden, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(hidden)
+        self.linear = LinearPath(groups, width, classes) if linear else None
         # On the meta device there is nothing to fill, and drawing would import torch's compiler.
         if not self.positions.is_meta:
             self._initialise(depth)
@@ -149,6 +120,8 @@ class TinaTransformer(nn.Module):
                 nn.init.zeros_(parameter)
         for decoder in self.decoders:
             nn.init.zeros_(decoder.weight)  # type: ignore[arg-type]
+        if self.linear is not None:
+            self.linear.initialise()
 
     def forward(
         self,
@@ -166,9 +139,13 @@ class TinaTransformer(nn.Module):
         for block in self.blocks:
             x = block(x, visible)
         x = self.norm(x[:, -tokens.shape[1] :])
+        added = {} if self.linear is None else self.linear(conditions, groups, present)
         clean = torch.zeros_like(tokens)
         for decoder, (name, index) in zip(self.decoders, groups.at.items()):
-            clean[:, index, : groups.size[name]] = decoder(x[:, index]).to(clean.dtype)
+            made = decoder(x[:, index])
+            if name in added:
+                made = made + added[name]
+            clean[:, index, : groups.size[name]] = made.to(clean.dtype)
         return clean
 
     def _encode(self, tokens: Tensor, level: Tensor, conditions: Tensor, groups: Groups) -> Tensor:
@@ -203,7 +180,7 @@ class TinaTransformer(nn.Module):
                 encoded = encoded + position_of[name]
             rows = groups.classes[name]
             if rows is not None:
-                encoded = encoded + self.condition[0](conditions[:, _as_slice(rows)])
+                encoded = encoded + self.condition[0](conditions[:, as_slice(rows)])
             for place, token in zip(index, encoded.unbind(1)):
                 body[place] = token
         return body

@@ -11,10 +11,11 @@ import torch
 from tina_architectures.cnn import CNN
 from tina_architectures.options import CNNOptions
 from tina_generators.foreign import read_foreign
+from tina_generators.groups import Groups
 from tina_generators.inheritance import Ancestor, inherit, read_tina
 from tina_generators.options import TinaDiTOptions
 from tina_generators.tina_dit import TinaDiT
-from tina_generators.transformer import Block, Groups, TinaTransformer
+from tina_generators.transformer import Block, TinaTransformer
 from tina_tokenizers.options import ClassRowsOptions, LayerChunksOptions
 from tina_tokenizers.tokenizers import ClassRows, LayerChunks
 from torch import nn
