@@ -24,6 +24,7 @@ BELOW = {
     "zoo": {"api", "training", "plugins", "recipe", "store"},
     "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
+    "service": {"api", "zoo", "pipeline"},
     # The tests among its examples import the suites.
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
     "cli": {
@@ -36,6 +37,7 @@ BELOW = {
         "zoo",
         "report",
         "pipeline",
+        "service",
         "scaffold",
     },
 }

@@ -95,25 +95,23 @@ class ReadyGenerator:
         asked = [self._ask(classes, files) for classes, files in zip(lists, images)]
         if strict:
             for each in asked:
-                check_familiar(each.seen)
+                if each.seen.warning:
+                    raise UserError(
+                        f"{each.seen.warning}. Leave such classes out, or ask without --strict"
+                    )
         made = self._made(asked)
-        for each in made:
-            if isinstance(each, TinaKitError):
-                raise each
+        for model in made:
+            if isinstance(model, TinaKitError):
+                raise model
         return made  # type: ignore[return-value]
 
-    def answers(
-        self, lists: Sequence[Sequence[str]], strict: Sequence[bool]
-    ) -> list[PModel | TinaKitError]:
+    def answers(self, lists: Sequence[Sequence[str]]) -> list[PModel | TinaKitError]:
         """What `generate` gives for each of several lists of classes, or the error that it raises;
-        one list's error is not another's. strict: for each list."""
+        one list's error is not another's."""
         asked: list[_Asked | TinaKitError] = []
-        for classes, refuse in zip(lists, strict):
+        for classes in lists:
             try:
-                one = self._ask(classes, ())
-                if refuse:
-                    check_familiar(one.seen)
-                asked.append(one)
+                asked.append(self._ask(classes, ()))
             except TinaKitError as error:
                 asked.append(error)
         made = iter(self._made([each for each in asked if isinstance(each, _Asked)]))
@@ -276,12 +274,6 @@ class _Asked:
         seen: Familiarity,
     ) -> None:
         self.classes, self.known, self.rows, self.seen = classes, known, rows, seen
-
-
-def check_familiar(seen: Familiarity) -> None:
-    """Raise UserError if a class is too dissimilar to every seen one."""
-    if seen.warning:
-        raise UserError(f"{seen.warning}. Leave such classes out, or ask without --strict")
 
 
 def _row(source: Answering, name: str | None, prompts: str) -> Candidate:
