@@ -43,16 +43,19 @@ def serve(
         for each in generators:
             check(each)
         log = Log(log_names)
-        app = create_app(Service(named(generators), limits), log, keys)
+        app = app_of(generators, limits, log, keys)
         ready(address_of(opened))
         run(app, opened, limits, log)
 
 
 def app_of(
-    generators: Sequence[ReadyGenerator], limits: Limits | None = None, log: Log | None = None
+    generators: Sequence[ReadyGenerator],
+    limits: Limits | None = None,
+    log: Log | None = None,
+    keys: Sequence[str] = (),
 ) -> FastAPI:
     """The app alone, for another server or for tests."""
-    return create_app(Service(named(generators), limits or Limits()), log or Log())
+    return create_app(Service(named(generators), limits or Limits()), log or Log(), keys)
 
 
 def check(generator: ReadyGenerator) -> None:
