@@ -17,16 +17,15 @@ import os
 import random
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import tina_kit
+from tests.service.process import service
 from tina_kit.pipeline.personal import ReadyGenerator
 
 HOSTILE = 0.01  # of the requests
@@ -60,31 +59,6 @@ def offline(generator: ReadyGenerator, tasks: Sequence[Task]) -> dict[Task, str]
         for task, model in zip(part, generator.generate([list(task) for task in part])):
             found[task] = hashlib.sha256(model.content()).hexdigest()
     return found
-
-
-@contextmanager
-def service(source: Path, *words: str) -> Iterator[tuple[int, int]]:
-    """Port and process of a service on a bundle or run folder."""
-    command = [sys.executable, "-m", "tina_kit", "serve", str(source), "--port", "0", *words]
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stderr=log) as process,
-    ):
-        try:
-            yield _port(process, log), process.pid
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _port(process: subprocess.Popen[bytes], log) -> int:  # type: ignore[no-untyped-def]
-    while process.poll() is None:
-        log.seek(0)
-        if found := re.search(r"http://[\d.]+:(\d+) answers now", log.read()):
-            return int(found[1])
-        time.sleep(0.05)
-    log.seek(0)
-    raise RuntimeError(log.read())
 
 
 class Client:
@@ -148,7 +122,7 @@ async def attack(client: Client, choice: random.Random, tally: Tally) -> None:
     ]
     chosen = choice.choice(attacks)
     if chosen is None:  # half of a request, and away
-        reader, writer = await client.connected()
+        _, writer = await client.connected()
         writer.write(_HEAD.format("POST", "/v1/models", "application/json", 1000).encode() + b"{")
         with suppress(OSError):
             await writer.drain()
@@ -201,7 +175,8 @@ def measure(source: Path, requests: int, each: int) -> None:
     counts = (1, 16, 64)
     tasks = tasks_of(generator, len(counts) * each + requests)
     expected = offline(generator, tasks)
-    with service(source) as (port, process):
+    with service(source) as running:
+        port, process = running.port, running.process.pid
         asyncio.run(load(port, 1, tasks[:1], expected, 0))
         for place, clients in enumerate(counts):
             some = tasks[place * each : (place + 1) * each]

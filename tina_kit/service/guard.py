@@ -16,6 +16,7 @@ from tina_kit.service.limits import Limits
 from tina_kit.service.logs import Log
 from tina_kit.service.metrics import Metrics
 from tina_kit.service.problems import Problem, answer
+from tina_kit.service.within import within
 
 OPEN = ("/", "/health")
 """What needs no key: the page, which asks for it, and whether the service is there."""
@@ -62,7 +63,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 course.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
-            await asyncio.wait_for(send(message), self._limits.answer_s)
+            with within(self._limits.answer_s):
+                await send(message)
 
         try:
             try:
@@ -111,7 +113,8 @@ class Guard:
             return await receive()  # waits for the client to go away
         left = course.begun + self._limits.body_s - time.monotonic()
         try:
-            message = await asyncio.wait_for(receive(), max(left, 0.001))
+            with within(left):
+                message = await receive()
         except asyncio.TimeoutError:
             raise Problem(
                 408, f"the body did not come within {self._limits.body_s:g} s", Connection="close"
