@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from tina_kit.api import UserError, read_text
 from tina_kit.service.limits import Limits
 from tina_kit.service.logs import Log, ToLog
+from tina_kit.service.service import LAST_S
 
 SHORTEST_KEY = 16
 _LARGEST_KEYS = 1 << 16  # bytes of a file of keys
@@ -83,8 +84,8 @@ def run(app: FastAPI, opened: socket.socket, limits: Limits, log: Log) -> None:
         server_header=False,
         proxy_headers=False,
         limit_concurrency=limits.connections,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=max(1, int(limits.stop_s)),
+        timeout_keep_alive=max(1, round(limits.head_s)),
+        timeout_graceful_shutdown=max(1, int(limits.stop_s - LAST_S)),
     )
     with _to_log(log):
         asyncio.run(_Server(config).serve([opened]))
@@ -124,6 +125,10 @@ class _Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
         self._watch()
 
     def _watch(self) -> None:

@@ -21,6 +21,8 @@ from tina_kit.service.lookup import Looked
 from tina_kit.service.metrics import Metrics
 from tina_kit.service.problems import Busy, Problem
 
+LAST_S = 1.0
+"""Seconds of `Limits.stop_s` in which threads end, after the requests."""
 Ranked = list[list[tuple[str, float]]]
 
 
@@ -44,6 +46,7 @@ class Service:
         self._making: dict[str, asyncio.Task[Kept]] = {}
         self._predicting = ThreadPoolExecutor(1, "predict")
         self._predictions = 0
+        self._reading = False
 
     def start(self) -> None:
         """In the event loop that is to answer."""
@@ -52,10 +55,10 @@ class Service:
 
     async def stop(self) -> bool:
         """Finish what is there. Returns whether everything has ended."""
-        ended = await asyncio.to_thread(self._batcher.stop, self.limits.stop_s)
-        await self._exports.stop()
         self._predicting.shutdown(wait=False, cancel_futures=True)
-        return ended
+        ended = await asyncio.to_thread(self._batcher.stop, LAST_S)
+        await self._exports.stop()
+        return ended and not self._reading
 
     def generator(self, name: str | None) -> tuple[str, ReadyGenerator]:
         """Raises Problem if there is none of this name."""
@@ -136,8 +139,11 @@ class Service:
     def _answers(
         self, kept: Kept, images: Sequence[tuple[str, bytes]], top: int, compare: bool
     ) -> Answers:
-        pixels = pixels_of(images, kept.model.image_size, self.limits.pixels)
-        other = selection(kept.generator.source, kept.model.classes) if compare else None
-        return Answers(
-            kept.model.topk(pixels, top), None if other is None else other.topk(pixels, top)
-        )
+        self._reading = True
+        try:
+            pixels = pixels_of(images, kept.model.image_size, self.limits.pixels)
+            other = selection(kept.generator.source, kept.model.classes) if compare else None
+            others = None if other is None else other.topk(pixels, top)
+            return Answers(kept.model.topk(pixels, top), others)
+        finally:
+            self._reading = False

@@ -1,7 +1,7 @@
 "use strict";
 // Names become a classifier, photographs its answers. All of it is asked of the service.
 
-const OFFERED = 8; // known classes that are offered at a time
+const OFFERED = 6; // known classes that are offered at a time
 const SHOWN = 5; // classes of an answer
 const PAUSE = 150; // milliseconds without a key, after which names are looked up
 const get = (id) => document.getElementById(id);
@@ -143,7 +143,7 @@ async function lookUp() {
     each.told = told(found[place]);
   });
   show();
-  hint(typed ? found.at(-1) : null);
+  hint(typed && !offered.length ? found.at(-1) : null); // what is offered is known
 }
 
 function told({ status, known_as, nearest, problem }) {
@@ -305,7 +305,7 @@ async function classify(some) {
       place.replaceChildren(...columns);
       if (get("compare").checked && !selection)
         place.append(element("p", "Classifier selection needs classes that are all known."));
-      say("status", `${top[0].class}, ${percent(top[0].probability)}`);
+      say("status", `${photo.file.name}: ${top[0].class}, ${percent(top[0].probability)}`);
     } catch (error) {
       place.replaceChildren(element("p", error.message, { className: "wrong" }));
       say("status", "");
