@@ -17,6 +17,8 @@ import os
 import random
 import re
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -196,9 +198,16 @@ def measure(source: Path, requests: int, each: int) -> None:
 
 def smoke(folder: Path) -> Path:
     """A bundle of the quickstart."""
-    os.environ["TINA_KIT_STORE"] = str(folder / "store")
-    run = tina_kit.run("quickstart", profile="smoke", output=folder / "runs", observers=[])
-    tina_kit.bundle(run, folder / "quickstart.tina")
+    code = (
+        "import tina_kit; run = tina_kit.run('quickstart', profile='smoke', observers=[]);"
+        "tina_kit.bundle(run, 'quickstart.tina')"
+    )
+    own = {
+        **os.environ,
+        "TINA_KIT_STORE": str(folder / "store"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=own, check=True)
     return folder / "quickstart.tina"
 
 
