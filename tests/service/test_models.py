@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import tina_kit
 from tests.service.conftest import is_problem, picture
@@ -95,12 +98,22 @@ def test_images_get_the_probabilities_of_the_p_model(client, generator) -> None:
         headers={"Content-Type": "image/png"},
     ).json()
     assert len(one["images"][0]["top"]) == 3
-    from PIL import Image
-
     pixels = [Image.new("RGB", (40, 30), "red")]
     best = model.topk(pixels, 3)[0]
     assert [(each["class"], each["probability"]) for each in one["images"][0]["top"]] == best
     assert [each["class"] for each in answer["images"][0]["top"]] == [name for name, _ in best[:2]]
+
+
+def test_a_large_photograph_is_taken(client) -> None:
+    number = made(client, NAMES).json()["id"]
+    noise = np.random.default_rng(0).integers(0, 256, (1300, 1500, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG", compress_level=0)
+    place, headers = f"/v1/models/{number}/predict", {"Content-Type": "application/octet-stream"}
+    answer = client.post(place, content=file.getvalue(), headers=headers)
+    assert answer.status_code == 200 and len(file.getvalue()) > 5 << 20
+    form = client.post(place, files=[("image", ("photo.png", file.getvalue()))])
+    assert form.json()["images"][0]["top"] == answer.json()["images"][0]["top"]
 
 
 def test_classifier_selection_answers_beside_it(client, finished) -> None:
@@ -112,8 +125,6 @@ def test_classifier_selection_answers_beside_it(client, finished) -> None:
         headers={"Content-Type": "image/png"},
     ).json()
     assert answer["selection"] is True
-    from PIL import Image
-
     run = tina_kit.open_run(finished[2])
     other = run.generator("classifier-selection").generate(classes)
     best = other.topk([Image.new("RGB", (40, 30), "red")], 2)[0]

@@ -204,5 +204,10 @@ def test_who_goes_away_in_between_is_forgotten(here) -> None:
             if more.endswith(b"\n"):
                 connection.sendall(b'{"classes": ["red circle", "blue st"]}')
     assert ask(here.address, "/health")[0] == 200
-    assert b"HTTP/1.1 400" in sent(here, b"nonsense\r\n\r\n")
+    nonsense = sent(here, b"nonsense\r\n\r\n")
+    assert nonsense.startswith(b"HTTP/1.1 400") and b"application/problem+json" in nonsense
+    long = b"Host: 127.0.0.1\r\nContent-Length: " + b"9" * 5000
+    assert not sent(here, b"POST /v1/models HTTP/1.1\r\n" + long + b"\r\n\r\n").startswith(
+        b"HTTP/1.1 2"
+    )
     assert ask(here.address, "/health")[0] == 200

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from tina_kit.api import UserError, read_text
 from tina_kit.service.limits import Limits
 from tina_kit.service.logs import Log, ToLog
+from tina_kit.service.problems import answer
 from tina_kit.service.service import LAST_S
 
 SHORTEST_KEY = 16
@@ -131,6 +133,13 @@ class _Protocol(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def send_400_response(self, msg: str) -> None:
+        told = answer(400, "this is not a valid HTTP request", {"Connection": "close"})
+        head = h11.Response(status_code=400, headers=told.raw_headers, reason=b"Bad Request")
+        for event in (head, h11.Data(data=bytes(told.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
     def _watch(self) -> None:
         if not self._waits():
             self._unwatch()
@@ -153,15 +162,17 @@ class _Protocol(H11Protocol):
 
 @contextmanager
 def _to_log(log: Log) -> Iterator[None]:
-    logger, handler = logging.getLogger("uvicorn"), ToLog(log)
-    before = logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
+    loggers, handler = [logging.getLogger(name) for name in ("uvicorn", "asyncio")], ToLog(log)
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = before
+        for logger, propagate in zip(loggers, before):
+            logger.removeHandler(handler)
+            logger.propagate = propagate
 
 
 def named(generators: Sequence[Any]) -> Mapping[str, Any]:

@@ -21,9 +21,7 @@ async def uploaded(request: Request, limits: Limits) -> list[tuple[str, bytes]]:
         if not content:
             raise Problem(422, "the body is empty; send an image")
         return [("image", content)]
-    async with request.form(
-        max_files=limits.images, max_fields=0, max_part_size=limits.image_bytes
-    ) as form:
+    async with request.form(max_files=limits.images, max_fields=0) as form:
         files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
         if not files:
             raise Problem(422, "the form has no files; send images")
