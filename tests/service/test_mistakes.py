@@ -121,6 +121,8 @@ def test_what_is_no_image_is_refused(serving, model) -> None:
         form = {"Content-Type": "multipart/form-data; boundary=x"}
         assert is_problem(client.post(place, content=b"--x", headers=form), 422, "no files")
         assert is_problem(client.post(place, content=b"nonsense", headers=form), 400)
+        form = {"Content-Type": "multipart/form-data"}
+        assert is_problem(client.post(place, content=b"--x", headers=form), 400)
         assert is_problem(client.post(f"{place}?top=0", content=picture(), headers=PNG), 422, "top")
         assert sent(picture()).status_code == 200
 

@@ -21,8 +21,12 @@ async def uploaded(request: Request, limits: Limits) -> list[tuple[str, bytes]]:
         if not content:
             raise Problem(422, "the body is empty; send an image")
         return [("image", content)]
-    async with request.form(max_files=limits.images, max_fields=0) as form:
-        files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
-        if not files:
-            raise Problem(422, "the form has no files; send images")
-        return [(each.filename or "image", await each.read()) for each in files]
+    try:
+        async with request.form(max_files=limits.images, max_fields=0) as form:
+            files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
+            read = [(each.filename or "image", await each.read()) for each in files]
+    except (ValueError, KeyError):  # of older versions of the parser
+        raise Problem(400, "the form cannot be read") from None
+    if not read:
+        raise Problem(422, "the form has no files; send images")
+    return read
