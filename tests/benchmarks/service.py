@@ -161,6 +161,13 @@ def memory_mib(process: int) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
+def cpu_s(process: int) -> float:
+    """Processor seconds that it has used, of all its threads."""
+    text = Path(f"/proc/{process}/stat").read_text()
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def report(name: str, tally: Tally, seconds: float) -> None:
     milliseconds = sorted(1000 * each for each in tally.seconds)
     p50 = statistics.median(milliseconds)
@@ -185,7 +192,7 @@ def measure(source: Path, requests: int, each: int) -> None:
             begun = time.perf_counter()
             tally = asyncio.run(load(port, clients, some, expected, 0))
             report(f"{clients} clients", tally, time.perf_counter() - begun)
-        rest, held = tasks[len(counts) * each :], [memory_mib(process)]
+        rest, held, spent = tasks[len(counts) * each :], [memory_mib(process)], cpu_s(process)
         for part in range(4):
             some = rest[part * len(rest) // 4 : (part + 1) * len(rest) // 4]
             begun = time.perf_counter()
@@ -193,6 +200,8 @@ def measure(source: Path, requests: int, each: int) -> None:
             name = f"{len(tally.seconds)} of 64 clients beside {tally.hostile} hostile ones"
             report(name, tally, time.perf_counter() - begun)
             held.append(memory_mib(process))
+        milliseconds = 1000 * (cpu_s(process) - spent) / len(rest)
+        print(f"the service takes {milliseconds:.2f} ms of a processor for a p-Model")
         print(f"none lost, none mixed up; memory {', '.join(f'{each:.0f}' for each in held)} MiB")
 
 
