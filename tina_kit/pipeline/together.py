@@ -2,12 +2,14 @@
 
 How a matrix product is rounded depends on its size. A generator that is asked for two tasks gives
 other last digits than one that is asked for three. So it is always asked for blocks of the same
-size, and the last block is filled up.
+size, and the last block is filled up. A small one computes in one thread, since threads that wait
+for each other cost more than they save, and on a busy machine far more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ BLOCK = 8
 p-Model can depend on its place (CPU, torch 2.14)."""
 LARGE = 50_000_000
 """Parameters of a generator from which on filling up costs more than a block saves."""
+SMALL = 5_000_000
+"""Parameters of a generator up to which one thread is enough."""
 _Ask = Callable[[Tensor, "Tensor | None", int], Tensor]
 
 
@@ -29,11 +33,23 @@ def in_blocks(generator: Generator, conditions: Tensor, tasks: Tensor | None, as
     """
     if generator.personalises:  # it fine-tunes, and p-Models that are added would cost as much
         return ask(conditions, tasks, 1)
-    block = 1 if _parameters(generator) >= LARGE else BLOCK
+    size = _parameters(generator)
+    block = 1 if size >= LARGE else BLOCK
     count = len(conditions)
     places = torch.arange(count + -count % block).clamp(max=count - 1)
-    vectors = ask(conditions[places], None if tasks is None else tasks[places], block)
+    with _one_thread() if size <= SMALL else nullcontext():
+        vectors = ask(conditions[places], None if tasks is None else tasks[places], block)
     return vectors[:count]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _parameters(generator: Generator) -> int:

@@ -17,7 +17,8 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-_STYLE, _SCRIPT = _text("page.css"), _text("page.js")
+_STYLE = _text("page.css")
+_SCRIPT = "\n".join(_text(name) for name in ("ask.js", "names.js", "page.js"))
 CONTENT = _text("page.html").replace("{{style}}", _STYLE).replace("{{script}}", _SCRIPT).encode()
 HEADERS = {
     "Content-Security-Policy": "; ".join(
