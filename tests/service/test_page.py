@@ -139,7 +139,7 @@ def test_it_works_by_keyboard_and_by_dropping(tab) -> None:
     enter(tab)
     chips(tab)
     order = []
-    for _ in range(5):
+    for _ in range(4):
         tab.press("Tab", 9)
         order.append(
             tab.run(
