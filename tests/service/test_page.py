@@ -44,7 +44,7 @@ def tab(running, tmp_path: Path):  # type: ignore[no-untyped-def]
 
 def until(tab, condition: str) -> None:  # type: ignore[no-untyped-def]
     tab.run(
-        "(async () => { for (let i = 0; i < 2000; i++) {"
+        "(async () => { for (let i = 0; i < 6000; i++) {"
         f"if ({condition}) return; await new Promise(r => setTimeout(r, 10)); }}"
         "throw new Error(document.body.innerText); })()"
     )

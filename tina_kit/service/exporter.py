@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-NICE = 10  # p-Models are waited for more than exports are
+NICE = 5  # p-Models are waited for more than exports are
 
 
 def main() -> None:

@@ -38,5 +38,5 @@ class Limits:
     head_s: float = 10.0
     body_s: float = 20.0
     answer_s: float = 20.0
-    export_s: float = 60.0
+    export_s: float = 120.0
     stop_s: float = 4.0
