@@ -203,7 +203,7 @@ def _check(names: Sequence[str], service: Service) -> None:
 
 def _described(kept: Kept, service: Service, seconds: float) -> Response:
     seen = Familiarity.read(kept.model.metadata["seen"])
-    [name] = [name for name, each in service.generators.items() if each is kept.generator]
+    name = next(name for name, each in service.generators.items() if each is kept.generator)
     info = kept.model.info
     return _json(
         schemas.Model(
