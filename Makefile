@@ -36,7 +36,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(PLAIN): | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[text]'
+	$(BIN)/python -m pip install --quiet --editable '.[text,serve]'
 	touch $@
 
 $(DEV): | $(BIN)/python

@@ -244,8 +244,8 @@ def test_a_wrong_option_would_be_seen() -> None:
 
 def test_the_extra_that_the_front_page_installs_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert (
-        "pip install -e '.[text]'" in text_of(FRONT) and "text" in project["optional-dependencies"]
+    assert "pip install -e '.[text,serve]'" in text_of(FRONT) and {"text", "serve"} <= set(
+        project["optional-dependencies"]
     )
 
 

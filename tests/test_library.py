@@ -152,6 +152,7 @@ COMMANDS = {
     **{"list": "components", "show": "component", "schema": "schema", "doctor": "doctor"},
     **{"recipes": "catalogue", "copy": "copy_recipe", "new": "new_plugin"},
     **{"bundle": "bundle", "predict": "predict", "evaluate": "evaluate", "export": "export"},
+    "serve": "serve",
     **{"zoo export": "export_zoo", "import": "import_zoo", "zoo show": "describe_zoo"},
 }
 """Command → the call that does the same."""

@@ -25,6 +25,7 @@ BELOW = {
     "zoo": {"api", "training", "plugins", "recipe", "store"},
     "testing": {"api", "plugins", "store", "recipe", "training", "zoo"},
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
+    "service": {"api", "zoo", "pipeline"},
     # The tests among its examples import the suites.
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
     "cli": {
@@ -37,6 +38,7 @@ BELOW = {
         "zoo",
         "report",
         "pipeline",
+        "service",
         "scaffold",
     },
 }

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         predict,
         run,
         schema,
+        serve,
         validate,
     )
     from tina_kit.pipeline.finished import FinishedRun
@@ -66,6 +67,7 @@ _HOME = {
     "predict": "tina_kit.library",
     "run": "tina_kit.library",
     "schema": "tina_kit.library",
+    "serve": "tina_kit.library",
     "validate": "tina_kit.library",
 }
 __all__ = [
@@ -95,6 +97,7 @@ __all__ = [
     "predict",
     "run",
     "schema",
+    "serve",
     "validate",
 ]
 

@@ -26,6 +26,7 @@ from tina_generators.prompts import ImageDraws, Prompts, TextPrompts, mean_promp
 from tina_generators.transformer import TinaTransformer
 from tina_kit.api import (
     Augmentation,
+    Context,
     Generator,
     Layout,
     Request,
@@ -39,6 +40,7 @@ from tina_kit.api import (
 
 Noise = Callable[[], Tensor]
 Predict = Callable[[Tensor, float, bool], Tensor]
+_FRAMES = 8  # numbers of classes whose frames are kept, since many requests share one
 _LEARNS_FROM: dict[str, frozenset[Any]] = {
     "p-models": frozenset({"p-models", "conditions"}),
     "task": frozenset({"images", "conditions"}),
@@ -75,6 +77,11 @@ class Tina(Generator):
         self.learns_from = _LEARNS_FROM[options.objective]
         self.tokenizer = tokenizer
         self.augmentations = augmentations
+        self._frames: dict[int, Frame] = {}
+
+    def setup(self, context: Context) -> None:
+        super().setup(context)
+        self._frames.clear()
 
     @abstractmethod
     def corrupt(
@@ -218,7 +225,8 @@ class Tina(Generator):
     def generate(self, request: Request) -> Tensor:
         conditions, present = self._places(request)
         frame = self._frame(present.shape[1])
-        self.network.to(self.context.device).eval()
+        if self.network.training:  # as it is after `fit` or `load`; walking it takes milliseconds
+            self.network.to(self.context.device).eval()
         prompts = self.condition_scale(self._as_seen(conditions, present))
         with torch.inference_mode():
             made = self._make(frame, prompts, present, request.seed)
@@ -251,7 +259,12 @@ class Tina(Generator):
         return frame.decode(self.sample(predict, noise).float().cpu())
 
     def _frame(self, classes: int) -> Frame:
-        return Frame(self.context.architecture.layout(classes), self.tokenizer)
+        if classes not in self._frames:
+            while len(self._frames) >= _FRAMES:
+                self._frames.pop(next(iter(self._frames)))
+            layout = self.context.architecture.layout(classes)
+            self._frames[classes] = Frame(layout, self.tokenizer)
+        return self._frames[classes]
 
     def _places(self, request: Request) -> tuple[Tensor, Tensor]:
         """Conditions `(T, C', D)` and bool `(T, C')`, with absent classes at the end where the

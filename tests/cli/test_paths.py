@@ -59,7 +59,8 @@ def test_a_variable_is_refused(
 def test_all_commands_are_looked_at() -> None:
     first = {line[0] for line in LINES}
     known = {"run", "list", "show", "validate", "schema", "generate", "plugin", "zoo"}
-    assert first == known | {"init", "recipes", "predict", "evaluate", "export", "bundle"}
+    known |= {"init", "recipes", "predict", "evaluate", "export", "bundle", "serve"}
+    assert first == known
     for line in (["zoo", "export"], ["zoo", "import"], ["zoo", "show"], ["plugin", "new"]):
         assert any(found[:2] == line for found in LINES)
     assert {"--plugin", "--output", "--images"} <= {word for line in LINES for word in line}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from PIL import Image
 import tina_kit
 from tests.conftest import RECIPE, personal_model, plan_of
 from tina_kit.api import UserError
+from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.personal import ReadyGenerator
+from tina_kit.pipeline.remembered import Remembered
 from tina_kit.pipeline.run import Run
 
 
@@ -48,6 +52,54 @@ def test_what_a_generator_cannot_do_is_told(experiment) -> None:
         personal_model(experiment, "generic", experiment.class_names[:2])
     with pytest.raises(UserError, match="no p-Model was fine-tuned for the task red circle, red"):
         personal_model(experiment, "oracle", experiment.class_names[:2])
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_p_model_does_not_depend_on_what_is_asked_for_beside_it(
+    experiment, small, monkeypatch
+) -> None:
+    if not small:  # as if it took several threads
+        monkeypatch.setattr("tina_kit.pipeline.together.SMALL", 0)
+    names = [*experiment.class_names, "a blue whale", "salt, pepper"]
+    choice = random.Random(0)
+    lists = [choice.sample(names, choice.choice([2, 5, 10])) for _ in range(24)]
+    generator = ReadyGenerator(OfRun(experiment))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        alone = [generator.generate(classes).content() for classes in lists]
+        for together in (2, 3, 7, 24):
+            for first in range(0, len(lists), together):
+                part = slice(first, first + together)
+                made = generator.generate(lists[part])
+                assert [model.content() for model in made] == alone[part]
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_error_of_one_request_is_not_that_of_another(experiment) -> None:
+    generator = ReadyGenerator(OfRun(experiment))
+    lists = [["red circle", "blue star"], ["red circle", "RED_circle"], ["one"], ["a", "<->"]]
+    found = generator.answers([*lists, lists[0]])
+    kinds = [type(each).__name__ for each in found]
+    assert kinds == ["PModel", "UserError", "UserError", "UserError", "PModel"]
+    alone = generator.generate(lists[0]).content()
+    assert found[0].content() == found[4].content() == alone
+
+
+def test_prompts_are_remembered_up_to_a_limit(monkeypatch) -> None:
+    monkeypatch.setattr("tina_kit.pipeline.remembered.MOST", 3)
+    asked: list[list[str]] = []
+
+    def embed(prompts):  # type: ignore[no-untyped-def]
+        asked.append(list(prompts))
+        return torch.tensor([[float(len(prompt))] for prompt in prompts])
+
+    rows = Remembered()
+    for prompts in (["a", "bb"], ["bb", "ccc", "bb"], ["a", "dddd"], ["bb"]):
+        found = rows.rows(prompts, embed)
+        assert found.flatten().tolist() == [len(prompt) for prompt in prompts]
+    assert asked == [["a", "bb"], ["ccc"], ["dddd"], ["bb"]]
 
 
 # Images as prompts.

@@ -53,7 +53,9 @@ class Tab:
             self.requests.append(message["params"]["request"]["url"])
         return dict(message)
 
-    def open(self, page: Path, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+    def open(
+        self, page: Path | str, width: int = 1280, height: int = 900, dark: bool = False
+    ) -> None:
         size = {"width": width, "height": height}
         self.call(
             "Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=width < 600
@@ -61,7 +63,8 @@ class Tab:
         self.call("Emulation.setTouchEmulationEnabled", enabled=width < 600)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Page.navigate", url=page.as_uri())
+        url = page.as_uri() if isinstance(page, Path) else page
+        self.call("Page.navigate", url=url)
         self.run("new Promise(r => document.readyState === 'complete' ? r() : onload = r)")
 
     def run(self, script: str) -> Any:

@@ -123,6 +123,18 @@ def read_whole(source: ImageSource) -> NDArray[np.uint8]:
         return _read(source, None)
 
 
+def picture_size(file: BinaryIO) -> tuple[int, int]:
+    """(width, height) in pixels, as the file's head says it; nothing is decoded. Raises whatever
+    says that it is no image."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file, formats=_formats()) as image:
+            width, height = image.size
+            return width, height
+
+
 def _read(source: ImageSource, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     from PIL import Image
 

@@ -59,6 +59,7 @@ def _register() -> None:
         recipes,
         run,
         schema,
+        serve,
         show,
         validate,
         zoo,
@@ -77,6 +78,7 @@ def _register() -> None:
     app.command("predict")(predict.predict)
     app.command("evaluate")(evaluate.evaluate)
     app.command("export")(export.export)
+    app.command("serve")(serve.serve)
     app.command("version")(print_version)
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")

@@ -33,7 +33,8 @@ def user_paths(param: typer.CallbackParam, value: Any) -> Any:
         if isinstance(value, Path):
             return user_path(value)
         # Older versions of typer convert what is returned here once more, and no list to None.
-        return [user_path(path) for path in value or ()] if param.multiple else value
+        several = param.multiple or param.nargs == -1
+        return [user_path(path) for path in value or ()] if several else value
     except UserError as error:
         raise UserError(f"{label}{error}") from None
 

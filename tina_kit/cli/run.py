@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,6 +93,18 @@ def run(
                 _print_results(current.results)
         finally:
             log(f"run folder: {current.folder}")
+    if _can_be_served(current):
+        log(f"to try it in a browser: tina-kit serve {shlex.quote(str(current.folder))}")
+
+
+def _can_be_served(run: Run) -> bool:
+    """Whether a generator of the run answers class names."""
+    experiment = run.plan.experiments[0]
+    flags = [experiment.row(named).flags for named in experiment.recipe.generators]
+    return any(
+        each.reads_conditions and each.prompts == "text" and not (each.personalises or each.id_only)
+        for each in flags
+    )
 
 
 def _announce(run: Run) -> None:

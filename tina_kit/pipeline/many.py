@@ -22,8 +22,7 @@ from tina_kit.store.files import flush, remove_left_over, write_text
 FORMAT = "tina-kit p-Models 1"
 MANIFEST = "manifest.jsonl"
 TOGETHER = 256
-"""Tasks of a part, which is written whole or again: the last digits of a p-Model can depend on
-which others are generated with it, so these must be the same however often a command is killed."""
+"""Tasks of a part, which is written whole or again."""
 LARGEST = 1 << 28
 """Of a table, in bytes."""
 _WRITERS = 16  # files written at once; each waits for the disk

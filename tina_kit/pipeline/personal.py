@@ -10,16 +10,27 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from tina_kit.api import Generator, UserError, as_words, name_index, name_key, read_images
+from tina_kit.api import (
+    Generator,
+    TinaKitError,
+    UserError,
+    as_words,
+    name_index,
+    name_key,
+    read_images,
+)
 from tina_kit.pipeline.answering import Answering, Candidate
 from tina_kit.pipeline.expected import of_request
+from tina_kit.pipeline.remembered import Remembered
 from tina_kit.pipeline.seen import Familiarity, SeenClasses
 from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import generate
+from tina_kit.pipeline.together import in_blocks
 from tina_kit.plugins.registry import nearest
 from tina_kit.zoo.pmodel import PModel, assemble
 
 _AT_ONCE = 64  # prompts embedded together
+_ORDINARY = 1e3  # weights below this leave no class without a logit
 
 
 class ReadyGenerator:
@@ -38,7 +49,7 @@ class ReadyGenerator:
         if prompts == "image" and not self.row.flags.reads_conditions:
             raise UserError(f"{self.name} reads no prompts, and so no images; name the classes")
         self.prompts = prompts
-        self._remembered: dict[str, Tensor] = {}
+        self._remembered = Remembered()
 
     @property
     def name(self) -> str:
@@ -88,25 +99,63 @@ class ReadyGenerator:
                     raise UserError(
                         f"{each.seen.warning}. Leave such classes out, or ask without --strict"
                     )
-        models: dict[int, PModel] = {}
-        for size in dict.fromkeys(len(each.classes) for each in asked):
-            for known in (True, False):  # a request has tasks or none
-                alike = [
-                    number
-                    for number, each in enumerate(asked)
-                    if len(each.classes) == size and (None not in each.known) == known
-                ]
-                if alike:
-                    vectors = self._vectors([asked[number] for number in alike], known)
-                    for number, vector in zip(alike, vectors):
-                        models[number] = self._model(asked[number], vector)
-        return [models[number] for number in range(len(asked))]
+        made = self._made(asked)
+        for model in made:
+            if isinstance(model, TinaKitError):
+                raise model
+        return made  # type: ignore[return-value]
+
+    def answers(self, lists: Sequence[Sequence[str]]) -> list[PModel | TinaKitError]:
+        """What `generate` gives for each of several lists of classes, or the error that it raises;
+        one list's error is not another's."""
+        asked: list[_Asked | TinaKitError] = []
+        for classes in lists:
+            try:
+                asked.append(self._ask(classes, ()))
+            except TinaKitError as error:
+                asked.append(error)
+        made = iter(self._made([each for each in asked if isinstance(each, _Asked)]))
+        return [next(made) if isinstance(each, _Asked) else each for each in asked]
+
+    def familiarity(self, names: Sequence[str]) -> Familiarity:
+        """How familiar the run is with some names, as `metadata["seen"]` says it. Raises UserError
+        for duplicate names and for those that name no class."""
+        known = self._known(names)
+        return self._seen.familiarity(names, known, self._embed(names, known, ()))
+
+    def _made(self, asked: Sequence[_Asked]) -> list[PModel | TinaKitError]:
+        found: dict[int, PModel | TinaKitError] = {}
+        groups: dict[tuple[int, bool], list[int]] = {}
+        for number, each in enumerate(asked):  # a request has tasks or none
+            groups.setdefault((len(each.classes), None not in each.known), []).append(number)
+        for (_, known), alike in groups.items():
+            found |= zip(alike, self._alike([asked[number] for number in alike], known))
+        return [found[number] for number in range(len(asked))]
+
+    def _alike(self, asked: Sequence[_Asked], known: bool) -> list[PModel | TinaKitError]:
+        """For requests with equally many classes."""
+        try:
+            vectors = self._vectors(asked, known)
+        except TinaKitError as error:
+            if len(asked) == 1:
+                return [error]
+            return [self._alike([each], known)[0] for each in asked]
+        found: list[PModel | TinaKitError] = []
+        for each, vector in zip(asked, vectors):
+            try:
+                found.append(self._model(each, vector))
+            except TinaKitError as error:
+                found.append(error)
+        return found
 
     def check(self, classes: Sequence[str]) -> list[int | None]:
         """The data set's index of each class, None if it has no such class. Raises UserError for
         classes that cannot be asked for."""
         if len(classes) < 2:
             raise UserError("a p-Model distinguishes at least two classes; name more")
+        return self._known(classes)
+
+    def _known(self, classes: Sequence[str]) -> list[int | None]:
         name_index(classes)
         known = [self._index.get(name_key(each)) for each in classes]
         if not self._generator.reads_conditions and None in known:
@@ -126,10 +175,9 @@ class ReadyGenerator:
                 prompts |= dict.fromkeys(self._prompts(classes, self.check(classes)))
             except UserError as error:
                 raise UserError(f"task {number}: {error}") from None
-        new = [prompt for prompt in prompts if prompt not in self._remembered]
+        new = list(prompts)
         for first in range(0, len(new), _AT_ONCE):
-            some = new[first : first + _AT_ONCE]
-            self._remembered.update(zip(some, self.source.conditioner.embed(some)))
+            self._rows(new[first : first + _AT_ONCE])
 
     def _ask(self, classes: Sequence[str], images: Sequence[Path]) -> _Asked:
         known = self.check(classes)
@@ -144,10 +192,10 @@ class ReadyGenerator:
             conditioner = self.source.conditioner
             side = conditioner.image_size
             return conditioner.embed_images(torch.from_numpy(read_images(images, (side, side))))
-        prompts = self._prompts(classes, known)
-        if all(prompt in self._remembered for prompt in prompts):
-            return torch.stack([self._remembered[prompt] for prompt in prompts])
-        return self.source.conditioner.embed(prompts)
+        return self._rows(self._prompts(classes, known))
+
+    def _rows(self, prompts: Sequence[str]) -> Tensor:
+        return self._remembered.rows(prompts, self.source.conditioner.embed)
 
     def _prompts(self, classes: Sequence[str], known: Sequence[int | None]) -> list[str]:
         names = self.source.class_names
@@ -157,17 +205,21 @@ class ReadyGenerator:
 
     def _vectors(self, asked: Sequence[_Asked], known: bool) -> Tensor:
         """float32 `(T, P)`: for requests with equally many classes."""
-        source = self.source
+        source, generator = self.source, self._generator
         tasks = torch.tensor([each.known for each in asked]) if known else None
         conditions = torch.stack([each.rows for each in asked])
-        vectors = generate(self._generator, conditions, tasks, source.observer, source.seed)
-        classes = asked[0].classes
-        if vectors.shape[1] != source.architecture.layout(len(classes)).size:
-            raise UserError(f"{self.name} answers more classes than {', '.join(classes)}")
-        return vectors
+
+        def ask(conditions: Tensor, tasks: Tensor | None, together: int) -> Tensor:
+            return generate(
+                generator, conditions, tasks, source.observer, source.seed, together=together
+            )
+
+        return in_blocks(generator, conditions, tasks, ask)
 
     def _model(self, asked: _Asked, vector: Tensor) -> PModel:
         source, classes = self.source, asked.classes
+        if len(vector) != source.architecture.layout(len(classes)).size:
+            raise UserError(f"{self.name} answers more classes than {', '.join(classes)}")
         module = assemble(source.architecture, source.generic_state, vector, len(classes))
         height, width = source.image_size
         facts = {**self._facts, "seen": asked.seen.plain()}
@@ -175,6 +227,8 @@ class ReadyGenerator:
         if told is not None:
             facts["expected"] = told
         model = PModel(module, source.architecture, classes, (height, width), facts)
+        if bool((vector.abs() < _ORDINARY).all()):
+            return model
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):
             lost = ", ".join(each for each, no_row in zip(classes, never) if no_row)

@@ -227,18 +227,20 @@ def generate(
     seed: int,
     label: str = "generate",
     sample: int = 0,
+    together: int = TOGETHER,
 ) -> Tensor:
     """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
 
-    generator: ready; seed: the run's; sample: which of a task's p-Models, each with its own noise.
+    generator: ready; seed: the run's; sample: which of a task's p-Models, each with its own noise;
+    together: tasks per request.
     Raises TinaKitError if a result is NaN.
     """
     noise = derived_seed(seed, "generate", *([sample] if sample else []))
     with counting(observer, label, len(conditions)) as advance:
 
         def parts() -> Iterator[Tensor]:
-            for first in range(0, len(conditions), TOGETHER):
-                part = slice(first, first + TOGETHER)
+            for first in range(0, len(conditions), together):
+                part = slice(first, first + together)
                 some = None if tasks is None else tasks[part]
                 made = generator.generate(Request(conditions[part], some, noise))
                 if made.isnan().any():

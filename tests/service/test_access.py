@@ -1,0 +1,113 @@
+"""Who may ask, and what the log says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.service.conftest import is_problem
+from tina_kit.api import UserError
+from tina_kit.service.running import listening, read_keys
+
+KEY = "0123456789abcdef0123"
+
+
+def test_with_keys_each_request_needs_one(serving) -> None:
+    with serving(keys=["another-key-of-sixteen", KEY]) as client:
+        away = {"Host": "service.example"}
+        for wrong in ({}, {"Authorization": KEY}, {"Authorization": "Bearer " + KEY[:-1]}):
+            answer = client.get("/v1/classes", headers={**away, **wrong})
+            assert is_problem(answer, 401, "Authorization: Bearer KEY")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        assert is_problem(client.get("/metrics"), 401)
+        assert is_problem(client.get("/nothing"), 401)
+        right = {**away, "Authorization": f"Bearer {KEY}"}
+        assert client.get("/v1/classes", headers=right).status_code == 200
+        for free in ("/", "/health"):
+            assert client.get(free, headers=away).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "", "[", "127.0.0.1.nip.io"])
+def test_without_keys_it_answers_under_its_own_name_only(client, host) -> None:
+    assert is_problem(client.get("/v1/classes", headers={"Host": host}), 403, "this machine only")
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+def test_its_own_names_are_those_of_this_machine(client, host) -> None:
+    assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+def test_other_web_sites_cannot_ask_through_a_browser(client) -> None:
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+        answer = client.post("/v1/lookup", json={"names": ["a"]}, headers={"Origin": origin})
+        assert is_problem(answer, 403, "other web sites")
+    own = {"Origin": "http://127.0.0.1"}
+    assert client.post("/v1/lookup", json={"names": ["a"]}, headers=own).status_code == 200
+
+
+def test_the_log_has_no_user_text_unless_it_is_asked_for(serving) -> None:
+    def ask(client) -> list[dict]:  # type: ignore[no-untyped-def]
+        client.post("/v1/models", json={"classes": ["my secret", "blue star"]})
+        client.post("/v1/models", json={"classes": ["my secret", "My Secret"]})
+        client.get("/my secret?my=secret")
+        return client.logged()  # type: ignore[no-any-return]
+
+    with serving() as client:
+        logged = ask(client)
+        assert "secret" not in str(logged).lower() and "testclient" not in str(logged)
+        facts = {"event": "request", "route": "/v1/models", "method": "POST", "status": 200}
+        assert logged[0].items() >= {**facts, "classes": 2}.items()
+        assert [each["status"] for each in logged] == [200, 422, 404]
+        assert logged[0]["ms"] > 0 and logged[0]["received"] > 20
+        assert "secret" not in client.get("/metrics").text
+    with serving(names=True) as client:
+        assert ask(client)[-1]["path"] == "/my secret"
+
+
+def test_a_host_that_others_reach_needs_keys() -> None:
+    for host in ("0.0.0.0", "::"):
+        with pytest.raises(UserError, match="name a file with keys"):
+            listening(host, 0, [])
+    for host in ("127.0.0.1", "localhost"):
+        listening(host, 0, []).close()
+    listening("0.0.0.0", 0, [KEY]).close()
+    with pytest.raises(UserError, match="no such address"):
+        listening("no such host.invalid", 0, [])
+
+
+def test_a_file_of_keys_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"\n{KEY}\n  another-key-of-sixteen \n")
+    assert read_keys(path) == [KEY, "another-key-of-sixteen"]
+    for text in ("", "short\n", "a key with spaces in it\n", "schlüssel-mit-umlauten\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="key"):
+            read_keys(path)
+    with pytest.raises(UserError, match="no such file"):
+        read_keys(tmp_path / "none")
+
+
+def test_the_api_is_described_with_examples(client) -> None:
+    told = client.get("/openapi.json").json()
+    assert set(told["paths"]) == {
+        "/health",
+        "/metrics",
+        "/v1/classes",
+        "/v1/generators",
+        "/v1/lookup",
+        "/v1/models",
+        "/v1/models/{id}",
+        "/v1/models/{id}/file",
+        "/v1/models/{id}/predict",
+    }
+    schemas = told["components"]["schemas"]
+    assert schemas["ModelRequest"]["properties"]["classes"]["examples"][0][0] == "red circle"
+    for place in told["paths"].values():
+        for each in place.values():
+            assert (
+                each["summary"]
+                and "application/problem+json" in (each["responses"]["422"]["content"])
+            )
+    example = {"classes": schemas["ModelRequest"]["properties"]["classes"]["examples"][0]}
+    assert client.post("/v1/models", json=example).status_code == 200

@@ -1,0 +1,186 @@
+"""Whatever is sent gets a problem as JSON, and the service lives on."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.service.conftest import is_problem, picture
+from tina_kit.service.limits import Limits
+
+JSON = {"Content-Type": "application/json"}
+PNG = {"Content-Type": "image/png"}
+FEW = Limits(
+    classes=5, name=20, text_bytes=2000, image_bytes=50_000, images=2, pixels=20_000, queue=4
+)
+
+
+@pytest.fixture(scope="module")
+def model(generator):  # type: ignore[no-untyped-def]
+    return {"classes": ["red circle", "blue star"]}
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is huge."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        whole = kind + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (b"", 422, ()),
+        (b"{", 422, ("JSON",)),
+        (b"[" * 1500, 400, ()),
+        (b"\xff\xfe", 422, ()),
+        (b"[]", 422, ()),
+        (b'{"classes": "dog, cat"}', 422, ("classes", "list")),
+        (b'{"classes": ["dog"]}', 422, ("classes", "at least 2")),
+        (b'{"classes": ["dog", 3]}', 422, ("classes.1", "string")),
+        (b'{"classes": ["dog", "cat"], "colour": 1}', 422, ("colour",)),
+        (b'{"classes": ["dog", "cat"], "format": "exe"}', 422, ("format", "onnx")),
+        (b'{"classes": ["dog", "DOG"]}', 422, ("are the same class name",)),
+        (b'{"classes": ["dog", " "]}', 422, ("is an empty name",)),
+        (b'{"classes": ["dog", "a\\u0000b"]}', 422, ("control characters",)),
+        (b'{"classes": ["dog", "a\\ud800"]}', 422, ("is not UTF-8",)),
+        (b'{"classes": ["dog", "<->"]}', 422, ("stands for an absent class",)),
+        (b'{"classes": ["dog", "' + b"x" * 30 + b'"]}', 422, ("name 2 is too long",)),
+        (b'{"classes": ["1", "2", "3", "4", "5", "6"]}', 422, ("6 classes are too many",)),
+        (b'{"classes": ["dog", "cat"], "x": "' + b"y" * 3000 + b'"}', 413, ("2,000 bytes",)),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_wrong(serving, content, status, words) -> None:
+    with serving(FEW) as client:
+        answer = client.post("/v1/models", content=content, headers=JSON)
+        assert is_problem(answer, status, *words)
+        assert client.get("/health").json()["status"] == "ok"
+
+
+def test_five_thousand_classes_are_refused(client) -> None:
+    names = [f"class {number}" for number in range(5000)]
+    assert is_problem(client.post("/v1/models", json={"classes": names}), 422, "at most 200")
+    assert is_problem(client.post("/v1/lookup", json={"names": names}), 422, "at most 200")
+
+
+def test_a_body_without_a_length_is_cut_off(serving) -> None:
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 1000:
+            sent += 1
+            yield b" " * 1000
+
+    with serving(FEW) as client:
+        answer = client.post("/v1/models", content=endless(), headers=JSON)
+        assert is_problem(answer, 413, "at most 2,000 bytes")
+        assert answer.headers["connection"] == "close"
+
+
+def test_wrong_places_are_told(client, model) -> None:
+    assert is_problem(client.get("/nothing"), 404)
+    assert is_problem(client.put("/v1/models"), 405)
+    assert is_problem(client.get("/v1/models/..%2f..%2fetc"), 404)
+    assert is_problem(client.get("/v1/models/abc"), 422, "id")
+    assert is_problem(client.get(f"/v1/models/{'0' * 32}"), 404, "make it again")
+    assert is_problem(client.get("/v1/classes?generator=nobody"), 422, "there are tina-dit")
+
+
+def test_what_is_no_image_is_refused(serving, model) -> None:
+    with serving(FEW) as client:
+        number = client.post("/v1/models", json=model).json()["id"]
+        place = f"/v1/models/{number}/predict"
+
+        def sent(content: bytes, **headers: str):  # type: ignore[no-untyped-def]
+            return client.post(place, content=content, headers=headers or PNG)
+
+        assert is_problem(sent(b""), 422, "send an image")
+        assert is_problem(sent(b"no image"), 422, "cannot be read")
+        assert is_problem(sent(picture()[:-30]), 422, "cannot be read")
+        assert is_problem(sent(b"%PDF-1.4"), 422, "it is a PDF document")
+        assert is_problem(sent(picture(200, 200)), 422, "too many pixels (200 × 200)")
+        assert is_problem(sent(bomb(9000, 9000)), 422, "too many pixels (9,000 × 9,000)")
+        assert is_problem(sent(bomb(60_000, 60_000)), 422, "cannot be read", "exceeds limit")
+        assert is_problem(sent(b"x" * 60_000), 413, "50,000 bytes")
+        assert is_problem(sent(b"{}", **JSON), 415, "send an image")
+        files = [("image", ("a.png", picture(90, 90))) for _ in range(3)]
+        assert is_problem(client.post(place, files=files), 400, "Too many files")
+        files = [("image", ("a.png", picture(100, 120))) for _ in range(2)]
+        assert is_problem(client.post(place, files=files), 422, "too many pixels")
+        assert is_problem(client.post(place, data={"image": "text"}), 415)
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert is_problem(client.post(place, content=b"--x", headers=form), 422, "no files")
+        assert is_problem(client.post(place, content=b"nonsense", headers=form), 400)
+        form = {"Content-Type": "multipart/form-data"}
+        assert is_problem(client.post(place, content=b"--x", headers=form), 400)
+        assert is_problem(client.post(f"{place}?top=0", content=picture(), headers=PNG), 422, "top")
+        assert sent(picture()).status_code == 200
+
+
+def test_a_full_queue_says_when_to_come_again(serving, generator, monkeypatch) -> None:
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    go, begun = threading.Event(), threading.Event()
+    answers = generator.answers
+
+    def slow(lists):  # type: ignore[no-untyped-def]
+        begun.set()
+        go.wait(20)
+        return answers(lists)
+
+    monkeypatch.setattr(generator, "answers", slow)
+    with serving(FEW) as client, ThreadPoolExecutor(12) as pool:
+
+        def ask(number: int):  # type: ignore[no-untyped-def]
+            return client.post("/v1/models", json={"classes": ["red circle", f"dog {number}"]})
+
+        first = pool.submit(ask, 0)
+        begun.wait(10)
+        rest = [pool.submit(ask, number) for number in range(1, 11)]
+        while sum(each.done() for each in rest) < 6:
+            assert not first.done()
+        refused = [each.result() for each in rest if each.done()]
+        assert client.get("/health").status_code == 200  # while a batch is being generated
+        go.set()
+        assert first.result().status_code == 200
+        assert sorted(each.result().status_code for each in rest) == [200] * 4 + [429] * 6
+    for each in refused:
+        assert is_problem(each, 429, "too many requests are waiting")
+        assert int(each.headers["retry-after"]) >= 1
+
+
+def test_an_unexpected_error_is_a_problem_and_not_the_end(serving, generator, monkeypatch) -> None:
+    def broken(lists):  # type: ignore[no-untyped-def]
+        raise RuntimeError("secret")
+
+    with serving() as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(generator, "answers", broken)
+            answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
+            assert is_problem(answer, 500, "its log says more") and "secret" not in answer.text
+        answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
+        assert answer.status_code == 200
+        [failure] = [each for each in client.logged() if each["event"] == "failed"]
+    assert failure["error"] == "RuntimeError" and "secret" not in str(failure)
+    assert failure["route"] == "/v1/models" and failure["raised"]
+
+
+@pytest.mark.slow
+def test_an_export_that_takes_too_long_ends(serving, model) -> None:
+    with serving(replace(Limits(), export_s=0.2)) as client:
+        number = client.post("/v1/models", json=model).json()["id"]
+        for _ in range(2):
+            answer = client.get(f"/v1/models/{number}/file?format=onnx")
+            assert is_problem(answer, 500, "took too long")
+        assert client.get(f"/v1/models/{number}/file").status_code == 200
