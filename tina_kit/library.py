@@ -224,20 +224,27 @@ def new_plugin(name: str, kinds: Sequence[str], folder: str | Path = ".") -> Pat
 
 
 def predict(
-    model: str | Path | PModel, images: Any, *, top: int = 1, device: str = "auto"
+    model: str | Path | PModel,
+    images: Any,
+    *,
+    top: int = 1,
+    reject: bool = False,
+    device: str = "auto",
 ) -> Iterator[dict[str, Any]]:
     """Classify image files, which are read while the rows are taken.
 
     model: a p-Model or its file; images: paths of files and folders and patterns, one or a list.
     Yields for each image `image` (its path) and `top`, the `top` most probable classes as a list of
-    `class` and `probability`. Raises UserError for what is no p-Model or cannot be read.
+    `class` and `probability`; with `reject` also `rejected`, whether it shows none of the classes.
+    Raises UserError for what is no p-Model or cannot be read, and with `reject` for a p-Model
+    without a threshold.
     """
     from tina_kit.zoo.given import image_paths
 
     loaded = loaded_model(model, device)
     given = [images] if isinstance(images, (str, os.PathLike)) else images
     paths = [path for each in given for path in image_paths(each)]
-    return loaded.rows(paths, top)
+    return loaded.rows(paths, top, reject)
 
 
 def evaluate(

@@ -14,6 +14,7 @@ from tina_kit.pipeline.expected import expected
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.stages.fit import GeneratorRow
 from tina_kit.training import Observers
+from tina_kit.zoo.rejection import Rejection
 
 
 class Candidate(ABC):
@@ -35,6 +36,11 @@ class Candidate(ABC):
     @abstractmethod
     def expected(self) -> dict[str, Any] | None:
         """See `pipeline.expected.expected`."""
+
+    @property
+    @abstractmethod
+    def rejection(self) -> Rejection | None:
+        """When its p-Models answer "none of these", if that was measured."""
 
     @abstractmethod
     def ready(self) -> Generator:
@@ -182,6 +188,12 @@ class RowOfRun(Candidate):
         experiment = self.experiment
         on = experiment.recipe.core.evaluation.on
         return expected(experiment.evaluation(self.row.named), experiment.class_names, on)
+
+    @cached_property
+    def rejection(self) -> Rejection | None:
+        stage = self.experiment.rejection(self.row.named)
+        recorded = stage is not None and (stage.name, stage.seed) in stage.runtime.recorded
+        return stage.read() if stage is not None and recorded and stage.cached else None
 
     def ready(self) -> Generator:
         return self.row.ready()

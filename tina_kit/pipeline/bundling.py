@@ -20,6 +20,7 @@ from tina_kit.pipeline.finished import FinishedRun
 from tina_kit.recipe import ResolvedComponent
 from tina_kit.report.table import interval, markdown
 from tina_kit.zoo.bundle_file import CONDITIONER, write_bundle
+from tina_kit.zoo.rejection import NONE, Rejection
 
 _NOT_SAVED = ("entry.json", "losses.json")  # the core's, beside what a component saved
 
@@ -131,6 +132,7 @@ def _manifest(
                 for number, option in enumerate(sorted(fitted.inherited), 1)
             },
             "expected": row.expected,
+            **({} if row.rejection is None else {"rejection": row.rejection.model_dump()}),
         },
         "needs": needs,
         "licence": licence,
@@ -161,6 +163,20 @@ def _local_files(source: OfRun, row: RowOfRun) -> set[str]:
     components = (recipe.architecture, recipe.conditioner, row.row.named.component)
     found = (each.entry for component in components for each in _all(component))
     return {entry.full_name for entry in found if entry.content}
+
+
+def _none_of_these(rejection: Rejection | None) -> str:
+    """What the card says about images of other classes."""
+    if rejection is None:
+        return f"No threshold for '{NONE}' was measured."
+    return (
+        f"With `--reject` it answers '{NONE}' to images whose {rejection.score} is below "
+        f"{rejection.threshold:.4g}, which {rejection.target:g}% of the training images of "
+        f"{rejection.tasks} ID tasks are in their own task's classifier. On the {rejection.on} "
+        f"images of {rejection.measured} {rejection.split.upper()} tasks, which had no part in "
+        f"that, it rejects {rejection.own_rejected:.1f}% of a task's own images and accepts "
+        f"{rejection.foreign_accepted:.1f}% of those of all other classes (means over tasks)."
+    )
 
 
 def _card(run: FinishedRun, manifest: Mapping[str, Any], row: RowOfRun) -> str:
@@ -200,9 +216,11 @@ def _card(run: FinishedRun, manifest: Mapping[str, Any], row: RowOfRun) -> str:
         "",
         "## Limits",
         "",
-        "A classifier always answers one of its classes, whatever an image shows. Its "
-        "probabilities are not calibrated. Classes unlike all that were trained on are likely to "
-        "be wrong; `generate` says which.",
+        "A classifier answers one of its classes, whatever an image shows. Its probabilities are "
+        "not calibrated. Classes unlike all that were trained on are likely to be wrong; "
+        "`generate` says which.",
+        "",
+        _none_of_these(row.rejection),
         "",
         "## Classes",
         "",

@@ -174,6 +174,8 @@ class ReadyGenerator:
         told = of_request(self.row.expected, source.class_names, asked.known)
         if told is not None:
             facts["expected"] = told
+        if self.row.rejection is not None:
+            facts["rejection"] = self.row.rejection.model_dump()
         model = PModel(module, source.architecture, classes, (height, width), facts)
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):

@@ -26,6 +26,7 @@ from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import replacing
 from tina_kit.store.output import check_output, is_stream, write_output
 from tina_kit.zoo.pmodel_file import Side
+from tina_kit.zoo.rejection import Rejection
 
 FORMAT, VERSION = "tina-kit bundle", 1
 MANIFEST, TENSORS, CARD = "bundle.json", "tensors.safetensors", "README.md"
@@ -60,6 +61,7 @@ class GeneratorEntry(BaseModel):
     folder: Folder | None
     inherited: dict[str, Folder]
     expected: dict[str, Any] | None
+    rejection: Rejection | None = None
 
 
 class Manifest(BaseModel):
