@@ -108,6 +108,29 @@ def bundle(
     return bundle(opened, user_path(output), generator, seed, licence)
 
 
+def push_bundle(file: str | Path, place: str, *, private: bool = False) -> str:
+    """Upload a bundle to a model on the Hugging Face Hub, with its card as README.
+
+    place: "hf:OWNER/NAME", which is made if it does not exist; private: then for its owner alone.
+    Returns the commit's address. Raises UserError for a file that is no bundle, without a token,
+    and if the Hub refuses it or cannot be reached.
+    """
+    from tina_kit.zoo.hub import push
+
+    return push(user_path(file), place, private)
+
+
+def pull_bundle(place: str, output: str | Path) -> None:
+    """Download a bundle from the Hugging Face Hub.
+
+    place: "hf:OWNER/NAME", or "hf:OWNER/NAME@REVISION". Raises UserError if there is none, if it is
+    damaged, and if the Hub refuses it or cannot be reached.
+    """
+    from tina_kit.zoo.hub import pull
+
+    pull(place, user_path(output))
+
+
 def load_generator(
     source: str | Path,
     name: str | None = None,

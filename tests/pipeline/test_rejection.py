@@ -18,7 +18,7 @@ from tina_kit.cli.app import invoke
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.stages import rejection as stages
 from tina_kit.pipeline.stages.rejection import _own_and_foreign, _percentile
-from tina_kit.zoo.rejection import NONE, Rejection
+from tina_kit.zoo.rejection import NONE, Rejection, for_classes
 
 NAMES = ["red circle", "blue star", "grey ring"]
 
@@ -55,7 +55,7 @@ def test_a_run_measures_it_for_what_answers_other_tasks_and_repeats_nothing(run)
 
 def test_it_rejects_the_target_share_of_the_id_tasks_training_images(run) -> None:
     experiment, generator = run.experiment(), run.generator("tina-dit")
-    found = generator.row.rejection
+    found = generator.row.rejection[-1]
     train = experiment.images.read("train")
     shares = []
     for task in experiment.tasks["id"]:
@@ -68,7 +68,7 @@ def test_it_rejects_the_target_share_of_the_id_tasks_training_images(run) -> Non
 
 def test_its_error_rates_are_those_on_the_test_images_of_ood_tasks(run) -> None:
     experiment, generator = run.experiment(), run.generator("tina-dit")
-    found = generator.row.rejection
+    found = generator.row.rejection[-1]
     test = experiment.images.read("test")
     own, foreign = [], []
     for task in experiment.tasks["ood"]:
@@ -88,12 +88,12 @@ def test_a_p_model_of_the_run_and_of_its_bundle_has_it(run, model, tmp_path: Pat
     assert again.content() == model.content()
     model.save(tmp_path / "mine.safetensors")
     loaded = tina_kit.load(tmp_path / "mine.safetensors")
-    assert loaded.rejection == model.rejection == run.generator("tina-dit").row.rejection
+    assert loaded.rejection == model.rejection == run.generator("tina-dit").row.rejection[1]
     assert loaded.info["rejection"]["threshold"] == model.rejection.threshold
     with zipfile.ZipFile(done.path) as archive:
         card = archive.read("README.md").decode()
-    told = f"rejects {model.rejection.own_rejected:.1f}% of a task's own images and accepts"
-    assert told in card
+    found = model.rejection
+    assert f"| 3 | {found.threshold:.4g} | {found.own_rejected:.1f}% | " in card
 
 
 def test_predict_and_topk_answer_none_of_these(run, model) -> None:
@@ -161,6 +161,7 @@ def test_an_exported_form_says_that_it_leaves_it_out(model, tmp_path: Path) -> N
         {"score": "luck"},
         {"own_rejected": 101.0},
         {"tasks": 0},
+        {"classes": 0},
         {"target": None},
     ],
 )
@@ -168,6 +169,20 @@ def test_altered_metadata_are_no_threshold(model, change: dict) -> None:
     facts = model.metadata["rejection"] | change
     assert Rejection.read(facts) is None and Rejection.read([facts]) is None
     assert Rejection.read(model.metadata["rejection"]) is not None
+
+
+def test_it_depends_on_the_number_of_classes(run) -> None:
+    generator = run.generator("tina-dit")
+    measured = generator.row.rejection
+    assert [each.classes for each in measured] == [2, 3, 5, 10]
+    names = run.experiment().class_names
+    found = [generator.generate(names[:count]).rejection for count in range(2, 11)]
+    assert [each.classes for each in found] == list(range(2, 11))
+    assert [found[0], found[1], found[3], found[8]] == measured
+    low, high = sorted(each.threshold for each in measured[2:])
+    assert low < found[5].threshold < high
+    assert for_classes(measured, 50).threshold == measured[-1].threshold
+    assert for_classes(measured[1:], 2).own_rejected == measured[1].own_rejected
 
 
 def test_each_task_counts_the_same() -> None:

@@ -39,8 +39,9 @@ class Candidate(ABC):
 
     @property
     @abstractmethod
-    def rejection(self) -> Rejection | None:
-        """When its p-Models answer "none of these", if that was measured."""
+    def rejection(self) -> Sequence[Rejection]:
+        """When its p-Models answer "none of these", by their number of classes; none if that was
+        not measured."""
 
     @abstractmethod
     def ready(self) -> Generator:
@@ -190,10 +191,11 @@ class RowOfRun(Candidate):
         return expected(experiment.evaluation(self.row.named), experiment.class_names, on)
 
     @cached_property
-    def rejection(self) -> Rejection | None:
+    def rejection(self) -> Sequence[Rejection]:
         stage = self.experiment.rejection(self.row.named)
-        recorded = stage is not None and (stage.name, stage.seed) in stage.runtime.recorded
-        return stage.read() if stage is not None and recorded and stage.cached else None
+        if stage is None or (stage.name, stage.seed) not in stage.runtime.recorded:
+            return ()
+        return stage.read() if stage.cached else ()
 
     def ready(self) -> Generator:
         return self.row.ready()

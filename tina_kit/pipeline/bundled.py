@@ -220,7 +220,7 @@ class _Bundled(Candidate):
         return self._entry.expected
 
     @property
-    def rejection(self) -> Rejection | None:
+    def rejection(self) -> Sequence[Rejection]:
         return self._entry.rejection
 
     def ready(self) -> Generator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +132,7 @@ def _manifest(
                 for number, option in enumerate(sorted(fitted.inherited), 1)
             },
             "expected": row.expected,
-            **({} if row.rejection is None else {"rejection": row.rejection.model_dump()}),
+            "rejection": [each.model_dump() for each in row.rejection],
         },
         "needs": needs,
         "licence": licence,
@@ -165,18 +165,25 @@ def _local_files(source: OfRun, row: RowOfRun) -> set[str]:
     return {entry.full_name for entry in found if entry.content}
 
 
-def _none_of_these(rejection: Rejection | None) -> str:
+def _none_of_these(rejection: Sequence[Rejection]) -> list[str]:
     """What the card says about images of other classes."""
-    if rejection is None:
-        return f"No threshold for '{NONE}' was measured."
-    return (
-        f"With `--reject` it answers '{NONE}' to images whose {rejection.score} is below "
-        f"{rejection.threshold:.4g}, which {rejection.target:g}% of the training images of "
-        f"{rejection.tasks} ID tasks are in their own task's classifier. On the {rejection.on} "
-        f"images of {rejection.measured} {rejection.split.upper()} tasks, which had no part in "
-        f"that, it rejects {rejection.own_rejected:.1f}% of a task's own images and accepts "
-        f"{rejection.foreign_accepted:.1f}% of those of all other classes (means over tasks)."
-    )
+    if not rejection:
+        return [f"No threshold for '{NONE}' was measured."]
+    one = rejection[-1]
+    return [
+        f"With `--reject` it answers '{NONE}' to images whose {one.score} is below a threshold. "
+        f"It is set so that {one.target:g}% of the training images of {one.tasks} ID tasks are, in "
+        f"their own task's classifier. The errors are those on {one.on} images of {one.measured} "
+        f"{one.split.upper()} tasks, which had no part in that (means over tasks):",
+        "",
+        "| classes | threshold | own images rejected | images of other classes accepted |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {each.classes} | {each.threshold:.4g} | {each.own_rejected:.1f}% | "
+            f"{each.foreign_accepted:.1f}% |"
+            for each in rejection
+        ),
+    ]
 
 
 def _card(run: FinishedRun, manifest: Mapping[str, Any], row: RowOfRun) -> str:
@@ -220,7 +227,7 @@ def _card(run: FinishedRun, manifest: Mapping[str, Any], row: RowOfRun) -> str:
         "not calibrated. Classes unlike all that were trained on are likely to be wrong; "
         "`generate` says which.",
         "",
-        _none_of_these(row.rejection),
+        *_none_of_these(row.rejection),
         "",
         "## Classes",
         "",

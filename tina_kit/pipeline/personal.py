@@ -18,6 +18,7 @@ from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import generate
 from tina_kit.plugins.registry import nearest
 from tina_kit.zoo.pmodel import PModel, assemble
+from tina_kit.zoo.rejection import for_classes
 
 _AT_ONCE = 64  # prompts embedded together
 
@@ -174,8 +175,8 @@ class ReadyGenerator:
         told = of_request(self.row.expected, source.class_names, asked.known)
         if told is not None:
             facts["expected"] = told
-        if self.row.rejection is not None:
-            facts["rejection"] = self.row.rejection.model_dump()
+        if measured := self.row.rejection:
+            facts["rejection"] = for_classes(measured, len(classes)).model_dump()
         model = PModel(module, source.architecture, classes, (height, width), facts)
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):

@@ -21,7 +21,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 import tina_kit
-from tina_kit.api import UserError, abridged, file_problem, first_line, name_index, printable
+from tina_kit.api import (
+    UserError,
+    abridged,
+    file_problem,
+    first_line,
+    name_index,
+    printable,
+    read_text,
+)
 from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import replacing
 from tina_kit.store.output import check_output, is_stream, write_output
@@ -53,7 +61,8 @@ class Needed(BaseModel):
 
 class GeneratorEntry(BaseModel):
     """component: as in a recipe; folder: what it saved, None if it does not learn; inherited: the
-    folders of the rows that its options name; expected: see `pipeline.expected`."""
+    folders of the rows that its options name; expected: see `pipeline.expected`; rejection: see
+    `zoo.rejection`."""
 
     model_config = ConfigDict(strict=True, frozen=True)
     name: str
@@ -61,7 +70,7 @@ class GeneratorEntry(BaseModel):
     folder: Folder | None
     inherited: dict[str, Folder]
     expected: dict[str, Any] | None
-    rejection: Rejection | None = None
+    rejection: list[Rejection] = []
 
 
 class Manifest(BaseModel):
@@ -107,6 +116,12 @@ class BundleFile:
             raise UserError(f"{path}: cannot read a bundle: {error.strerror or error}") from None
         except Exception as error:  # a damaged zip can raise anything
             raise self.damaged(first_line(error)[:300] or type(error).__name__) from None
+
+    @property
+    def card(self) -> str:
+        """Its model card, in Markdown; "" if it has none."""
+        file = self.folder / CARD
+        return read_text(file, LARGEST_JSON) if file.exists() else ""
 
     def damaged(self, why: str) -> UserError:
         return UserError(f"{self.path}: not a bundle, or a damaged one: {printable(why)}")

@@ -23,6 +23,7 @@ from tina_kit.zoo.evaluation import rows_of
 from tina_kit.zoo.rejection import Rejection, score
 
 TASKS = 50  # of each split; more only cost time
+SMALLER = (2, 3, 5)  # numbers of classes, besides those of the tasks
 IMAGES = 50  # of a class at most, so that common classes do not decide
 _FILE = "rejection.json"
 Array = NDArray[np.float64]
@@ -67,18 +68,34 @@ class RejectionStage(Stage):
 
     @property
     def units(self) -> int:
-        return sum(map(len, self.tasks.values()))
+        return len(self.sizes) * sum(map(len, self.tasks.values()))
 
     def compute(self, draft: Draft) -> None:
+        measured = [self._measured(classes) for classes in self.sizes]
+        draft.save_json(_FILE, [each.model_dump() for each in measured])
+
+    def read(self) -> list[Rejection]:
+        """With increasing numbers of classes."""
+        return [Rejection.model_validate(each) for each in self.entry.json(_FILE)]
+
+    @property
+    def sizes(self) -> list[int]:
+        """The numbers of classes for which it is measured, since more classes have a larger
+        largest logit: those of the tasks and some smaller ones."""
+        largest = min(rows.shape[1] for rows in self.tasks.values())
+        return [*(few for few in SMALLER if few < largest), largest]
+
+    def _measured(self, classes: int) -> Rejection:
         target = self.options.rejection
         assert target is not None
-        own = [some for some, _ in self._scores("set", "train")]
+        own = [some for some, _ in self._scores("set", "train", classes)]
         threshold = _percentile(own, target)
         rejected, accepted = [], []
-        for some, foreign in self._scores("measured", "test"):
+        for some, foreign in self._scores("measured", "test", classes):
             rejected.append(100 * float((some < threshold).mean()))
             accepted.append(100 * float((foreign >= threshold).mean()))
-        found = Rejection(
+        return Rejection(
+            classes=classes,
             score="largest logit",
             threshold=threshold,
             target=target,
@@ -89,16 +106,14 @@ class RejectionStage(Stage):
             measured=len(self.tasks["measured"]),
             split=self.split,
         )
-        draft.save_json(_FILE, found.model_dump())
 
-    def read(self) -> Rejection:
-        return Rejection.model_validate(self.entry.json(_FILE))
-
-    def _scores(self, name: str, split: Split) -> Iterator[tuple[Array, Array]]:
-        """For each task, the scores of its own images and of as many of all other classes."""
-        row, tasks, observer = self.row, self.tasks[name], self.runtime.observer
+    def _scores(self, name: str, split: Split, classes: int) -> Iterator[tuple[Array, Array]]:
+        """For the first classes of each task, the scores of their images and of as many of all
+        other classes."""
+        row, observer = self.row, self.runtime.observer
+        tasks = self.tasks[name][:, :classes]
         generator, data = row.ready(), row.inputs.of(split)
-        label = f"{self.name} {split}"
+        label = f"{self.name} {split} {classes}"
         vectors = generate(
             generator, prompts(row, tasks), tasks, observer, row.seed, f"{label}: generate"
         )
