@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tina_kit.zoo.bundle_file import CARD, BundleFile
 
 FILE = "bundle.tina"
 """A bundle's name in a repository."""
-_PLACE = re.compile(r"hf:([\w.-]{1,96}/[\w.-]{1,96})(?:@([\w./-]{1,200}))?", re.ASCII)
+_PLACE = re.compile(r"hf:(\w[\w.-]{0,95}/\w[\w.-]{0,95})(?:@([\w./-]{1,200}))?", re.ASCII)
 _TAGS = ("text-to-model", "weight-generation", "personalisation")
 
 
@@ -136,12 +137,17 @@ def _told(where: Place, done: str) -> Iterator[None]:
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of every attempt before the last one fails
     try:
         yield
     except (UserError, MemoryError):
         raise
     except Exception as error:  # of the network's library too, which differs between versions
         raise UserError(f"{where}: not {done}: {_reason(error, where)}") from None
+    finally:
+        logger.setLevel(level)
 
 
 def _reason(error: Exception, where: Place) -> str:
@@ -185,7 +191,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _is_of_network(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in ("httpx", "httpcore", "requests", "urllib3")
+    return type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3"))
 
 
 def _text(error: BaseException) -> str:
