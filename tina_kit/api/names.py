@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tina_kit.api.errors import UserError
 
@@ -23,6 +24,7 @@ _INVISIBLE = {"Cf", "Zs", "Zl", "Zp", "Mn", "Me"}
 _LISTED = 5  # problems that an error lists
 
 
+@lru_cache(maxsize=1 << 14)
 def name_key(name: str) -> str:
     """The form in which class names are compared: names with equal keys are the same.
 

@@ -17,7 +17,8 @@ from tina_kit.pipeline.seen import Familiarity, SeenClasses
 from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import generate
 from tina_kit.plugins.registry import nearest
-from tina_kit.zoo.pmodel import PModel, assemble
+from tina_kit.zoo.assembly import Assembler
+from tina_kit.zoo.pmodel import PModel
 from tina_kit.zoo.rejection import for_classes
 
 _AT_ONCE = 64  # prompts embedded together
@@ -169,7 +170,7 @@ class ReadyGenerator:
 
     def _model(self, asked: _Asked, vector: Tensor) -> PModel:
         source, classes = self.source, asked.classes
-        module = assemble(source.architecture, source.generic_state, vector, len(classes))
+        module = self._assembled(vector, len(classes))
         height, width = source.image_size
         facts = {**self._facts, "seen": asked.seen.plain()}
         told = of_request(self.row.expected, source.class_names, asked.known)
@@ -178,6 +179,8 @@ class ReadyGenerator:
         if measured := self.row.rejection:
             facts["rejection"] = for_classes(measured, len(classes)).model_dump()
         model = PModel(module, source.architecture, classes, (height, width), facts)
+        if not vector.isneginf().any():
+            return model
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):
             lost = ", ".join(each for each, no_row in zip(classes, never) if no_row)
@@ -191,6 +194,10 @@ class ReadyGenerator:
     @cached_property
     def _generator(self) -> Generator:
         return self.row.ready()
+
+    @cached_property
+    def _assembled(self) -> Assembler:
+        return Assembler(self.source.architecture, self.source.generic_state)
 
     @cached_property
     def _seen(self) -> SeenClasses:

@@ -17,6 +17,7 @@ from tina_kit.api import Architecture, TinaKitError, UserError, abridged, printa
 from tina_kit.store.output import write_output
 from tina_kit.training import resolve_device
 from tina_kit.zoo.answers import ranked, summary
+from tina_kit.zoo.assembly import Assembly
 from tina_kit.zoo.classifier import Classifier
 from tina_kit.zoo.given import image_batches
 from tina_kit.zoo.pmodel_file import (
@@ -46,17 +47,24 @@ class PModel:
 
     def __init__(
         self,
-        module: nn.Module,
+        module: nn.Module | Assembly,
         architecture: Architecture,
         classes: Sequence[str],
         image_size: tuple[int, int],
         metadata: Mapping[str, Any],
     ) -> None:
-        self.module = module.eval()
+        self._module = module if isinstance(module, Assembly) else module.eval()
         self.architecture = architecture
         self.classes = tuple(classes)
         self.image_size = image_size
         self.metadata = dict(metadata)
+
+    @property
+    def module(self) -> nn.Module:
+        """Takes images that are resized and normalised, float32 `(N, 3, H, W)`, to logits."""
+        if isinstance(self._module, Assembly):
+            self._module = self._module.built()
+        return self._module
 
     def __call__(self, images: Any) -> Tensor:
         """Logits, float32 `(N, C)`, for any images that `predict` accepts.
@@ -208,7 +216,9 @@ class PModel:
         name. Raises TinaKitError if its weights are not finite."""
         from safetensors.torch import save
 
-        state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
+        module = self._module
+        whole = module.state if isinstance(module, Assembly) else module.state_dict()
+        state = {name: tensor.contiguous() for name, tensor in whole.items()}
         require_finite(state)
         values = {
             "classes": list(self.classes),
@@ -224,20 +234,6 @@ class PModel:
 def _shares(logits: Tensor) -> Tensor:
     """Logits `(N, C)` → probabilities, float32 on the CPU."""
     return logits.float().softmax(1).cpu()
-
-
-def assemble(
-    architecture: Architecture, generic: Mapping[str, Tensor], vector: Tensor, classes: int
-) -> nn.Module:
-    """The complete module of a p-Model: generated parameters, and the rest from the generic model.
-
-    generic: the generic model's state dict; vector: float32 `(P,)` in
-    `architecture.layout(classes)`.
-    """
-    generated = architecture.layout(classes).unflatten(vector)
-    module = architecture.build(classes)
-    module.load_state_dict({**generic, **generated})
-    return module.eval()
 
 
 def load(path: str | Path) -> PModel:
