@@ -25,6 +25,7 @@ PRINTED = {
     "classifiers": ["the kit alone: ", "zoo of 10 ResNet-20", "evaluating 200 ResNet-20"],
     "counts": ["fp32, bf16 alone: ", "fp32, the kit's evaluation: "],
     "tina_step": ["a training step of Tina", "optimiser", "matrix products: "],
+    "exports": ["onnx: probabilities differ by at most", "torch-export: ", "safetensors: "],
     "startup": ["tina-kit generate"],
     "fuzz": [" 60 cases (", "run --dry-run", "tina_kit.load", " 0 faults"],
     "kills": ["1 SIGKILLs and 1 SIGTERMs at random moments", ": 0 faults. "],

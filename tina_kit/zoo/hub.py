@@ -134,7 +134,7 @@ def _readme(bundle: BundleFile, where: Place) -> str:
 @contextmanager
 def _told(where: Place, done: str) -> Iterator[None]:
     """Turn whatever huggingface_hub raises into one message."""
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     logger = logging.getLogger("huggingface_hub")

@@ -115,7 +115,7 @@ class PModel:
         rejection = self.rejection
         if rejection is None:
             raise UserError(NO_THRESHOLD)
-        return rejection.rejected(logits).tolist()  # type: ignore[no-any-return]
+        return rejection.rejected(logits).tolist()
 
     def stream(self, images: Any, batch: int = BATCH) -> Iterator[Tensor]:
         """Probabilities of `batch` images at a time, float32 `(n, C)` on the CPU.

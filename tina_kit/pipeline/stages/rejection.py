@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class RejectionStage(Stage):
     ) -> None:
         super().__init__(runtime, f"rejection/{row.name}", row.seed)
         self.row, self.options = row, options
-        self.split = "ood" if len(tasks["ood"]) else "id"
+        self.split: Literal["id", "ood"] = "ood" if len(tasks["ood"]) else "id"
         self.tasks = {"set": tasks["id"][:TASKS], "measured": tasks[self.split][:TASKS]}
 
     @property
