@@ -26,6 +26,17 @@ BELOW = {
     "pipeline": {"api", "plugins", "store", "recipe", "training", "zoo", "report"},
     # The tests among its examples import the suites.
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
+    "library": {
+        "api",
+        "plugins",
+        "store",
+        "recipe",
+        "training",
+        "zoo",
+        "report",
+        "pipeline",
+        "scaffold",
+    },
     "cli": {
         "library",
         "api",

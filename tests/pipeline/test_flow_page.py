@@ -159,7 +159,7 @@ def walk() -> list[str]:
         assert WALK.labels[before] == files[-1], "the walk is one line"
         files.append(WALK.labels[after])
     inside = [file.partition("<br>")[0] for file in files[1:-1]]
-    return [file if "/" in file or file == "library.py" else f"{FOLDER}/{file}" for file in inside]
+    return [file if "/" in file else f"{FOLDER}/{file}" for file in inside]
 
 
 def test_the_walk_passes_each_file_of_a_stage_once() -> None:
