@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import RunFolder, Seed, open_run, user_paths
+from tina_kit.cli.common import GeneratorName, RunFolder, Seed, open_run, user_paths
 from tina_kit.cli.group import Defaulting
 from tina_kit.pipeline.console import log
 
@@ -37,13 +37,7 @@ Place = Annotated[
 def make(
     run: RunFolder,
     output: Bundle,
-    generator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The generator to bundle (default: the run's first that reads class names).",
-        ),
-    ] = None,
+    generator: GeneratorName = None,
     licence: Annotated[
         str, typer.Option(metavar="TEXT", help="The licence of the data, for the card.")
     ] = "",
