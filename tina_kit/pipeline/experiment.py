@@ -9,6 +9,7 @@ from torch import Tensor
 from tina_kit.api import Architecture, Classes, UserError
 from tina_kit.pipeline.imported import ImportedZoo, read_imported
 from tina_kit.pipeline.runtime import Runtime
+from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.conditions import Conditions, Source
 from tina_kit.pipeline.stages.evaluate import EvaluateStage
 from tina_kit.pipeline.stages.features import Inputs
@@ -157,6 +158,11 @@ class Experiment:
     def evaluation(self, named: NamedComponent) -> EvaluateStage:
         options = self.recipe.core.evaluation
         return EvaluateStage(self.runtime, self.row(named), options, self.tasks)
+
+    def measurements(self, named: NamedComponent) -> list[Stage]:
+        """What is measured of a generator: right answers and, if asked for, thresholds."""
+        rejection = self.rejection(named)
+        return [self.evaluation(named), *([] if rejection is None else [rejection])]
 
     def rejection(self, named: NamedComponent) -> RejectionStage | None:
         """None if the recipe asks for no threshold, or the generator answers no tasks but the

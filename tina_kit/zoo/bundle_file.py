@@ -195,6 +195,9 @@ class BundleFile:
             raise self.damaged(f"{MANIFEST}: it has fewer classes than it says elsewhere")
         if len(set(manifest.seen)) < len(manifest.seen):
             raise self.damaged(f"{MANIFEST}: a class was seen twice")
+        sizes = [each.classes for each in manifest.generator.rejection]
+        if sizes != sorted(set(sizes)):
+            raise self.damaged(f"{MANIFEST}: its thresholds are not in order")
         return manifest
 
     def _extract(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
