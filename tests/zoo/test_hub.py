@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -185,10 +186,15 @@ def test_a_place_may_name_a_version(bundle) -> None:
         tina_kit.push_bundle(bundle, f"{PLACE}@v1")
 
 
-def test_what_is_no_bundle_is_not_pushed(there, tmp_path: Path, capsys) -> None:
+def test_what_is_no_bundle_is_not_pushed(there, bundle, tmp_path: Path, capsys) -> None:
     (tmp_path / "x.tina").write_text("hello")
     assert "not a bundle" in refused(capsys, "push", tmp_path / "x.tina", PLACE)
     assert "there is no such file" in refused(capsys, "push", tmp_path / "none.tina", PLACE)
+    with zipfile.ZipFile(bundle) as whole, zipfile.ZipFile(tmp_path / "y.tina", "w") as altered:
+        for name in whole.namelist():
+            altered.writestr(name, b"\xff\xfe\xfd" if name == "README.md" else whole.read(name))
+    told = refused(capsys, "push", tmp_path / "y.tina", PLACE)
+    assert "y.tina: not a bundle, or a damaged one: README.md: " in told
     assert there.asked == []
     told = refused(capsys, "pull", PLACE, "-o", tmp_path / "none" / "x.tina")
     assert "there is no folder" in told and there.asked == []

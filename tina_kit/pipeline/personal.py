@@ -66,7 +66,8 @@ class ReadyGenerator:
         A p-Model names its classes as given. A class of the data set is recognised by its
         `name_key`, and its prompt is spelled as in the data set. `metadata["seen"]` says which
         classes the run was trained on, and how similar the others are to those (`Familiarity`);
-        `metadata["expected"]`, how right the generator was on the run's own tasks (`expected`).
+        `metadata["expected"]`, how right the generator was on the run's own tasks (`expected`);
+        `metadata["rejection"]`, when it may answer "none of these" (`Rejection`).
 
         images: with `prompts="image"`, one image file per class.
         strict: refuse classes that are too dissimilar to every seen one.

@@ -119,9 +119,12 @@ class BundleFile:
 
     @property
     def card(self) -> str:
-        """Its model card, in Markdown; "" if it has none."""
+        """Its model card, in Markdown; "" if it has none. Raises UserError if it is no text."""
         file = self.folder / CARD
-        return read_text(file, LARGEST_JSON) if file.exists() else ""
+        try:
+            return read_text(file, LARGEST_JSON) if file.exists() else ""
+        except UserError as error:
+            raise self.damaged(str(error).removeprefix(f"{self.folder}/")) from None
 
     def damaged(self, why: str) -> UserError:
         return UserError(f"{self.path}: not a bundle, or a damaged one: {printable(why)}")

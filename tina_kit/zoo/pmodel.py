@@ -176,7 +176,7 @@ class PModel:
 
         Unlike `module`, which takes normalised images of the right size, it crops, resizes and
         normalises as training did, to the last bit, and has `classes` and `image_size`. It shares
-        its weights with this p-Model.
+        its weights with this p-Model, and knows no threshold for "none of these".
         """
         return Classifier(self.module, self.architecture, self.classes, self.image_size).eval()
 
