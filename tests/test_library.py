@@ -151,7 +151,8 @@ COMMANDS = {
     **{"run": "run", "generate": "open_run", "validate": "validate", "init": "init"},
     **{"list": "components", "show": "component", "schema": "schema", "doctor": "doctor"},
     **{"recipes": "catalogue", "copy": "copy_recipe", "new": "new_plugin"},
-    **{"bundle": "bundle", "predict": "predict", "evaluate": "evaluate", "export": "export"},
+    **{"make": "bundle", "push": "push_bundle", "pull": "pull_bundle"},
+    **{"predict": "predict", "evaluate": "evaluate", "export": "export"},
     "serve": "serve",
     **{"zoo export": "export_zoo", "import": "import_zoo", "zoo show": "describe_zoo"},
 }

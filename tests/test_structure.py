@@ -28,6 +28,18 @@ BELOW = {
     "service": {"api", "zoo", "pipeline"},
     # The tests among its examples import the suites.
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
+    "library": {
+        "api",
+        "plugins",
+        "store",
+        "recipe",
+        "training",
+        "zoo",
+        "report",
+        "pipeline",
+        "service",
+        "scaffold",
+    },
     "cli": {
         "library",
         "api",

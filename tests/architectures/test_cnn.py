@@ -7,7 +7,7 @@ import torch
 from tina_architectures.cnn import CNN, GlobalMean
 from tina_architectures.options import CNNOptions
 
-from tina_kit.zoo.pmodel import assemble
+from tina_kit.zoo.assembly import assemble
 
 CNN_5K = CNN(CNNOptions())
 

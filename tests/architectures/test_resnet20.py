@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tina_kit.api import UserError
 from tina_kit.plugins import discover
 from tina_kit.recipe.resolve import resolve_plain
-from tina_kit.zoo.pmodel import assemble
+from tina_kit.zoo.assembly import assemble
 
 CLASSIFIER = ResNet20(ResNet20Options())
 LATE = ResNet20(ResNet20Options(generate=("fc", "stage3.2.conv2", "stage3.2.bn2")))

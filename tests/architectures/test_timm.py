@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import UserError
 from tina_kit.store import content_of
-from tina_kit.zoo.pmodel import assemble
+from tina_kit.zoo.assembly import assemble
 
 CLASSES, GENERIC = 3, 5
 TINY = {"image_size": 32, "model": "test_vit"}

@@ -27,10 +27,10 @@ from tina_kit.api import Observer, TrainingOptions
 from tina_kit.pipeline.stages.features import through
 from tina_kit.store import Draft
 from tina_kit.training import autocast, generator_for, keep_freed_memory, resolve_precision
+from tina_kit.zoo.assembly import assemble
 from tina_kit.zoo.batches import epoch_batches
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.evaluation import evaluate
-from tina_kit.zoo.pmodel import assemble
 from tina_kit.zoo.training import finetune, initial_seeded
 
 RESNET = ResNet20(ResNet20Options())

@@ -25,10 +25,10 @@ from tina_kit.api import TrainingOptions
 from tina_kit.recipe.schema import EvaluationOptions, GenericOptions
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer, generator_for, keep_freed_memory, resolve_precision
+from tina_kit.zoo.assembly import assemble
 from tina_kit.zoo.batches import epoch_batches
 from tina_kit.zoo.data import TaskData, normalised
 from tina_kit.zoo.evaluation import evaluate
-from tina_kit.zoo.pmodel import assemble
 from tina_kit.zoo.training import finetune, train_generic
 
 CNN5K = CNN(CNNOptions())

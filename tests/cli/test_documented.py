@@ -26,9 +26,11 @@ def documented(heading: str) -> Keys:
 
 
 def commands(group: typer.Typer, prefix: str = "") -> Iterator[str]:
+    default = getattr(group.info.cls, "default", None)  # its name may be left out
     for command in group.registered_commands:
         assert command.name or command.callback
-        yield prefix + (command.name or command.callback.__name__)
+        name = command.name or command.callback.__name__
+        yield prefix.strip() if name == default else prefix + name
     for below in group.registered_groups:
         assert below.name and below.typer_instance
         callback = below.typer_instance.registered_callback

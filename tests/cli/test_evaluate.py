@@ -86,14 +86,6 @@ def test_photographs_count_as_the_run_counted_them(tmp_path: Path, monkeypatch) 
             assert [row["correct"] for row in found.by_class] == right
 
 
-@pytest.fixture(scope="module")
-def model(finished, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "mine.safetensors"
-    run = tina_kit.open_run(finished[2])
-    run.generator("tina-dit").generate(["red circle", "blue star", "grey ring"]).save(path)
-    return path
-
-
 @pytest.fixture
 def images(finished, tmp_path: Path) -> Path:
     experiment = tina_kit.open_run(finished[2]).experiment()

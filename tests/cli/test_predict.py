@@ -14,14 +14,6 @@ import tina_kit
 from tina_kit.cli.app import invoke
 
 
-@pytest.fixture(scope="module")
-def model(finished, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "mine.safetensors"
-    run = tina_kit.open_run(finished[2])
-    run.generator("tina-dit").generate(["red circle", "blue star", "grey ring"]).save(path)
-    return path
-
-
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     for name in ("b.png", "a.png", "more/c.png"):

@@ -18,7 +18,7 @@ from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.run import Run
 from tina_kit.zoo.archive import MANIFEST, read, write
-from tina_kit.zoo.pmodel import assemble
+from tina_kit.zoo.assembly import assemble
 
 
 def call(*words: object) -> int:

@@ -172,6 +172,10 @@ def setting(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
 DEEP: Any = []
 for _ in range(400):
     DEEP = [DEEP]
+THRESHOLD = {
+    **{"classes": 3, "score": "largest logit", "threshold": -1.5, "target": 5.0, "tasks": 4},
+    **{"own_rejected": 6.0, "foreign_accepted": 50.0, "on": "test", "measured": 4, "split": "ood"},
+}
 CHANGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "another format": (setting("format", to="a zoo"), "not a tina-kit bundle"),
     "a newer one": (setting("version", to=2), "has format 2, .* install a newer tina-kit"),
@@ -197,6 +201,14 @@ CHANGED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "another conditioner": (
         setting("conditioner", to={"use": "hashed-ngrams", "width": 16}),
         "its conditioner gives 16 numbers",
+    ),
+    "two thresholds": (
+        setting("generator", "rejection", to=[THRESHOLD, THRESHOLD]),
+        "its thresholds are not in order",
+    ),
+    "a threshold that is none": (
+        setting("generator", "rejection", to=[THRESHOLD | {"threshold": "low"}]),
+        "generator.rejection.0.threshold: Input should be a valid number",
     ),
     "a missing plugin": (
         setting("needs", to=[{"kind": "study", "name": "x/y", "version": 1, "origin": "x 1.2"}]),

@@ -59,6 +59,10 @@ def costs_of(plan: object) -> dict[str, Cost]:
 def test_each_stage_is_told_in_the_order_of_a_run(plan: Callable[..., object]) -> None:
     names = ["images", "conditions", "generic", "zoo", "fit/tina-dit", "evaluate"]
     assert list(costs_of(plan())) == names
+    found = costs_of(plan(sets=["evaluation.rejection=5"]))
+    assert list(found) == [*names, "rejection"]
+    # Three generators that answer any task, by four numbers of classes, on 12 ID and 6 OOD tasks.
+    assert found["rejection"].detail == f"{3 * 4 * (12 + 6)} p-Models"
 
 
 def test_a_training_is_broken_off_and_extrapolated(

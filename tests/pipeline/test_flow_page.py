@@ -41,6 +41,7 @@ UNSEEN = {
     ("features", "Architecture.layout"),
     ("zoo", "Architecture.build"),
     ("fit", "Architecture.build"),
+    ("rejection", "Architecture.build"),
 }
 WITH_ALL = """\
 dataset: {use: image-folder, root: images, skip_damaged: true}
@@ -49,7 +50,7 @@ architecture: {use: resnet20}
 conditioner: {use: mini-clip, config: clip.json, steps: 2, batch_size: 8}
 generic: {epochs: 1}
 finetune: {epochs: 1, shard: 6}
-evaluation: {id_tasks: 2}
+evaluation: {id_tasks: 2, rejection: 5}
 generators:
   - {use: oracle}
   - use: tina-dit
@@ -142,7 +143,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
 def plans(tmp_path: Path) -> list[Plan]:
     """With and without all that is optional."""
     tiny = tmp_path / "tiny.yaml"
-    tiny.write_text(RECIPE)
+    tiny.write_text(RECIPE.replace("{id_tasks: 6}", "{id_tasks: 6, rejection: 5}"))
     return [plan_of(path, tmp_path / "store") for path in (tiny, write_all(tmp_path))]
 
 
@@ -158,7 +159,7 @@ def walk() -> list[str]:
         assert WALK.labels[before] == files[-1], "the walk is one line"
         files.append(WALK.labels[after])
     inside = [file.partition("<br>")[0] for file in files[1:-1]]
-    return [file if "/" in file or file == "library.py" else f"{FOLDER}/{file}" for file in inside]
+    return [file if "/" in file else f"{FOLDER}/{file}" for file in inside]
 
 
 def test_the_walk_passes_each_file_of_a_stage_once() -> None:
@@ -170,7 +171,8 @@ def test_the_walk_passes_each_file_of_a_stage_once() -> None:
 def test_the_stages_of_a_row_run_in_the_order_of_the_walk(plans: list[Plan]) -> None:
     plan = plans[1]
     first = next(row for row in plan.recipe.generators if row.name == "first")
-    order = in_order([*plan.first, plan.experiments[0].evaluation(first)])
+    last = [plan.experiments[0].evaluation(first), plan.experiments[0].rejection(first)]
+    order = in_order([*plan.first, *last])
     files = dict.fromkeys(Path(inspect.getfile(type(stage))).name for stage in order)
     assert [f"{FOLDER}/{name}" for name in files] == [f for f in walk() if f.startswith(FOLDER)]
 

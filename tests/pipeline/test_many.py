@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import tina_kit
 from tests.forked import Forked
@@ -48,6 +49,20 @@ def test_each_is_the_p_model_of_its_names(finished, generator, tmp_path: Path) -
     far = [set(entry["unlike"]) for entry in entries(tmp_path / "models")]
     assert set().union(*far) <= {"a blue whale", "salt, pepper"}
     assert made.unlike == sum(map(bool, far))
+
+
+def test_files_are_those_of_built_p_models(generator) -> None:
+    """`generate` builds a module only for who needs one, and `save` does not."""
+    tasks = drawn(list(generator.source.class_names), 20)
+    before = [model.content() for model in generator.generate(tasks)]
+    built = generator.generate(tasks)
+    for model in built:
+        assert isinstance(model.module, torch.nn.Module) and not model.module.training
+    assert [model.content() for model in built] == before
+    with torch.no_grad():
+        next(built[0].module.parameters()).add_(1)
+    assert built[0].content() != before[0]
+    assert generator.generate(tasks)[0].content() == before[0]
 
 
 def test_repeated_it_writes_nothing_and_after_a_loss_the_rest(

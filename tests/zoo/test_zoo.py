@@ -14,6 +14,7 @@ from tina_architectures.options import CNNOptions
 from tina_kit.api import TrainingOptions, UserError
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer
+from tina_kit.zoo.assembly import assemble
 from tina_kit.zoo.batches import (
     batches_by_epoch,
     epoch_batches,
@@ -23,7 +24,7 @@ from tina_kit.zoo.batches import (
 )
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.evaluation import evaluate, rows_of
-from tina_kit.zoo.pmodel import PModel, assemble, load
+from tina_kit.zoo.pmodel import PModel, load
 from tina_kit.zoo.training import finetune, initial_seeded
 
 ARCHITECTURE = CNN(CNNOptions(widths=(4, 6)))

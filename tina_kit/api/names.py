@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from tina_kit.api.errors import UserError
 
@@ -30,6 +31,11 @@ def name_key(name: str) -> str:
     folding, runs of white space and underscores become one space and are stripped at the ends). The
     key is not for display: `as_words` returns a prompt.
     """
+    return _key(name)
+
+
+@lru_cache(maxsize=1 << 14)  # many tasks name the same classes
+def _key(name: str) -> str:
     # Unicode's compatibility caseless matching (D146) folds twice, because some characters
     # decompose into others that have a case.
     text = unicodedata.normalize("NFD", _IGNORED.sub("", name)).casefold()

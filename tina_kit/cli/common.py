@@ -58,6 +58,14 @@ RunOrBundle = Annotated[
         metavar="RUN", help="The folder of a finished run, or a bundle.", callback=user_paths
     ),
 ]
+GeneratorName = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        metavar="NAME",
+        help="The run's generator to use (default: its first for this kind of prompt).",
+    ),
+]
 Trust = Annotated[
     bool,
     typer.Option(

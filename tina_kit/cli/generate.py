@@ -11,7 +11,15 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import Device, RunOrBundle, Seed, Trust, open_generator, user_paths
+from tina_kit.cli.common import (
+    Device,
+    GeneratorName,
+    RunOrBundle,
+    Seed,
+    Trust,
+    open_generator,
+    user_paths,
+)
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -66,13 +74,7 @@ def generate(
             callback=user_paths,
         ),
     ] = None,
-    generator: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The generator to use (default: the run's first for this kind of prompt).",
-        ),
-    ] = None,
+    generator: GeneratorName = None,
     strict: Annotated[
         bool,
         typer.Option(

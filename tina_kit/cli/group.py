@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typer.core import TyperGroup
 
@@ -33,6 +33,18 @@ class Group(TyperGroup):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class Defaulting(Group):
+    """Words that begin with none of its commands are for the command `make`."""
+
+    default: ClassVar[str] = "make"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = (*self.commands, *self.get_help_option_names(ctx))
+        if args and args[0] not in own:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
 
 
 class Commands(Group):

@@ -33,6 +33,14 @@ def predict(
             "--top", metavar="K", min=1, help="Print the K most probable classes of each image."
         ),
     ] = 1,
+    reject: Annotated[
+        bool,
+        typer.Option(
+            "--reject",
+            help="Answer 'none of these' for images below the p-Model's threshold, which its run "
+            "must have measured (evaluation.rejection).",
+        ),
+    ] = False,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for tables.")] = False,
     device: Device = "auto",
@@ -50,7 +58,7 @@ def predict(
 
     from tina_kit.library import predict as predicted
 
-    rows = predicted(model, images, top=top, device=device)
+    rows = predicted(model, images, top=top, reject=reject, device=device)
     if as_json:
         print(json.dumps(list(rows), indent=2, ensure_ascii=False))
     elif as_csv:
@@ -70,7 +78,7 @@ def _print_table(rows: Iterator[Mapping[str, Any]]) -> None:
         cells = [
             (
                 printable(row["image"]),
-                *(text for best in row["top"] for text in _cells(best)),
+                *_answers(row),
             )
             for row in some
         ]
@@ -80,8 +88,15 @@ def _print_table(rows: Iterator[Mapping[str, Any]]) -> None:
         head = False
 
 
-def _cells(best: Mapping[str, Any]) -> tuple[str, str]:
-    return best["class"], f"{100 * best['probability']:.1f}"
+def _answers(row: Mapping[str, Any]) -> list[str]:
+    """The cells after the image's name."""
+    cells = [t for best in row["top"] for t in (best["class"], f"{100 * best['probability']:.1f}")]
+    if not row.get("rejected"):
+        return cells
+
+    from tina_kit.zoo.rejection import NONE
+
+    return [NONE, *[""] * (len(cells) - 1)]
 
 
 def _print_csv(rows: Iterator[Mapping[str, Any]]) -> None:
@@ -90,7 +105,8 @@ def _print_csv(rows: Iterator[Mapping[str, Any]]) -> None:
         if not head:
             count = range(1, len(row["top"]) + 1)
             names = [name for n in count for name in (f"class_{n}", f"probability_{n}")]
-            writer.writerow(["image", *names])
+            writer.writerow(["image", *names, *(["rejected"] if "rejected" in row else [])])
             head = True
         found = [value for best in row["top"] for value in (best["class"], best["probability"])]
-        writer.writerow([row["image"], *found])
+        told = [str(row["rejected"]).lower()] if "rejected" in row else []
+        writer.writerow([row["image"], *found, *told])

@@ -14,6 +14,7 @@ from tina_kit.pipeline.expected import expected
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.stages.fit import GeneratorRow
 from tina_kit.training import Observers
+from tina_kit.zoo.rejection import Rejection
 
 
 class Candidate(ABC):
@@ -35,6 +36,12 @@ class Candidate(ABC):
     @abstractmethod
     def expected(self) -> dict[str, Any] | None:
         """See `pipeline.expected.expected`."""
+
+    @property
+    @abstractmethod
+    def rejection(self) -> Sequence[Rejection]:
+        """When its p-Models answer "none of these", by their number of classes; none if that was
+        not measured."""
 
     @abstractmethod
     def ready(self) -> Generator:
@@ -182,6 +189,13 @@ class RowOfRun(Candidate):
         experiment = self.experiment
         on = experiment.recipe.core.evaluation.on
         return expected(experiment.evaluation(self.row.named), experiment.class_names, on)
+
+    @cached_property
+    def rejection(self) -> Sequence[Rejection]:
+        stage = self.experiment.rejection(self.row.named)
+        if stage is None or (stage.name, stage.seed) not in stage.runtime.recorded:
+            return ()
+        return stage.read() if stage.cached else ()
 
     def ready(self) -> Generator:
         return self.row.ready()

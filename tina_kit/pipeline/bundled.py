@@ -30,6 +30,7 @@ from tina_kit.training import Observers
 from tina_kit.zoo.bundle_file import CONDITIONER, BundleFile, GeneratorEntry
 from tina_kit.zoo.pmodel_file import built as module_of
 from tina_kit.zoo.pmodel_file import no_larger_than
+from tina_kit.zoo.rejection import Rejection
 
 GENERIC = "generic."
 """Begins the names of the generic model's tensors in a bundle."""
@@ -217,6 +218,10 @@ class _Bundled(Candidate):
     @property
     def expected(self) -> dict[str, Any] | None:
         return self._entry.expected
+
+    @property
+    def rejection(self) -> Sequence[Rejection]:
+        return self._entry.rejection
 
     def ready(self) -> Generator:
         bundle, entry = self._bundle, self._entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from tina_kit.pipeline.finished import FinishedRun
 from tina_kit.recipe import ResolvedComponent
 from tina_kit.report.table import interval, markdown
 from tina_kit.zoo.bundle_file import CONDITIONER, write_bundle
+from tina_kit.zoo.rejection import NONE, Rejection
 
 _NOT_SAVED = ("entry.json", "losses.json")  # the core's, beside what a component saved
 
@@ -131,6 +132,7 @@ def _manifest(
                 for number, option in enumerate(sorted(fitted.inherited), 1)
             },
             "expected": row.expected,
+            "rejection": [each.model_dump() for each in row.rejection],
         },
         "needs": needs,
         "licence": licence,
@@ -161,6 +163,27 @@ def _local_files(source: OfRun, row: RowOfRun) -> set[str]:
     components = (recipe.architecture, recipe.conditioner, row.row.named.component)
     found = (each.entry for component in components for each in _all(component))
     return {entry.full_name for entry in found if entry.content}
+
+
+def _none_of_these(rejection: Sequence[Rejection]) -> list[str]:
+    """What the card says about images of other classes."""
+    if not rejection:
+        return [f"No threshold for '{NONE}' was measured."]
+    one = rejection[-1]
+    return [
+        f"With `--reject` it answers '{NONE}' to images whose {one.score} is below a threshold. "
+        f"It is set so that {one.target:g}% of the training images of {one.tasks} ID tasks are, in "
+        f"their own task's classifier. The errors are those on {one.on} images of {one.measured} "
+        f"{one.split.upper()} tasks, which had no part in that (means over tasks):",
+        "",
+        "| classes | threshold | own images rejected | images of other classes accepted |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {each.classes} | {each.threshold:.4g} | {each.own_rejected:.1f}% | "
+            f"{each.foreign_accepted:.1f}% |"
+            for each in rejection
+        ),
+    ]
 
 
 def _card(run: FinishedRun, manifest: Mapping[str, Any], row: RowOfRun) -> str:
@@ -200,9 +223,11 @@ def _card(run: FinishedRun, manifest: Mapping[str, Any], row: RowOfRun) -> str:
         "",
         "## Limits",
         "",
-        "A classifier always answers one of its classes, whatever an image shows. Its "
-        "probabilities are not calibrated. Classes unlike all that were trained on are likely to "
-        "be wrong; `generate` says which.",
+        "A classifier answers one of its classes, whatever an image shows. Its probabilities are "
+        "not calibrated. Classes unlike all that were trained on are likely to be wrong; "
+        "`generate` says which.",
+        "",
+        *_none_of_these(row.rejection),
         "",
         "## Classes",
         "",

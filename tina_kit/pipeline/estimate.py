@@ -26,7 +26,7 @@ from tina_kit.training import Trainer
 ENOUGH = 1.0  # seconds of training to measure
 LEAST = 3  # minimum number of steps to measure
 OOD, ID = 16, 8  # numbers of tasks whose evaluation is measured
-_ORDER = ("conditioner", "conditions", "generic", "features", "zoo", "fit", "evaluate")
+_ORDER = ("conditioner", "conditions", "generic", "features", "zoo", "fit", "evaluate", "rejection")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def estimate(plan: Plan) -> list[Cost]:
     goals: list[Stage] = []
     for experiment in plan.experiments:
         goals.append(experiment.conditions.text)
-        goals += [experiment.evaluation(row) for row in plan.recipe.generators]
+        for named in plan.recipe.generators:
+            goals += experiment.measurements(named)
     stages = [stage for stage in in_order(goals) if not isinstance(stage, ImagesStage)]
     stages.sort(key=lambda stage: _ORDER.index(stage.kind))
     for row in dict.fromkeys(map(_row_of, stages)):
@@ -67,7 +68,7 @@ def _cost(row: str, stages: Sequence[Stage], measured: Mapping[str, _Measurement
     kind = stages[0].kind
     if kind == "zoo":
         detail = f"{units:,} p-Models of {spelled(parts[0][1].seconds)}"
-    elif kind == "evaluate":
+    elif kind in ("evaluate", "rejection"):
         detail = f"{units:,} p-Models"
     else:
         trainings = [training for _, each in parts for training in each.trainings]
@@ -96,7 +97,9 @@ def _measured(experiment: Experiment, scratch: Path) -> dict[str, _Measurement]:
     assert isinstance(runtime, _SamplingRuntime)
     sample = Experiment(small, experiment.seed, runtime, experiment.classes)
     sample.images = experiment.images
-    goals = [sample.conditions.text, *(sample.evaluation(row) for row in small.generators)]
+    goals: list[Stage] = [sample.conditions.text]
+    for row in small.generators:
+        goals += sample.measurements(row)
     found: dict[str, _Measurement] = {}
     for stage in in_order(goals):
         seconds = stage.ensure()
@@ -115,7 +118,7 @@ def _name(stage: Stage) -> str:
 
 def _row_of(stage: Stage) -> str:
     """What stages go by that share a row of the estimate."""
-    return stage.kind if stage.kind in ("zoo", "evaluate") else stage.name
+    return stage.kind if stage.kind in ("zoo", "evaluate", "rejection") else stage.name
 
 
 @dataclass(frozen=True)

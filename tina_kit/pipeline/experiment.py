@@ -9,12 +9,14 @@ from torch import Tensor
 from tina_kit.api import Architecture, Classes, UserError
 from tina_kit.pipeline.imported import ImportedZoo, read_imported
 from tina_kit.pipeline.runtime import Runtime
+from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.conditions import Conditions, Source
 from tina_kit.pipeline.stages.evaluate import EvaluateStage
 from tina_kit.pipeline.stages.features import Inputs
 from tina_kit.pipeline.stages.fit import FitStage, GeneratorRow
 from tina_kit.pipeline.stages.generic import GenericStage, seen_setting
 from tina_kit.pipeline.stages.images import ImagesStage
+from tina_kit.pipeline.stages.rejection import RejectionStage
 from tina_kit.pipeline.stages.zoo import FineTuning, ImportedStage, ZooShards
 from tina_kit.pipeline.tasks import TaskDraws, without
 from tina_kit.recipe import NamedComponent, Recipe, ResolvedComponent
@@ -156,6 +158,19 @@ class Experiment:
     def evaluation(self, named: NamedComponent) -> EvaluateStage:
         options = self.recipe.core.evaluation
         return EvaluateStage(self.runtime, self.row(named), options, self.tasks)
+
+    def measurements(self, named: NamedComponent) -> list[Stage]:
+        """What is measured of a generator: right answers and, if asked for, thresholds."""
+        rejection = self.rejection(named)
+        return [self.evaluation(named), *([] if rejection is None else [rejection])]
+
+    def rejection(self, named: NamedComponent) -> RejectionStage | None:
+        """None if the recipe asks for no threshold, or the generator answers no tasks but the
+        run's own."""
+        row, options = self.row(named), self.recipe.core.evaluation
+        if options.rejection is None or row.flags.personalises or row.flags.id_only:
+            return None
+        return RejectionStage(self.runtime, row, options, self.tasks)
 
     def _inherited(self, named: NamedComponent) -> dict[str, FitStage]:
         """For each option that names another row, the stage that fits that row."""

@@ -27,7 +27,9 @@ from tina_kit.pipeline.stages.conditions import check_padding
 from tina_kit.pipeline.stages.fit import generate
 from tina_kit.pipeline.together import in_blocks
 from tina_kit.plugins.registry import nearest
-from tina_kit.zoo.pmodel import PModel, assemble
+from tina_kit.zoo.assembly import Assembler
+from tina_kit.zoo.pmodel import PModel
+from tina_kit.zoo.rejection import for_classes
 
 _AT_ONCE = 64  # prompts embedded together
 _ORDINARY = 1e3  # weights below this leave no class without a logit
@@ -75,7 +77,8 @@ class ReadyGenerator:
         A p-Model names its classes as given. A class of the data set is recognised by its
         `name_key`, and its prompt is spelled as in the data set. `metadata["seen"]` says which
         classes the run was trained on, and how similar the others are to those (`Familiarity`);
-        `metadata["expected"]`, how right the generator was on the run's own tasks (`expected`).
+        `metadata["expected"]`, how right the generator was on the run's own tasks (`expected`);
+        `metadata["rejection"]`, when it may answer "none of these" (`Rejection`).
 
         images: with `prompts="image"`, one image file per class.
         strict: refuse classes that are too dissimilar to every seen one.
@@ -220,12 +223,14 @@ class ReadyGenerator:
         source, classes = self.source, asked.classes
         if len(vector) != source.architecture.layout(len(classes)).size:
             raise UserError(f"{self.name} answers more classes than {', '.join(classes)}")
-        module = assemble(source.architecture, source.generic_state, vector, len(classes))
+        module = self._assembled(vector, len(classes))
         height, width = source.image_size
         facts = {**self._facts, "seen": asked.seen.plain()}
         told = of_request(self.row.expected, source.class_names, asked.known)
         if told is not None:
             facts["expected"] = told
+        if measured := self.row.rejection:
+            facts["rejection"] = for_classes(measured, len(classes)).model_dump()
         model = PModel(module, source.architecture, classes, (height, width), facts)
         if bool((vector.abs() < _ORDINARY).all()):
             return model
@@ -242,6 +247,10 @@ class ReadyGenerator:
     @cached_property
     def _generator(self) -> Generator:
         return self.row.ready()
+
+    @cached_property
+    def _assembled(self) -> Assembler:
+        return Assembler(self.source.architecture, self.source.generic_state)
 
     @cached_property
     def _seen(self) -> SeenClasses:

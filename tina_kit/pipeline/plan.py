@@ -63,7 +63,8 @@ class Plan:
         goals = list(self.first)
         with explaining_memory(self.recipe, "planning"):
             for experiment in self.experiments:
-                goals += [experiment.evaluation(row) for row in self.recipe.generators]
+                for row in self.recipe.generators:
+                    goals += experiment.measurements(row)
             for study in self.studies.values():
                 goals += [stage for stages in study.stages for stage in stages]
             return in_order(goals)

@@ -8,7 +8,8 @@ import torch
 
 from tina_kit.api import name_index, name_key
 from tina_kit.pipeline.answering import Answering
-from tina_kit.zoo.pmodel import PModel, assemble
+from tina_kit.zoo.assembly import assemble
+from tina_kit.zoo.pmodel import PModel
 
 
 def selection(source: Answering, classes: Sequence[str]) -> PModel | None:

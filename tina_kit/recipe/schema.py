@@ -96,6 +96,13 @@ class EvaluationOptions(Options):
     batch_size: Annotated[int, Unit("images")] = Field(
         256, gt=0, le=1_000_000, description="images per p-Model and batch"
     )
+    rejection: Annotated[float | None, Unit("percent")] = Field(
+        None,
+        gt=0,
+        lt=100,
+        description="set a threshold below which p-Models can answer 'none of these', so that they "
+        "reject this share of the ID tasks' training images in vain",
+    )
 
 
 class CoreOptions(Options):

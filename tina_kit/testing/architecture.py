@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tina_kit.api import Architecture, Layout
 from tina_kit.testing import expect
 from tina_kit.testing.base import ComponentSuite
-from tina_kit.zoo.pmodel import assemble
+from tina_kit.zoo.assembly import assemble
 
 GENERIC, CLASSES = 5, 3  # of the generic model and of a task
 MODELS, BATCH = 3, 4

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from tina_kit.api import UserError
+from tina_kit.zoo.rejection import Rejection
 
 
 def ranked(probabilities: Tensor, classes: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
@@ -33,6 +34,7 @@ def summary(
     unseen = [
         each.get("name") for each in entries if isinstance(each, Mapping) and not each.get("seen")
     ]
+    rejection = Rejection.read(metadata.get("rejection"))
     return {
         "classes": list(classes),
         "image_size": list(size),
@@ -44,6 +46,7 @@ def summary(
         "seed": metadata.get("seed"),
         "unseen": unseen if asked is not None else None,
         "expected": _expected(metadata.get("expected")),
+        "rejection": None if rejection is None else rejection.model_dump(),
     }
 
 

@@ -21,11 +21,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 import tina_kit
-from tina_kit.api import UserError, abridged, file_problem, first_line, name_index, printable
+from tina_kit.api import (
+    UserError,
+    abridged,
+    file_problem,
+    first_line,
+    name_index,
+    printable,
+    read_text,
+)
 from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import replacing
 from tina_kit.store.output import check_output, is_stream, write_output
 from tina_kit.zoo.pmodel_file import Side
+from tina_kit.zoo.rejection import Rejection
 
 FORMAT, VERSION = "tina-kit bundle", 1
 MANIFEST, TENSORS, CARD = "bundle.json", "tensors.safetensors", "README.md"
@@ -52,7 +61,8 @@ class Needed(BaseModel):
 
 class GeneratorEntry(BaseModel):
     """component: as in a recipe; folder: what it saved, None if it does not learn; inherited: the
-    folders of the rows that its options name; expected: see `pipeline.expected`."""
+    folders of the rows that its options name; expected: see `pipeline.expected`; rejection: see
+    `zoo.rejection`."""
 
     model_config = ConfigDict(strict=True, frozen=True)
     name: str
@@ -60,6 +70,7 @@ class GeneratorEntry(BaseModel):
     folder: Folder | None
     inherited: dict[str, Folder]
     expected: dict[str, Any] | None
+    rejection: list[Rejection] = []
 
 
 class Manifest(BaseModel):
@@ -105,6 +116,15 @@ class BundleFile:
             raise UserError(f"{path}: cannot read a bundle: {error.strerror or error}") from None
         except Exception as error:  # a damaged zip can raise anything
             raise self.damaged(first_line(error)[:300] or type(error).__name__) from None
+
+    @property
+    def card(self) -> str:
+        """Its model card, in Markdown; "" if it has none. Raises UserError if it is no text."""
+        file = self.folder / CARD
+        try:
+            return read_text(file, LARGEST_JSON) if file.exists() else ""
+        except UserError as error:
+            raise self.damaged(str(error).removeprefix(f"{self.folder}/")) from None
 
     def damaged(self, why: str) -> UserError:
         return UserError(f"{self.path}: not a bundle, or a damaged one: {printable(why)}")
@@ -178,6 +198,9 @@ class BundleFile:
             raise self.damaged(f"{MANIFEST}: it has fewer classes than it says elsewhere")
         if len(set(manifest.seen)) < len(manifest.seen):
             raise self.damaged(f"{MANIFEST}: a class was seen twice")
+        sizes = [each.classes for each in manifest.generator.rejection]
+        if sizes != sorted(set(sizes)):
+            raise self.damaged(f"{MANIFEST}: its thresholds are not in order")
         return manifest
 
     def _extract(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:

@@ -26,6 +26,7 @@ from tina_kit.zoo import onnx_form, page_check
 from tina_kit.zoo.labelled import Labelled, labelled
 from tina_kit.zoo.page import page
 from tina_kit.zoo.pmodel import PModel, load_bytes
+from tina_kit.zoo.rejection import NONE
 
 Format = Literal["onnx", "torch-export", "safetensors", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -35,6 +36,9 @@ _GENERATED = ((32, 32), (48, 64), (64, 48), (200, 40), (37, 121), (5, 3), (240, 
 """Sizes of the images that are made where none are given."""
 _UNTRIED = (
     "What the page holds was checked, but its script was not run on this machine: that needs node"
+)
+_NO_THRESHOLD = (
+    f"The p-Model's threshold for '{NONE}' is left out: the file always answers one of its classes"
 )
 Probabilities = Callable[[Tensor], np.ndarray[Any, Any]]
 """uint8 `(N, 3, H, W)` → float32 `(N, C)`."""
@@ -46,8 +50,8 @@ class Exported:
 
     size: in bytes; images: how many it was checked on; generated: whether these were made up;
     difference: the largest one of a probability from the p-Model's; accuracy: in percent, of the
-    p-Model and of the file, where images are labelled; note: what this check did not cover, "" if
-    nothing.
+    p-Model and of the file, where images are labelled; note: what this check did not cover and the
+    file leaves out, "" if nothing.
     """
 
     path: Path
@@ -114,8 +118,11 @@ def export(
     if some is not None and some.labels:
         right = [float((p.argmax(1) == some.labels).mean() * 100) for p in (before, after)]
         accuracy = right[0], right[1]
-    note = _UNTRIED if form == "html" and page_check.node() is None else ""
-    return Exported(path, form, len(content), len(before), some is None, difference, accuracy, note)
+    notes = [_UNTRIED] if form == "html" and page_check.node() is None else []
+    if model.rejection is not None and form != "safetensors":
+        notes.append(_NO_THRESHOLD)
+    told = ". ".join(notes)
+    return Exported(path, form, len(content), len(before), some is None, difference, accuracy, told)
 
 
 def _content(model: PModel, module: nn.Module, form: Format) -> bytes:

@@ -17,6 +17,7 @@ from tina_kit.api import Architecture, TinaKitError, UserError, abridged, printa
 from tina_kit.store.output import write_output
 from tina_kit.training import resolve_device
 from tina_kit.zoo.answers import ranked, summary
+from tina_kit.zoo.assembly import Assembly
 from tina_kit.zoo.classifier import Classifier
 from tina_kit.zoo.given import image_batches
 from tina_kit.zoo.pmodel_file import (
@@ -28,8 +29,13 @@ from tina_kit.zoo.pmodel_file import (
     read,
     require_finite,
 )
+from tina_kit.zoo.rejection import NONE, Rejection
 
 BATCH = 256  # images per forward pass; more only cost memory
+NO_THRESHOLD = (
+    f"this p-Model has no threshold for '{NONE}': its run did not measure one. Run the recipe "
+    "again with --set evaluation.rejection=5, and generate from that run or a bundle of it"
+)
 
 
 class PModel:
@@ -41,17 +47,24 @@ class PModel:
 
     def __init__(
         self,
-        module: nn.Module,
+        module: nn.Module | Assembly,
         architecture: Architecture,
         classes: Sequence[str],
         image_size: tuple[int, int],
         metadata: Mapping[str, Any],
     ) -> None:
-        self.module = module.eval()
+        self._module = module if isinstance(module, Assembly) else module.eval()
         self.architecture = architecture
         self.classes = tuple(classes)
         self.image_size = image_size
         self.metadata = dict(metadata)
+
+    @property
+    def module(self) -> nn.Module:
+        """Takes images that are resized and normalised, float32 `(N, 3, H, W)`, to logits."""
+        if isinstance(self._module, Assembly):
+            self._module = self._module.built()
+        return self._module
 
     def __call__(self, images: Any) -> Tensor:
         """Logits, float32 `(N, C)`, for any images that `predict` accepts.
@@ -61,27 +74,48 @@ class PModel:
         parts = [self._logits(batch) for batch in image_batches(images, self.image_size)]
         return torch.cat(parts) if parts else torch.empty(0, len(self.classes))
 
-    def predict(self, images: Any) -> list[str]:
+    def predict(self, images: Any, reject: bool = False) -> list[str]:
         """Predict the class name of each image.
 
         images: paths of image files or folders (all images in them and their subfolders, sorted by
             name), patterns like "photos/*.jpg", Pillow images, uint8 arrays `(H, W, 3)`, `(H, W)`
             or `(N, 3, H, W)`, uint8 tensors `(3, H, W)` or `(N, 3, H, W)`; one of these, a list or
             an iterator. They are rotated upright, cropped and resized as in training.
+        reject: answer "none of these" where `rejection` says so.
         Raises UserError for anything else, and for images that cannot be read.
         """
         logits = self(images)
-        return [self.classes[index] for index in logits.argmax(1).tolist()]
+        names = [self.classes[index] for index in logits.argmax(1).tolist()]
+        if not reject:
+            return names
+        return [NONE if none else name for name, none in zip(names, self._rejected(logits))]
 
     def predict_proba(self, images: Any) -> Tensor:
         """Probabilities of the classes in their order, float32 `(N, C)` on the CPU, for any images
         that `predict` accepts. They are the softmax of the logits and not calibrated."""
-        return self(images).float().softmax(1).cpu()
+        return _shares(self(images))
 
-    def topk(self, images: Any, k: int = 3) -> list[list[tuple[str, float]]]:
+    def topk(self, images: Any, k: int = 3, reject: bool = False) -> list[list[tuple[str, float]]]:
         """For each image the `k` most probable classes with their probabilities, best first; all
-        classes if there are fewer. Raises UserError as `predict` does, and for k < 1."""
-        return ranked(self.predict_proba(images), self.classes, k)
+        classes if there are fewer, and with `reject` none for images that show none of them. Raises
+        UserError as `predict` does, and for k < 1."""
+        logits = self(images)
+        best = ranked(_shares(logits), self.classes, k)
+        if not reject:
+            return best
+        return [[] if none else found for found, none in zip(best, self._rejected(logits))]
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """The threshold below which it answers "none of these", and what that costs; None if none
+        was set for its generator."""
+        return Rejection.read(self.metadata.get("rejection"))
+
+    def _rejected(self, logits: Tensor) -> list[bool]:
+        rejection = self.rejection
+        if rejection is None:
+            raise UserError(NO_THRESHOLD)
+        return rejection.rejected(logits).tolist()
 
     def stream(self, images: Any, batch: int = BATCH) -> Iterator[Tensor]:
         """Probabilities of `batch` images at a time, float32 `(n, C)` on the CPU.
@@ -91,16 +125,24 @@ class PModel:
         if batch < 1:
             raise UserError(f"stream takes a batch of at least one image, not {batch}")
         for pixels in image_batches(images, self.image_size, batch):
-            yield self._logits(pixels).float().softmax(1).cpu()
+            yield _shares(self._logits(pixels))
 
-    def rows(self, paths: Iterable[str], top: int = 1) -> Iterator[dict[str, Any]]:
+    def rows(
+        self, paths: Iterable[str], top: int = 1, reject: bool = False
+    ) -> Iterator[dict[str, Any]]:
         """For each image file `image` (its path) and `top`: the `top` most probable classes, a list
-        of `class` and `probability`. Files are read while the rows are taken."""
+        of `class` and `probability`; with `reject` also `rejected`: whether it shows none of the
+        classes. Files are read while the rows are taken."""
+        if reject and self.rejection is None:
+            raise UserError(NO_THRESHOLD)
         names, sources = tee(paths)
-        for shares in self.stream(sources):
-            for best in ranked(shares, self.classes, top):
+        for pixels in image_batches(sources, self.image_size, BATCH):
+            logits = self._logits(pixels)
+            none = self._rejected(logits) if reject else []
+            for place, best in enumerate(ranked(_shares(logits), self.classes, top)):
                 found = [{"class": name, "probability": share} for name, share in best]
-                yield {"image": next(names), "top": found}
+                row = {"image": next(names), "top": found}
+                yield {**row, "rejected": none[place]} if reject else row
 
     def _logits(self, pixels: Tensor) -> Tensor:
         """uint8 `(N, 3, height, width)` → float32 `(N, C)` on the model's device."""
@@ -134,7 +176,7 @@ class PModel:
 
         Unlike `module`, which takes normalised images of the right size, it crops, resizes and
         normalises as training did, to the last bit, and has `classes` and `image_size`. It shares
-        its weights with this p-Model.
+        its weights with this p-Model, and knows no threshold for "none of these".
         """
         return Classifier(self.module, self.architecture, self.classes, self.image_size).eval()
 
@@ -147,7 +189,8 @@ class PModel:
     def info(self) -> dict[str, Any]:
         """Plain data about it: `classes`, `image_size`, `parameters`, `architecture`; how it was
         made (`generator`, `run`, `prompts`, `seed`); `unseen` (classes that the run was not trained
-        on) and `expected`: the generator's p-Acc (`Expected`). None for what its file lacks."""
+        on), `expected`: the generator's p-Acc (`Expected`), and `rejection` (`Rejection`, as plain
+        data). None for what its file lacks."""
         return summary(self.metadata, self.classes, self.image_size, self.parameters)
 
     def __repr__(self) -> str:
@@ -173,7 +216,9 @@ class PModel:
         name. Raises TinaKitError if its weights are not finite."""
         from safetensors.torch import save
 
-        state = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
+        module = self._module
+        whole = module.state if isinstance(module, Assembly) else module.state_dict()
+        state = {name: tensor.contiguous() for name, tensor in whole.items()}
         require_finite(state)
         values = {
             "classes": list(self.classes),
@@ -186,18 +231,9 @@ class PModel:
         return in_order(save(state, {"format": FORMAT, **texts}))
 
 
-def assemble(
-    architecture: Architecture, generic: Mapping[str, Tensor], vector: Tensor, classes: int
-) -> nn.Module:
-    """The complete module of a p-Model: generated parameters, and the rest from the generic model.
-
-    generic: the generic model's state dict; vector: float32 `(P,)` in
-    `architecture.layout(classes)`.
-    """
-    generated = architecture.layout(classes).unflatten(vector)
-    module = architecture.build(classes)
-    module.load_state_dict({**generic, **generated})
-    return module.eval()
+def _shares(logits: Tensor) -> Tensor:
+    """Logits `(N, C)` → probabilities, float32 on the CPU."""
+    return logits.float().softmax(1).cpu()
 
 
 def load(path: str | Path) -> PModel:

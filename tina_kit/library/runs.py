@@ -1,0 +1,136 @@
+"""Runs recipes and opens what they have left."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tina_kit.library.installed import Files, discovered
+
+if TYPE_CHECKING:
+    from tina_kit.api.observer import Observer
+    from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.plan import Plan
+    from tina_kit.pipeline.run import Run
+    from tina_kit.plugins import Registry
+
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
+
+
+def run(
+    recipe: str | Path,
+    *,
+    profile: str | None = None,
+    set: Overrides = (),
+    seeds: Sequence[int] | None = None,
+    device: str = "auto",
+    output: str | Path = "runs",
+    plugins: Files = (),
+    observers: Sequence[Observer] | None = None,
+) -> FinishedRun:
+    """Run a recipe; what an earlier run has already computed is taken from the store.
+
+    recipe: a YAML file; profile: one of its named sets of overrides; set: further overrides,
+    `{"generators.tina-dit.steps": 200}`; seeds: in place of the recipe's; device: "auto", "cpu",
+    "cuda", …; output: where run folders go; plugins: Python files with components of your own,
+    whose code runs.
+    observers: watch the run; by default a progress bar on a terminal, else a line now
+    and then on stderr.
+
+    Raises UserError for a mistake in the recipe and TinaKitError for a run that fails.
+    """
+    registry = discovered(plugins)
+    made = plan_with(registry, recipe, profile, set, seeds, device, plugins, observers)
+    current = start(made, registry, output)
+    current.execute()
+    from tina_kit.pipeline.finished import FinishedRun
+
+    return FinishedRun(current.folder, registry, device)
+
+
+def plan(
+    recipe: str | Path,
+    *,
+    profile: str | None = None,
+    set: Overrides = (),
+    seeds: Sequence[int] | None = None,
+    device: str = "auto",
+    plugins: Files = (),
+) -> Plan:
+    """The stages of a recipe, their keys and which are cached; nothing is computed."""
+    registry = discovered(plugins)
+    return plan_with(registry, recipe, profile, set, seeds, device, plugins, ())
+
+
+def open_run(folder: str | Path, device: str = "auto") -> FinishedRun:
+    """A finished run. Raises UserError if the folder is not one."""
+    from tina_kit.pipeline.finished import FinishedRun
+
+    return FinishedRun(folder, discovered(), device)
+
+
+def validate(
+    recipe: str | Path,
+    *,
+    profile: str | None = None,
+    set: Overrides = (),
+    plugins: Files = (),
+) -> list[str]:
+    """Check a recipe, with each of its profiles unless one is named. Returns the names of the
+    profiles that were checked; raises UserError with every mistake. Imports no torch."""
+    return validate_with(discovered(plugins), recipe, profile, set)
+
+
+def plan_with(
+    registry: Registry,
+    recipe: str | Path,
+    profile: str | None,
+    set: Overrides,
+    seeds: Sequence[int] | None,
+    device: str,
+    plugins: Files,
+    observers: Sequence[Observer] | None,
+) -> Plan:
+    from tina_kit.recipe import load_recipe
+
+    resolved = load_recipe(Path(recipe), registry, profile=profile, sets=set, seeds=seeds)
+    # As if the recipe named them, so that the run folder can be read by itself.
+    files = [Path(file).resolve() for file in plugins]
+    resolved = replace(resolved, plugins=(*dict.fromkeys((*files, *resolved.plugins)),))
+
+    from tina_kit.pipeline.console import console, log
+    from tina_kit.pipeline.plan import Plan
+    from tina_kit.store import Store
+    from tina_kit.training import Observers, resolve_device
+
+    watching = Observers([console()] if observers is None else observers, log)
+    return Plan.of(resolved, Store.default(), resolve_device(device), watching)
+
+
+def start(plan: Plan, registry: Registry, output: str | Path) -> Run:
+    """A run with its folder, watched by the plugins' observers too, ready to be executed."""
+    from tina_kit.pipeline.console import log
+    from tina_kit.pipeline.run import Run
+    from tina_kit.plugins.observers import observers_of
+
+    origins = sorted({loaded.plugin.origin for loaded in registry.plugins})
+    current = Run.start(plan, Path(output), ["tina-kit", *sys.argv[1:]], origins)
+    plan.runtime.observer.invite(*observers_of(registry, current.info(), log))
+    return current
+
+
+def validate_with(
+    registry: Registry, recipe: str | Path, profile: str | None, set: Overrides
+) -> list[str]:
+    from tina_kit.recipe.load import profiles_of, resolved, source_of
+
+    path = Path(recipe)
+    source = source_of(path)
+    names = [profile] if profile else [None, *profiles_of(source)]
+    for each in names:
+        resolved(path, source, registry, profile=each, sets=set)
+    return [name for name in names if name]
