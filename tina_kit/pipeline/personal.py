@@ -22,6 +22,7 @@ from tina_kit.zoo.pmodel import PModel
 from tina_kit.zoo.rejection import for_classes
 
 _AT_ONCE = 64  # prompts embedded together
+_ORDINARY = 1e3  # weights below this leave no class without a logit
 
 
 class ReadyGenerator:
@@ -180,7 +181,7 @@ class ReadyGenerator:
         if measured := self.row.rejection:
             facts["rejection"] = for_classes(measured, len(classes)).model_dump()
         model = PModel(module, source.architecture, classes, (height, width), facts)
-        if not vector.isneginf().any():
+        if bool((vector.abs() < _ORDINARY).all()):
             return model
         never = model(torch.zeros(1, 3, height, width, dtype=torch.uint8))[0].isneginf().tolist()
         if any(never):
