@@ -70,6 +70,8 @@ SHAPES = {
 class Shapes(Dataset):
     """Each image: one shape of random place, size, rotation and shade on a random background."""
 
+    drawn = True
+
     def __init__(self, options: ShapesOptions) -> None:
         self.options = options
 

@@ -10,9 +10,11 @@ import pytest
 import torch
 import yaml
 
+import tina_kit
 from tests.conftest import plan_of
 from tina_kit.api import TinaKitError
 from tina_kit.pipeline import run as run_module
+from tina_kit.pipeline.examples import write_examples
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.stages.fit import generate
@@ -56,6 +58,19 @@ def test_the_run_folder_explains_the_run(finished) -> None:
     (form,) = (event for event in events if event["event"] == "note")
     assert form["stage"] == "evaluate/generic" and "p-Models run one by one" in form["text"]
     assert "| tina-dit |" in (folder / "report.md").read_text()
+
+
+def test_drawn_images_are_there_to_try(finished, tmp_path: Path, monkeypatch) -> None:
+    files = sorted((finished[2] / "examples").iterdir())
+    names = plan_of(finished[0], finished[1]).experiments[0].class_names
+    assert [file.stem for file in files] == sorted(name.replace(" ", "-") for name in names)
+    generator = tina_kit.open_run(finished[2]).generator("classifier-selection")
+    model = generator.generate(names[:4])
+    assert set(model.predict([str(file) for file in files])) <= set(names[:4])
+    images = plan_of(finished[0], finished[1]).experiments[0].images
+    monkeypatch.setattr(type(images.dataset), "drawn", False)
+    write_examples(images, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_second_run_finds_everything_and_says_the_same(finished, tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ class Dataset(Fingerprinted, ABC):
     superclasses: Sequence[int] | None = None
     """The superclass of each class, in label order; None if there are no superclasses."""
 
+    drawn: bool = False
+    """Whether the program draws the images itself. A few test images are then written to the run
+    folder, for trying a classifier."""
+
     larger_than: int | None = None
     """The side of `load`'s images, in pixels, if `load_larger` can read larger ones from the same
     files; None if it cannot."""

@@ -18,6 +18,7 @@ from typing import IO, Any
 from tina_kit.api import RunInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
+from tina_kit.pipeline.examples import write_examples
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
@@ -213,6 +214,7 @@ class Run:
         name = self.plan.recipe.core.name
         text = page(name, self.record, results.rows, results.studies, results.about)
         write_text(self.folder / "report.md", text)
+        write_examples(self.plan.experiments[0].images, self.folder)
 
     def _warn_of_differences(self) -> None:
         """Where some stages are cached and others are not."""

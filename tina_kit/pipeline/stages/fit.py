@@ -227,14 +227,15 @@ def generate(
     seed: int,
     label: str = "generate",
     sample: int = 0,
-    together: int = TOGETHER,
+    together: int | None = None,
 ) -> Tensor:
     """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
 
     generator: ready; seed: the run's; sample: which of a task's p-Models, each with its own noise;
-    together: tasks per request.
+    together: tasks per request, by default TOGETHER.
     Raises TinaKitError if a result is NaN.
     """
+    together = together or TOGETHER
     noise = derived_seed(seed, "generate", *([sample] if sample else []))
     with counting(observer, label, len(conditions)) as advance:
 
