@@ -33,7 +33,7 @@ def test_without_keys_it_answers_under_its_own_name_only(client, host) -> None:
     assert is_problem(client.get("/v1/classes", headers={"Host": host}), 403, "this machine only")
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.0.1.1:80", "[::1]:8000", "LOCALHOST"])
 def test_its_own_names_are_those_of_this_machine(client, host) -> None:
     assert client.get("/health", headers={"Host": host}).status_code == 200
 
@@ -111,3 +111,18 @@ def test_the_api_is_described_with_examples(client) -> None:
             )
     example = {"classes": schemas["ModelRequest"]["properties"]["classes"]["examples"][0]}
     assert client.post("/v1/models", json=example).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://127.0.0.1\\@evil.example", "http://", ""])
+def test_an_origin_that_is_no_address_is_another_site(client, origin) -> None:
+    answer = client.get("/v1/classes", headers={"Origin": origin})
+    assert is_problem(answer, 403, "other web sites")
+
+
+def test_behind_a_proxy_the_page_may_ask_with_a_key(serving) -> None:
+    """A proxy may put another Host; a site without a key cannot ask anyway."""
+    told = {"Host": "backend:8000", "Origin": "https://service.example"}
+    with serving(keys=[KEY]) as client:
+        assert is_problem(client.get("/v1/classes", headers=told), 401)
+        told["Authorization"] = f"Bearer {KEY}"
+        assert client.get("/v1/classes", headers=told).status_code == 200

@@ -184,3 +184,19 @@ def test_an_export_that_takes_too_long_ends(serving, model) -> None:
             answer = client.get(f"/v1/models/{number}/file?format=onnx")
             assert is_problem(answer, 500, "took too long")
         assert client.get(f"/v1/models/{number}/file").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"), [("utf-7", b"+2AA-"), ("unicode_escape", b"\\ud800"), ("none", b"\xff")]
+)
+def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_goes(
+    client, model, charset, name
+) -> None:
+    number = client.post("/v1/models", json=model).json()["id"]
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="%s.png"\r\n\r\n' % name
+    answer = client.post(
+        f"/v1/models/{number}/predict",
+        content=head + picture() + b"\r\n--x--\r\n",
+        headers={"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"},
+    )
+    assert answer.status_code == 200 and answer.json()["images"][0]["image"].endswith(".png")

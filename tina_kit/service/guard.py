@@ -7,6 +7,7 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -20,7 +21,6 @@ from tina_kit.service.within import within
 
 OPEN = ("/", "/health")
 """What needs no key: the page, which asks for it, and whether the service is there."""
-LOCAL = ("127.0.0.1", "localhost", "::1")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -41,8 +41,8 @@ class _Course:
 
 class Guard:
     """keys: one of which every request must bring; none if only this machine can ask. With none,
-    the request must also name this machine, so that no web site can reach the service through a
-    browser on it."""
+    the request must name this machine, so that no web site can reach the service through a browser
+    on it; with keys, no web site has one."""
 
     def __init__(
         self, app: ASGIApp, limits: Limits, log: Log, metrics: Metrics, keys: Sequence[str]
@@ -85,8 +85,9 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-        self._check_place(headers)
-        if self._keys and scope["path"] not in OPEN:
+        if not self._keys:
+            self._check_place(headers)
+        elif scope["path"] not in OPEN:
             kind, _, given = headers.get("authorization", b"").partition(b" ")
             right = [hmac.compare_digest(given.strip(), key) for key in self._keys]
             if kind.lower() != b"bearer" or not any(right):
@@ -102,10 +103,10 @@ class Guard:
 
     def _check_place(self, headers: Mapping[str, bytes]) -> None:
         host = headers.get("host", b"").decode("latin-1")
-        if not self._keys and _name(host) not in LOCAL:
+        if not _is_local(host):
             raise Problem(403, "this service answers this machine only, under its own name")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+        if origin is not None and origin.decode("latin-1") != f"http://{host}":
             raise Problem(403, "other web sites may not ask this service")
 
     async def _received(self, scope: Scope, course: _Course, receive: Receive) -> Message:
@@ -160,11 +161,14 @@ async def _send(problem: Problem, scope: Scope, receive: Receive, send: Send) ->
     await response(scope, receive, send)
 
 
-def _name(host: str) -> str | None:
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine. An address cannot be made to mean another machine,
+    as a name can."""
     try:
-        return urlsplit(f"//{host}").hostname
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
-        return None
+        return False
 
 
 def _route(scope: Scope) -> str:
