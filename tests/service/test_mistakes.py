@@ -200,3 +200,24 @@ def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_goes(
         headers={"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"},
     )
     assert answer.status_code == 200 and answer.json()["images"][0]["image"].endswith(".png")
+
+
+def test_a_small_file_of_many_grey_levels_takes_little_memory() -> None:
+    """A 16-bit image is converted in parts, not as a whole in float64."""
+    import io
+    import tracemalloc
+
+    from PIL import Image
+
+    from tina_kit.service.images import pixels_of
+
+    file = io.BytesIO()
+    Image.new("I;16", (2000, 2000), 30_000).save(file, "PNG")
+    pixels_of([("warm", file.getvalue())], (8, 8), 10**7)
+    tracemalloc.start()
+    try:
+        read = pixels_of([("grey", file.getvalue())], (8, 8), 10**7)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert read.unique().tolist() == [117] and peak < 2000 * 2000 * 8

@@ -21,7 +21,8 @@ class Limits:
     the p-Models that are kept; connections: at once.
 
     In seconds: head_s, body_s: for a client to send its request's head, its body; answer_s: to
-    take the answer; export_s: for an export; stop_s: to finish what is there when the service ends.
+    take more of the answer; export_s: for an export; stop_s: to finish what is there when the
+    service ends.
     """
 
     classes: int = 200

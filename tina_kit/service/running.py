@@ -108,10 +108,12 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Closes connections whose client does not send a request's head in time."""
+    """Closes connections whose client does not send a request's head in time, or stops taking the
+    answer."""
 
     limits = Limits()
     _timer: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
 
     @classmethod
     def with_limits(cls, limits: Limits) -> type[_Protocol]:
@@ -119,11 +121,21 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that it tells of every byte that waits
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_taking()
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -153,6 +165,20 @@ class _Protocol(H11Protocol):
 
     def _waits(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    def _await_taking(self, before: int | None = None) -> None:
+        """before: bytes that waited when this was asked last; fewer must wait now."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is not None and waiting >= before:
+            self.transport.abort()  # to close it would be to wait for the client still
+        else:
+            again = self.limits.answer_s
+            self._taking = self.loop.call_later(again, self._await_taking, waiting)
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _late(self) -> None:
         self._timer = None
