@@ -33,7 +33,9 @@ def test_without_keys_it_answers_under_its_own_name_only(client, host) -> None:
     assert is_problem(client.get("/v1/classes", headers={"Host": host}), 403, "this machine only")
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.0.1.1:80", "[::1]:8000", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost:8000", "127.0.0.1", "127.0.1.1:80", "[::1]:8000", "LOCALHOST"]
+)
 def test_its_own_names_are_those_of_this_machine(client, host) -> None:
     assert client.get("/health", headers={"Host": host}).status_code == 200
 

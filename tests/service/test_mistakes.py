@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
+import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from tests.service.conftest import is_problem, picture
+from tina_kit.service import exporter
+from tina_kit.service.exports import Exports, _answered
 from tina_kit.service.limits import Limits
 
 JSON = {"Content-Type": "application/json"}
@@ -204,7 +212,6 @@ def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_goes(
 
 def test_a_small_file_of_many_grey_levels_takes_little_memory() -> None:
     """A 16-bit image is converted in parts, not as a whole in float64."""
-    import io
     import tracemalloc
 
     from PIL import Image
@@ -221,3 +228,60 @@ def test_a_small_file_of_many_grey_levels_takes_little_memory() -> None:
     finally:
         tracemalloc.stop()
     assert read.unique().tolist() == [117] and peak < 2000 * 2000 * 8
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_what_is_not_sent_as_json_is_told_so(client, model, kind) -> None:
+    content = json.dumps(model).encode()
+    answer = client.post("/v1/models", content=content, headers={"Content-Type": kind})
+    assert is_problem(answer, 415, "Content-Type: application/json")
+
+
+def test_bodies_together_are_bounded(serving, model) -> None:
+    """Whatever is refused no longer counts."""
+    with serving(replace(Limits(), bodies=40_000)) as client:
+        number = client.post("/v1/models", json=model).json()["id"]
+        place = f"/v1/models/{number}/predict"
+        for _ in range(3):
+            large = client.post(place, content=b"x" * 50_000, headers=PNG)
+            assert is_problem(large, 429, "ask again") and large.headers["retry-after"] == "1"
+            assert client.post(place, content=picture(), headers=PNG).status_code == 200
+
+
+def test_an_export_that_several_ask_for_is_made_once(serving, model, monkeypatch) -> None:
+    asked = []
+
+    async def export(self, content: bytes, form: str) -> bytes:  # type: ignore[no-untyped-def]
+        asked.append(form)
+        await asyncio.sleep(0.3)
+        return b"made"
+
+    monkeypatch.setattr(Exports, "export", export)
+    with serving() as client, ThreadPoolExecutor(4) as pool:
+        number = client.post("/v1/models", json=model).json()["id"]
+        place = f"/v1/models/{number}/file?format=onnx"
+        answers = list(pool.map(lambda _: client.get(place), range(4)))
+    assert {each.content for each in answers} == {b"made"} and asked == ["onnx"]
+
+
+def test_a_full_disk_is_told_and_logged(serving, model, monkeypatch) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(exporter, "TemporaryDirectory", full)
+    out = io.BytesIO()
+    exporter.answer(out, b"", "html")
+    head, told = out.getvalue().split(b"\n", 1)
+
+    async def exchange(self, content: bytes, form: str) -> bytes:  # type: ignore[no-untyped-def]
+        reader = asyncio.StreamReader()
+        reader.feed_data(head + b"\n" + told)
+        return await _answered(reader, form)
+
+    monkeypatch.setattr(Exports, "_exchange", exchange)
+    with serving() as client:
+        number = client.post("/v1/models", json=model).json()["id"]
+        answer = client.get(f"/v1/models/{number}/file?format=html")
+        assert is_problem(answer, 500, "exporting as html failed: No space left on device")
+        [failure] = [each for each in client.logged() if each["event"] == "failed"]
+        assert failure["error"] == "TinaKitError" and failure["raised"]

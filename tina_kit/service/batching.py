@@ -126,7 +126,7 @@ class Batcher:
                 (taken if alike else others).append(job)
             self._waiting = others
             self._metrics.waiting.set(len(others))
-        return [job for job in taken if not job.future.cancelled()] or self._next()
+        return taken
 
     def _generate(self, jobs: Sequence[_Job]) -> None:
         self._metrics.batch.observe(len(jobs))

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tina_kit.api import TinaKitError
 from tina_kit.service.limits import Limits
 from tina_kit.service.logs import Log
 from tina_kit.service.metrics import Metrics
-from tina_kit.service.problems import Problem, answer
+from tina_kit.service.problems import Busy, Problem, answer
 from tina_kit.service.within import within
 
 OPEN = ("/", "/health")
@@ -49,6 +50,7 @@ class Guard:
     ) -> None:
         self._app, self._limits, self._log, self._metrics = app, limits, log, metrics
         self._keys = [key.encode() for key in keys]
+        self._held = 0  # bytes of the bodies of all requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,9 +79,11 @@ class Guard:
         except Exception as error:
             self._log.failure("failed", error, route=_route(scope))
             if not course.status:
-                told = Problem(500, "the service made a mistake; its log says more")
-                await _send(told, scope, receiving, sending)
+                kit = isinstance(error, TinaKitError)
+                told = str(error) if kit else "the service made a mistake; its log says more"
+                await _send(Problem(500, told), scope, receiving, sending)
         finally:
+            self._held -= course.received
             self._tell(scope, course)
 
     def _check(self, scope: Scope) -> None:
@@ -119,10 +123,14 @@ class Guard:
             raise Problem(
                 408, f"the body did not come within {self._limits.body_s:g} s", Connection="close"
             ) from None
-        course.received += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        course.received += size
+        self._held += size
         course.whole = not message.get("more_body", False)
         if course.received > self._most(scope):
             raise self._too_large(scope)
+        if self._held > self._limits.bodies:
+            raise Busy("too much is being sent", 1)
         return message
 
     def _most(self, scope: Scope) -> int:
