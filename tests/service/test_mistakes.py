@@ -101,7 +101,7 @@ def test_wrong_places_are_told(client, model) -> None:
     assert is_problem(client.get("/v1/models/..%2f..%2fetc"), 404)
     assert is_problem(client.get("/v1/models/abc"), 422, "id")
     assert is_problem(client.get(f"/v1/models/{'0' * 32}"), 404, "make it again")
-    assert is_problem(client.get("/v1/classes?generator=nobody"), 422, "there are tina-dit")
+    assert is_problem(client.get("/v1/classes?generator=nobody"), 422, "one of: tina-dit")
 
 
 def test_what_is_no_image_is_refused(serving, model) -> None:
@@ -176,7 +176,7 @@ def test_an_unexpected_error_is_a_problem_and_not_the_end(serving, generator, mo
         with monkeypatch.context() as patch:
             patch.setattr(generator, "answers", broken)
             answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
-            assert is_problem(answer, 500, "its log says more") and "secret" not in answer.text
+            assert is_problem(answer, 500, "log says more") and "secret" not in answer.text
         answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
         assert answer.status_code == 200
         [failure] = [each for each in client.logged() if each["event"] == "failed"]
@@ -244,7 +244,7 @@ def test_bodies_together_are_bounded(serving, model) -> None:
         place = f"/v1/models/{number}/predict"
         for _ in range(3):
             large = client.post(place, content=b"x" * 50_000, headers=PNG)
-            assert is_problem(large, 429, "ask again") and large.headers["retry-after"] == "1"
+            assert is_problem(large, 429, "try again") and large.headers["retry-after"] == "1"
             assert client.post(place, content=picture(), headers=PNG).status_code == 200
 
 

@@ -200,5 +200,5 @@ def test_a_run_folder_answers_as_its_bundle_does(finished, generator) -> None:
         assert is_problem(
             client.post("/v1/models", json={**asked, "generator": "nobody"}),
             422,
-            "there are tina-dit, classifier-selection",
+            "one of: tina-dit, classifier-selection",
         )

@@ -39,7 +39,7 @@ def test_a_port_in_use_is_one_message(fruit, capsys) -> None:
         port = taken.getsockname()[1]
         assert invoke(["serve", str(fruit), "--port", str(port)]) == 2
     told = capsys.readouterr().err
-    assert f"error: --port {port}: 127.0.0.1: Address already in use; name another" in told
+    assert f"error: --port {port}: 127.0.0.1: Address already in use; choose another" in told
     assert "Traceback" not in told
 
 
@@ -49,7 +49,7 @@ def test_what_cannot_be_served_is_one_message(finished, fruit, tmp_path: Path, c
         ([run, "--generator", "oracle"], "oracle answers only the run's own tasks"),
         ([run, "--generator", "nobody"], "unknown generator 'nobody'"),
         ([str(tmp_path / "none")], "none"),
-        ([str(fruit), "--host", "0.0.0.0"], "name a file with keys (--key-file)"),
+        ([str(fruit), "--host", "0.0.0.0"], "a file of keys (--key-file)"),
         ([str(fruit), "--key-file", str(tmp_path / "none")], "there is no such file"),
     ):
         assert invoke(["serve", *words, "--port", "0"]) == 2
@@ -118,9 +118,9 @@ def test_a_bundle_far_larger_than_a_request_ends_in_time_too(fruit, monkeypatch)
         assert process.stderr is not None
         found = None
         while found is None:
-            found = re.search(r"http://[^ ]*:\d+ answers now", line := process.stderr.readline())
+            found = re.search(r"Serving at (http://[^ ]*:\d+)", line := process.stderr.readline())
             assert line
-        address = found[0].split(" ")[0]
+        address = found[1]
         waits = Thread(target=lambda: _quietly(ask, address, "/v1/models", {"classes": ["a", "b"]}))
         waits.start()
         time.sleep(0.5)

@@ -80,7 +80,7 @@ class Guard:
             self._log.failure("failed", error, route=_route(scope))
             if not course.status:
                 kit = isinstance(error, TinaKitError)
-                told = str(error) if kit else "the service made a mistake; its log says more"
+                told = str(error) if kit else "internal error; the service's log says more"
                 await _send(Problem(500, told), scope, receiving, sending)
         finally:
             self._held -= course.received
@@ -107,10 +107,12 @@ class Guard:
     def _check_place(self, headers: Mapping[str, bytes]) -> None:
         host = headers.get("host", b"").decode("latin-1")
         if not _is_local(host):
-            raise Problem(403, "this service answers this machine only, under its own name")
+            raise Problem(
+                403, "this service answers this machine only; address it as localhost or 127.0.0.1"
+            )
         origin = headers.get("origin")
         if origin is not None and origin.decode("latin-1") != f"http://{host}":
-            raise Problem(403, "other web sites may not ask this service")
+            raise Problem(403, "requests from other web sites are refused")
 
     async def _received(self, scope: Scope, course: _Course, receive: Receive) -> Message:
         if course.whole:
@@ -121,7 +123,9 @@ class Guard:
                 message = await receive()
         except asyncio.TimeoutError:
             raise Problem(
-                408, f"the body did not come within {self._limits.body_s:g} s", Connection="close"
+                408,
+                f"the request's body did not arrive within {self._limits.body_s:g} s",
+                Connection="close",
             ) from None
         size = len(message.get("body", b""))
         course.received += size
@@ -130,7 +134,7 @@ class Guard:
         if course.received > self._most(scope):
             raise self._too_large(scope)
         if self._held > self._limits.bodies:
-            raise Busy("too much is being sent", 1)
+            raise Busy("too much data is being sent", 1)
         return message
 
     def _most(self, scope: Scope) -> int:

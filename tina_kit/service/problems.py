@@ -30,7 +30,7 @@ class Busy(Problem):
     def __init__(self, what: str, seconds: float) -> None:
         super().__init__(
             429,
-            f"{what}; ask again in a moment",
+            f"{what}; try again in a moment",
             Retry_After=str(max(1, round(seconds))),
         )
 

@@ -66,7 +66,7 @@ class Service:
         """Raises Problem if there is none of this name."""
         chosen = next(iter(self.generators)) if name is None else name
         if chosen not in self.generators:
-            raise Problem(422, f"unknown generator; there are {', '.join(self.generators)}")
+            raise Problem(422, f"unknown generator; choose one of: {', '.join(self.generators)}")
         return chosen, self.generators[chosen]
 
     async def make(self, name: str | None, classes: Sequence[str], strict: bool) -> Kept:
@@ -111,7 +111,8 @@ class Service:
         kept = self.cache.get(number)
         if kept is None:
             raise Problem(
-                404, "there is no such p-Model, or it was made too long ago; make it again"
+                404,
+                "there is no p-Model with this id, or it is no longer in the cache; make it again",
             )
         return kept
 
