@@ -285,3 +285,16 @@ def test_a_full_disk_is_told_and_logged(serving, model, monkeypatch) -> None:
         assert is_problem(answer, 500, "exporting as html failed: No space left on device")
         [failure] = [each for each in client.logged() if each["event"] == "failed"]
         assert failure["error"] == "TinaKitError" and failure["raised"]
+
+
+def test_what_cannot_be_finished_when_it_ends_is_told(serving, monkeypatch) -> None:
+    from tina_kit.service.service import Service
+
+    async def ended(self, *asked):  # type: ignore[no-untyped-def]
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Service, "make", ended)
+    with serving() as client:
+        answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
+        assert is_problem(answer, 503, "is stopping")
+        assert [each["event"] for each in client.logged()] == ["request"]

@@ -74,6 +74,10 @@ class Guard:
             except Problem as problem:
                 if not course.status:
                     await _send(problem, scope, receiving, sending)
+        except asyncio.CancelledError:  # what the service cannot finish when it ends
+            if not course.status:
+                told = Problem(503, "the service is stopping; try again later", Connection="close")
+                await _send(told, scope, receiving, sending)
         except (asyncio.TimeoutError, ClientDisconnect, ConnectionError):
             self._log.event("gone", route=_route(scope))
         except Exception as error:
