@@ -76,8 +76,8 @@ class Guard:
                     await _send(problem, scope, receiving, sending)
         except asyncio.CancelledError:  # what the service cannot finish when it ends
             if not course.status:
-                told = Problem(503, "the service is stopping; try again later", Connection="close")
-                await _send(told, scope, receiving, sending)
+                stops = Problem(503, "the service is stopping; try again later", Connection="close")
+                await _send(stops, scope, receiving, sending)
         except (asyncio.TimeoutError, ClientDisconnect, ConnectionError):
             self._log.event("gone", route=_route(scope))
         except Exception as error:
