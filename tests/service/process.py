@@ -56,7 +56,7 @@ def service(source: Path, *words: str, seconds: float = 60) -> Iterator[Running]
 
 def _port(running: Running, deadline: float) -> int:
     while running.process.poll() is None and time.monotonic() < deadline:
-        if found := re.search(r"http://[^ ]*:(\d+) answers now", running.log.read_text()):
+        if found := re.search(r"Serving at http://[^ ]*:(\d+)", running.log.read_text()):
             return int(found[1])
         time.sleep(0.05)
     raise RuntimeError(running.log.read_text())

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
+import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from tests.service.conftest import is_problem, picture
+from tina_kit.service import exporter
+from tina_kit.service.exports import Exports, _answered
 from tina_kit.service.limits import Limits
 
 JSON = {"Content-Type": "application/json"}
@@ -93,7 +101,7 @@ def test_wrong_places_are_told(client, model) -> None:
     assert is_problem(client.get("/v1/models/..%2f..%2fetc"), 404)
     assert is_problem(client.get("/v1/models/abc"), 422, "id")
     assert is_problem(client.get(f"/v1/models/{'0' * 32}"), 404, "make it again")
-    assert is_problem(client.get("/v1/classes?generator=nobody"), 422, "there are tina-dit")
+    assert is_problem(client.get("/v1/classes?generator=nobody"), 422, "one of: tina-dit")
 
 
 def test_what_is_no_image_is_refused(serving, model) -> None:
@@ -168,7 +176,7 @@ def test_an_unexpected_error_is_a_problem_and_not_the_end(serving, generator, mo
         with monkeypatch.context() as patch:
             patch.setattr(generator, "answers", broken)
             answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
-            assert is_problem(answer, 500, "its log says more") and "secret" not in answer.text
+            assert is_problem(answer, 500, "log says more") and "secret" not in answer.text
         answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
         assert answer.status_code == 200
         [failure] = [each for each in client.logged() if each["event"] == "failed"]
@@ -184,3 +192,109 @@ def test_an_export_that_takes_too_long_ends(serving, model) -> None:
             answer = client.get(f"/v1/models/{number}/file?format=onnx")
             assert is_problem(answer, 500, "took too long")
         assert client.get(f"/v1/models/{number}/file").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"), [("utf-7", b"+2AA-"), ("unicode_escape", b"\\ud800"), ("none", b"\xff")]
+)
+def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_goes(
+    client, model, charset, name
+) -> None:
+    number = client.post("/v1/models", json=model).json()["id"]
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="%s.png"\r\n\r\n' % name
+    answer = client.post(
+        f"/v1/models/{number}/predict",
+        content=head + picture() + b"\r\n--x--\r\n",
+        headers={"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"},
+    )
+    assert answer.status_code == 200 and answer.json()["images"][0]["image"].endswith(".png")
+
+
+def test_a_small_file_of_many_grey_levels_takes_little_memory() -> None:
+    """A 16-bit image is converted in parts, not as a whole in float64."""
+    import tracemalloc
+
+    from PIL import Image
+
+    from tina_kit.service.images import pixels_of
+
+    file = io.BytesIO()
+    Image.new("I;16", (2000, 2000), 30_000).save(file, "PNG")
+    pixels_of([("warm", file.getvalue())], (8, 8), 10**7)
+    tracemalloc.start()
+    try:
+        read = pixels_of([("grey", file.getvalue())], (8, 8), 10**7)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert read.unique().tolist() == [117] and peak < 2000 * 2000 * 8
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
+def test_what_is_not_sent_as_json_is_told_so(client, model, kind) -> None:
+    content = json.dumps(model).encode()
+    answer = client.post("/v1/models", content=content, headers={"Content-Type": kind})
+    assert is_problem(answer, 415, "Content-Type: application/json")
+
+
+def test_bodies_together_are_bounded(serving, model) -> None:
+    """Whatever is refused no longer counts."""
+    with serving(replace(Limits(), bodies=40_000)) as client:
+        number = client.post("/v1/models", json=model).json()["id"]
+        place = f"/v1/models/{number}/predict"
+        for _ in range(3):
+            large = client.post(place, content=b"x" * 50_000, headers=PNG)
+            assert is_problem(large, 429, "try again") and large.headers["retry-after"] == "1"
+            assert client.post(place, content=picture(), headers=PNG).status_code == 200
+
+
+def test_an_export_that_several_ask_for_is_made_once(serving, model, monkeypatch) -> None:
+    asked = []
+
+    async def export(self, content: bytes, form: str) -> bytes:  # type: ignore[no-untyped-def]
+        asked.append(form)
+        await asyncio.sleep(0.3)
+        return b"made"
+
+    monkeypatch.setattr(Exports, "export", export)
+    with serving() as client, ThreadPoolExecutor(4) as pool:
+        number = client.post("/v1/models", json=model).json()["id"]
+        place = f"/v1/models/{number}/file?format=onnx"
+        answers = list(pool.map(lambda _: client.get(place), range(4)))
+    assert {each.content for each in answers} == {b"made"} and asked == ["onnx"]
+
+
+def test_a_full_disk_is_told_and_logged(serving, model, monkeypatch) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(exporter, "TemporaryDirectory", full)
+    out = io.BytesIO()
+    exporter.answer(out, b"", "html")
+    head, told = out.getvalue().split(b"\n", 1)
+
+    async def exchange(self, content: bytes, form: str) -> bytes:  # type: ignore[no-untyped-def]
+        reader = asyncio.StreamReader()
+        reader.feed_data(head + b"\n" + told)
+        return await _answered(reader, form)
+
+    monkeypatch.setattr(Exports, "_exchange", exchange)
+    with serving() as client:
+        number = client.post("/v1/models", json=model).json()["id"]
+        answer = client.get(f"/v1/models/{number}/file?format=html")
+        assert is_problem(answer, 500, "exporting as html failed: No space left on device")
+        [failure] = [each for each in client.logged() if each["event"] == "failed"]
+        assert failure["error"] == "TinaKitError" and failure["raised"]
+
+
+def test_what_cannot_be_finished_when_it_ends_is_told(serving, monkeypatch) -> None:
+    from tina_kit.service.service import Service
+
+    async def ended(self, *asked):  # type: ignore[no-untyped-def]
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Service, "make", ended)
+    with serving() as client:
+        answer = client.post("/v1/models", json={"classes": ["red circle", "blue star"]})
+        assert is_problem(answer, 503, "is stopping")
+        assert [each["event"] for each in client.logged()] == ["request"]

@@ -16,6 +16,7 @@ from PIL import Image
 import tina_kit
 from tests.service.conftest import is_problem, picture
 from tina_kit.cli.app import invoke
+from tina_kit.service import batching
 from tina_kit.service.limits import Limits
 from tina_kit.zoo.pmodel import load_bytes
 
@@ -200,5 +201,17 @@ def test_a_run_folder_answers_as_its_bundle_does(finished, generator) -> None:
         assert is_problem(
             client.post("/v1/models", json={**asked, "generator": "nobody"}),
             422,
-            "there are tina-dit, classifier-selection",
+            "one of: tina-dit, classifier-selection",
         )
+
+
+def test_memory_that_p_models_were_made_in_is_returned(serving, monkeypatch) -> None:
+    returned = []
+    monkeypatch.setattr(batching, "return_freed_memory", lambda: returned.append(1))
+    with serving() as client:
+        size = len(made(client, NAMES, format="safetensors").content)
+        assert not returned
+        monkeypatch.setattr(batching, "_RETURN", 3 * size)
+        for number in range(5):
+            made(client, [*NAMES, f"another {number}"])
+    assert len(returned) == 2

@@ -39,7 +39,7 @@ def test_a_port_in_use_is_one_message(fruit, capsys) -> None:
         port = taken.getsockname()[1]
         assert invoke(["serve", str(fruit), "--port", str(port)]) == 2
     told = capsys.readouterr().err
-    assert f"error: --port {port}: 127.0.0.1: Address already in use; name another" in told
+    assert f"error: --port {port}: 127.0.0.1: Address already in use; choose another" in told
     assert "Traceback" not in told
 
 
@@ -49,7 +49,7 @@ def test_what_cannot_be_served_is_one_message(finished, fruit, tmp_path: Path, c
         ([run, "--generator", "oracle"], "oracle answers only the run's own tasks"),
         ([run, "--generator", "nobody"], "unknown generator 'nobody'"),
         ([str(tmp_path / "none")], "none"),
-        ([str(fruit), "--host", "0.0.0.0"], "name a file with keys (--key-file)"),
+        ([str(fruit), "--host", "0.0.0.0"], "a file of keys (--key-file)"),
         ([str(fruit), "--key-file", str(tmp_path / "none")], "there is no such file"),
     ):
         assert invoke(["serve", *words, "--port", "0"]) == 2
@@ -118,9 +118,9 @@ def test_a_bundle_far_larger_than_a_request_ends_in_time_too(fruit, monkeypatch)
         assert process.stderr is not None
         found = None
         while found is None:
-            found = re.search(r"http://[^ ]*:\d+ answers now", line := process.stderr.readline())
+            found = re.search(r"Serving at (http://[^ ]*:\d+)", line := process.stderr.readline())
             assert line
-        address = found[0].split(" ")[0]
+        address = found[1]
         waits = Thread(target=lambda: _quietly(ask, address, "/v1/models", {"classes": ["a", "b"]}))
         waits.start()
         time.sleep(0.5)
@@ -156,7 +156,10 @@ def here(generator, monkeypatch):  # type: ignore[no-untyped-def]
     app = serving.app_of([generator], limits, log)
     thread = Thread(target=running.run, args=(app, opened, limits, log))
     thread.start()
-    yield Running(None, Path(), opened.getsockname()[1])  # type: ignore[arg-type]
+    told = Running(None, Path(), opened.getsockname()[1])  # type: ignore[arg-type]
+    ask(told.address, "/health")  # so that it has started
+    told.server = servers[0]  # type: ignore[attr-defined]
+    yield told
     servers[0].should_exit = True
     thread.join(10)
     assert not thread.is_alive()
@@ -211,3 +214,38 @@ def test_who_goes_away_in_between_is_forgotten(here) -> None:
         b"HTTP/1.1 2"
     )
     assert ask(here.address, "/health")[0] == 200
+
+
+def test_who_does_not_take_the_answer_is_cut_off(here) -> None:
+    """Also once the connection is being closed, which waits for the client otherwise."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", here.port))
+        connection.settimeout(10)
+        with suppress(ConnectionError):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 1000)
+        assert connection.recv(1) and here.server.server_state.connections
+        deadline = time.monotonic() + 10
+        while here.server.server_state.connections and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not here.server.server_state.connections
+    assert ask(here.address, "/health")[0] == 200
+
+
+def test_who_takes_the_answer_slowly_is_waited_for() -> None:
+    from types import SimpleNamespace
+    from unittest.mock import Mock
+
+    from tina_kit.service.running import _Protocol
+
+    protocol = _Protocol.__new__(_Protocol)
+    protocol.loop = Mock()
+    waiting, aborted = [900, 800, 800], Mock()
+    protocol.transport = SimpleNamespace(  # type: ignore[assignment]
+        get_write_buffer_size=lambda: waiting.pop(0), abort=aborted
+    )
+    protocol._await_taking()
+    protocol._await_taking(900)
+    assert protocol.loop.call_later.call_count == 2 and not aborted.called
+    protocol._await_taking(800)
+    aborted.assert_called_once_with()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tina_kit.training import return_freed_memory
 
 CODE = """
 import resource, torch
@@ -40,3 +44,17 @@ def test_freed_memory_is_used_again_instead_of_asked_for_anew() -> None:
     left, many = faults(MALLOC_TOP_PAD_="131072")
     assert (kept, left) == ("True", "False")
     assert 2 * few < many
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+@pytest.mark.skipif("glibc" not in platform.libc_ver()[0], reason="about glibc")
+def test_freed_memory_between_memory_in_use_is_returned() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    blocks = [bytearray(b"x" * 60_000) for _ in range(2000)]
+    del blocks[::2]
+    before = resident()
+    return_freed_memory()
+    assert before - resident() > 20_000_000
+    assert len(blocks) == 1000

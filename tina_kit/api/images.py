@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     ImageSource: TypeAlias = str | os.PathLike[str] | BinaryIO | Image.Image
 
 BACKGROUND = (255, 255, 255)  # white, as most programs show transparent areas
+_ROWS = 256  # rows converted at a time
 LISTED = 20  # number of unreadable files that a message lists
 _COMMON = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 _CLOSED = {  # formats of Pillow's that are not read here
@@ -271,4 +272,7 @@ def _eight_bits(
         raise ValueError(
             f"its values range from {low:g} to {high:g}; supported: {known}. Save it with 8 bits"
         )
-    return np.rint(values.astype(np.float64) * scale).astype(np.uint8)
+    done = np.empty(values.shape, np.uint8)
+    for first in range(0, len(values), _ROWS):  # float64 takes eight times the memory
+        done[first : first + _ROWS] = np.rint(values[first : first + _ROWS].astype(float) * scale)
+    return done

@@ -23,17 +23,21 @@ def serve(
     host: Annotated[
         str,
         typer.Option(
-            metavar="ADDRESS", help="Where to listen; what others can reach needs --key-file."
+            metavar="ADDRESS",
+            help="Address to listen on; one that other machines reach needs --key-file.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="NUMBER", help="0 for any that is free.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="NUMBER", help="Port to listen on; 0 picks a free one."
+        ),
     ] = 8000,
     key_file: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A file with keys, one a line; each request must bring one of them.",
+            help="File of keys, one per line; every request must send one of them.",
             callback=user_paths,
         ),
     ] = None,
@@ -61,8 +65,9 @@ def serve(
     """Answer HTTP requests for p-Models, with a page for browsers.
 
     POST class names to /v1/models, and images to the p-Model that was made; /openapi.json describes
-    it all. Requests that come together are answered in one batch, and every p-Model is, to the last
-    bit, what `generate` makes. SIGTERM or Ctrl-C finishes what is there and ends.
+    it all. Requests that arrive together are answered in one batch, and every p-Model is,
+    to the last bit, what `generate` makes. SIGTERM or Ctrl-C finishes the requests in
+    progress and stops.
 
     Example: tina-kit serve shapes.tina
     """
@@ -76,5 +81,5 @@ def serve(
         key_file=key_file,
         queue=queue,
         log_names=log_names,
-        ready=lambda address: log(f"{address} answers now; Ctrl-C ends it"),
+        ready=lambda address: log(f"Serving at {address} (Ctrl-C to stop)"),
     )

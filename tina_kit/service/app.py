@@ -30,8 +30,10 @@ _MEDIA = {
 }
 _FILE: dict[str, Any] = {"content": {kind: {} for kind in dict.fromkeys(_MEDIA.values())}}
 _MISTAKES = dict.fromkeys((400, 401, 403, 404, 408, 413, 415, 422, 429, 500), problems.OPENAPI)
-Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Of a p-Model that was made.")]
-Generator = Annotated[str | None, Query(description="One of /v1/generators; else the first.")]
+Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="Id of a p-Model that was made.")]
+Generator = Annotated[
+    str | None, Query(description="A name from /v1/generators; by default the first.")
+]
 
 
 def create_app(service: Service, log: Log, keys: Sequence[str] = ()) -> FastAPI:
@@ -104,7 +106,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
         request: Request,
         id: Id,
         top: Annotated[int, Query(ge=1, le=1000)] = 5,
-        compare: Annotated[bool, Query(description="With classifier selection.")] = False,
+        compare: Annotated[bool, Query(description="Also answer by classifier selection.")] = False,
     ) -> Response:
         begun = time.monotonic()
         kept = service.kept(id)
@@ -175,13 +177,13 @@ def _add_rest(app: FastAPI, service: Service) -> None:
     async def the_page() -> Response:
         return Response(page.CONTENT, media_type="text/html", headers=page.HEADERS)
 
-    @app.get("/health", response_model=schemas.Health, summary="Say that the service is there")
+    @app.get("/health", response_model=schemas.Health, summary="Check that the service is up")
     async def health() -> Response:
         return _json(schemas.Health(status="ok", version=tina_kit.__version__))
 
     @app.get(
         "/metrics",
-        summary="Figures for Prometheus",
+        summary="Prometheus metrics",
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}}},
     )

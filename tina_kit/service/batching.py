@@ -17,10 +17,14 @@ from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.service.lookup import Looked, looked_up
 from tina_kit.service.metrics import Metrics
 from tina_kit.service.problems import Busy
+from tina_kit.training import return_freed_memory
 from tina_kit.zoo.pmodel import PModel
 
 TOGETHER = 64
 """Requests of a batch, which bounds how long a later one waits."""
+_RETURN = 8 << 20
+"""Bytes of p-Models after which freed memory is returned: what was needed to make them lies between
+those that are kept, and would take several times their memory."""
 _FIRST_S = 0.05  # expected of a request until one was measured
 
 
@@ -64,6 +68,7 @@ class Batcher:
         self._changed = Condition()
         self._ending = False
         self._each_s = _FIRST_S
+        self._since = 0  # bytes of p-Models since freed memory was returned
         self._thread = Thread(target=self._run, name="generate", daemon=True)
 
     def start(self) -> None:
@@ -126,7 +131,7 @@ class Batcher:
                 (taken if alike else others).append(job)
             self._waiting = others
             self._metrics.waiting.set(len(others))
-        return [job for job in taken if not job.future.cancelled()] or self._next()
+        return taken
 
     def _generate(self, jobs: Sequence[_Job]) -> None:
         self._metrics.batch.observe(len(jobs))
@@ -136,9 +141,13 @@ class Batcher:
                 job.finish(answers)
             return
         for job, answer in zip(jobs, answers):
-            job.finish(
-                answer if isinstance(answer, TinaKitError) else _outcome(partial(_made, answer))
-            )
+            made = answer if isinstance(answer, TinaKitError) else _outcome(partial(_made, answer))
+            if isinstance(made, Made):
+                self._since += len(made.content)
+            job.finish(made)
+        if self._since >= _RETURN:
+            self._since = 0
+            return_freed_memory()
 
 
 def _made(model: PModel) -> Made:

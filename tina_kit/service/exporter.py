@@ -44,7 +44,8 @@ def answer(out: BinaryIO, content: bytes, form: str) -> None:
     except TinaKitError as error:
         made, problem = str(error).encode(), "message"
     except Exception as error:  # the service lives on
-        made, problem = type(error).__name__.encode(), "unexpected"
+        why = getattr(error, "strerror", None) or type(error).__name__
+        made, problem = why.encode(), "unexpected"
     head = {"size": len(made), **({"problem": problem} if problem else {})}
     out.write(json.dumps(head).encode() + b"\n" + made)
     out.flush()

@@ -43,9 +43,9 @@ class Exports:
             return made
         except asyncio.TimeoutError:
             raise TinaKitError(f"exporting as {form} took too long") from None
-        except (asyncio.IncompleteReadError, OSError, ValueError):
-            raise TinaKitError(f"exporting as {form} failed") from None
-        except UserError:
+        except (asyncio.IncompleteReadError, OSError, ValueError) as error:
+            raise TinaKitError(f"exporting as {form} failed") from error
+        except TinaKitError:
             done = True
             raise
         finally:
@@ -58,13 +58,7 @@ class Exports:
         head = json.dumps({"format": form, "size": len(content)})
         process.stdin.write(head.encode() + b"\n" + content)
         await process.stdin.drain()
-        told = json.loads(await process.stdout.readline())
-        made = await process.stdout.readexactly(min(told["size"], _AT_ONCE))
-        if told.get("problem") == "message":
-            raise UserError(made.decode())
-        if "problem" in told:
-            raise ValueError
-        return made
+        return await _answered(process.stdout, form)
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
@@ -86,3 +80,13 @@ class Exports:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+async def _answered(out: asyncio.StreamReader, form: str) -> bytes:
+    told = json.loads(await out.readline())
+    made = await out.readexactly(min(told["size"], _AT_ONCE))
+    if told.get("problem") == "message":
+        raise UserError(made.decode())
+    if "problem" in told:
+        raise TinaKitError(f"exporting as {form} failed: {made.decode()}")
+    return made

@@ -7,20 +7,21 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tina_kit.api import TinaKitError
 from tina_kit.service.limits import Limits
 from tina_kit.service.logs import Log
 from tina_kit.service.metrics import Metrics
-from tina_kit.service.problems import Problem, answer
+from tina_kit.service.problems import Busy, Problem, answer
 from tina_kit.service.within import within
 
 OPEN = ("/", "/health")
 """What needs no key: the page, which asks for it, and whether the service is there."""
-LOCAL = ("127.0.0.1", "localhost", "::1")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -41,14 +42,15 @@ class _Course:
 
 class Guard:
     """keys: one of which every request must bring; none if only this machine can ask. With none,
-    the request must also name this machine, so that no web site can reach the service through a
-    browser on it."""
+    the request must name this machine, so that no web site can reach the service through a browser
+    on it; with keys, no web site has one."""
 
     def __init__(
         self, app: ASGIApp, limits: Limits, log: Log, metrics: Metrics, keys: Sequence[str]
     ) -> None:
         self._app, self._limits, self._log, self._metrics = app, limits, log, metrics
         self._keys = [key.encode() for key in keys]
+        self._held = 0  # bytes of the bodies of all requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,8 +65,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 course.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
-            with within(self._limits.answer_s):
-                await send(message)
+            await send(message)
 
         try:
             try:
@@ -73,20 +74,27 @@ class Guard:
             except Problem as problem:
                 if not course.status:
                     await _send(problem, scope, receiving, sending)
+        except asyncio.CancelledError:  # what the service cannot finish when it ends
+            if not course.status:
+                stops = Problem(503, "the service is stopping; try again later", Connection="close")
+                await _send(stops, scope, receiving, sending)
         except (asyncio.TimeoutError, ClientDisconnect, ConnectionError):
             self._log.event("gone", route=_route(scope))
         except Exception as error:
             self._log.failure("failed", error, route=_route(scope))
             if not course.status:
-                told = Problem(500, "the service made a mistake; its log says more")
-                await _send(told, scope, receiving, sending)
+                kit = isinstance(error, TinaKitError)
+                told = str(error) if kit else "internal error; the service's log says more"
+                await _send(Problem(500, told), scope, receiving, sending)
         finally:
+            self._held -= course.received
             self._tell(scope, course)
 
     def _check(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-        self._check_place(headers)
-        if self._keys and scope["path"] not in OPEN:
+        if not self._keys:
+            self._check_place(headers)
+        elif scope["path"] not in OPEN:
             kind, _, given = headers.get("authorization", b"").partition(b" ")
             right = [hmac.compare_digest(given.strip(), key) for key in self._keys]
             if kind.lower() != b"bearer" or not any(right):
@@ -102,11 +110,13 @@ class Guard:
 
     def _check_place(self, headers: Mapping[str, bytes]) -> None:
         host = headers.get("host", b"").decode("latin-1")
-        if not self._keys and _name(host) not in LOCAL:
-            raise Problem(403, "this service answers this machine only, under its own name")
+        if not _is_local(host):
+            raise Problem(
+                403, "this service answers this machine only; address it as localhost or 127.0.0.1"
+            )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
-            raise Problem(403, "other web sites may not ask this service")
+        if origin is not None and origin.decode("latin-1") != f"http://{host}":
+            raise Problem(403, "requests from other web sites are refused")
 
     async def _received(self, scope: Scope, course: _Course, receive: Receive) -> Message:
         if course.whole:
@@ -117,12 +127,18 @@ class Guard:
                 message = await receive()
         except asyncio.TimeoutError:
             raise Problem(
-                408, f"the body did not come within {self._limits.body_s:g} s", Connection="close"
+                408,
+                f"the request's body did not arrive within {self._limits.body_s:g} s",
+                Connection="close",
             ) from None
-        course.received += len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        course.received += size
+        self._held += size
         course.whole = not message.get("more_body", False)
         if course.received > self._most(scope):
             raise self._too_large(scope)
+        if self._held > self._limits.bodies:
+            raise Busy("too much data is being sent", 1)
         return message
 
     def _most(self, scope: Scope) -> int:
@@ -160,11 +176,14 @@ async def _send(problem: Problem, scope: Scope, receive: Receive, send: Send) ->
     await response(scope, receive, send)
 
 
-def _name(host: str) -> str | None:
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine. An address cannot be made to mean another machine,
+    as a name can."""
     try:
-        return urlsplit(f"//{host}").hostname
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
     except ValueError:
-        return None
+        return False
 
 
 def _route(scope: Scope) -> str:

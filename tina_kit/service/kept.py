@@ -70,7 +70,7 @@ class Cache:
 
     def grown(self, kept: Kept) -> None:
         """It was added or has an export more."""
-        if kept.id not in self._kept:
+        if self._kept.get(kept.id) is not kept:  # it went meanwhile
             return
         self._kept.move_to_end(kept.id)
         self._total += kept.size - self._sizes.get(kept.id, 0)

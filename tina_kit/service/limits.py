@@ -17,11 +17,12 @@ class Limits:
 
     For all:
 
-    queue: p-Models that wait to be generated; predictions and exports: that wait; cache_bytes: of
-    the p-Models that are kept; connections: at once.
+    bodies: bytes of their bodies; queue: p-Models that wait to be generated; predictions and
+    exports: that wait; cache_bytes: of the p-Models that are kept; connections: at once.
 
     In seconds: head_s, body_s: for a client to send its request's head, its body; answer_s: to
-    take the answer; export_s: for an export; stop_s: to finish what is there when the service ends.
+    take more of the answer; export_s: for an export; stop_s: to finish what is there when the
+    service ends.
     """
 
     classes: int = 200
@@ -30,6 +31,7 @@ class Limits:
     image_bytes: int = 32 * MIB
     images: int = 32
     pixels: int = 100_000_000
+    bodies: int = 512 * MIB
     queue: int = 256
     predictions: int = 64
     exports: int = 8

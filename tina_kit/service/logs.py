@@ -40,7 +40,7 @@ class Log:
 
 
 class ToLog(logging.Handler):
-    """What the web server logs of itself."""
+    """What the web server and other libraries log."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
@@ -49,9 +49,10 @@ class ToLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            self._log.failure("server", error)
+            self._log.failure("server", error, logger=record.name)
         else:
-            self._log.event("server", {"message": record.getMessage()}, level=record.levelname)
+            told = {"message": record.getMessage()}
+            self._log.event("server", told, logger=record.name, level=record.levelname)
 
 
 def _places(traceback: TracebackType | None) -> list[str]:

@@ -37,7 +37,7 @@ class Metrics:
         )
         self.made = Counter("tina_kit_p_models", "P-Models that were generated", registry=registry)
         self.from_cache = Counter(
-            "tina_kit_p_models_from_cache", "P-Models that were there", registry=registry
+            "tina_kit_p_models_from_cache", "P-Models taken from the cache", registry=registry
         )
         self.batch = Histogram(
             "tina_kit_batch_size",

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from tina_kit.api import TinaKitError, UserError
+from tina_kit.api import UserError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -30,7 +30,7 @@ class Busy(Problem):
     def __init__(self, what: str, seconds: float) -> None:
         super().__init__(
             429,
-            f"{what}; ask again in a moment",
+            f"{what}; try again in a moment",
             Retry_After=str(max(1, round(seconds))),
         )
 
@@ -42,26 +42,25 @@ def answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -
     return JSONResponse({**body, "detail": told}, status, dict(headers or {}), MEDIA_TYPE)
 
 
-def of_error(error: TinaKitError) -> Problem:
-    return Problem(422 if isinstance(error, UserError) else 500, str(error))
-
-
 def handle(app: FastAPI) -> None:
-    """Let every error of the app become such an answer."""
+    """Let every mistake of a user become such an answer; the guard answers for other errors."""
 
     async def of_exception(request: Request, error: Any) -> JSONResponse:
         return answer(error.status_code, str(error.detail), error.headers)
 
     async def of_validation(request: Request, error: Any) -> JSONResponse:
-        return answer(422, described(error.errors()))
+        mistakes = error.errors()
+        whole = any(each["loc"] == ("body",) for each in mistakes)
+        if whole and "json" not in request.headers.get("content-type", "").lower():
+            return answer(415, "send JSON, with the header `Content-Type: application/json`")
+        return answer(422, described(mistakes))
 
-    async def of_kit(request: Request, error: Any) -> JSONResponse:
-        problem = of_error(error)
-        return answer(problem.status_code, problem.detail)
+    async def of_user(request: Request, error: Any) -> JSONResponse:
+        return answer(422, str(error))
 
     app.add_exception_handler(StarletteHTTPException, of_exception)
     app.add_exception_handler(RequestValidationError, of_validation)
-    app.add_exception_handler(TinaKitError, of_kit)
+    app.add_exception_handler(UserError, of_user)
 
 
 def described(errors: Sequence[Mapping[str, Any]], most: int = 5) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import os
+import re
 import socket
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,25 +22,30 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tina_kit.api import UserError, read_text
+from tina_kit.pipeline import console
 from tina_kit.service.limits import Limits
 from tina_kit.service.logs import Log, ToLog
 from tina_kit.service.problems import answer
 from tina_kit.service.service import LAST_S
 
 SHORTEST_KEY = 16
+_KEY = re.compile(f"[!-~]{{{SHORTEST_KEY},}}")
 _LARGEST_KEYS = 1 << 16  # bytes of a file of keys
 
 
 def read_keys(path: Path) -> list[str]:
-    """The keys in a file, one a line. Raises UserError if there is none, or one is short."""
+    """The keys in a file, one a line. Warns if all users can read them. Raises UserError if there
+    is none, or one is short or could not be sent."""
     keys = [line.strip() for line in read_text(path, _LARGEST_KEYS).splitlines() if line.strip()]
     if not keys:
-        raise UserError(f"{path}: it contains no key; write one in a line")
-    if any(len(key) < SHORTEST_KEY or not key.isascii() or " " in key for key in keys):
+        raise UserError(f"{path}: it contains no keys; put one on each line")
+    if not all(_KEY.fullmatch(key) for key in keys):
         raise UserError(
-            f"{path}: a key has at least {SHORTEST_KEY} letters and digits, without spaces: for "
-            "example what `openssl rand -hex 32` prints"
+            f"{path}: each key must have at least {SHORTEST_KEY} printable ASCII characters and no "
+            "spaces, for example the output of `openssl rand -hex 32`"
         )
+    if path.stat().st_mode & stat.S_IROTH:
+        console.log(f"{path}: all users of this machine can read these keys; use chmod o-r")
     return keys
 
 
@@ -53,7 +61,8 @@ def listening(host: str, port: int, keys: Sequence[str]) -> socket.socket:
     family, kind, protocol, _, address = found[0]
     if not keys and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise UserError(
-            f"--host {host}: others can reach this address, so name a file with keys (--key-file)"
+            f"--host {host}: other machines can reach this address, so it needs a file of keys "
+            "(--key-file)"
         )
     opened = socket.socket(family, kind, protocol)
     try:
@@ -62,8 +71,10 @@ def listening(host: str, port: int, keys: Sequence[str]) -> socket.socket:
         opened.listen(1024)
     except OSError as error:
         opened.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UserError(f"--host {host}: this machine does not have this address") from None
         why = error.strerror or str(error)
-        raise UserError(f"--port {port}: {host}: {why}; name another with --port") from None
+        raise UserError(f"--port {port}: {host}: {why}; choose another port") from None
     return opened
 
 
@@ -108,10 +119,12 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Closes connections whose client does not send a request's head in time."""
+    """Closes connections whose client does not send a request's head in time, or stops taking the
+    answer."""
 
     limits = Limits()
     _timer: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
 
     @classmethod
     def with_limits(cls, limits: Limits) -> type[_Protocol]:
@@ -119,11 +132,21 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that it tells of every byte that waits
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_taking()
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -154,6 +177,20 @@ class _Protocol(H11Protocol):
     def _waits(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
+    def _await_taking(self, before: int | None = None) -> None:
+        """before: bytes that waited when this was asked last; fewer must wait now."""
+        waiting = self.transport.get_write_buffer_size()
+        if before is not None and waiting >= before:
+            self.transport.abort()  # to close it would be to wait for the client still
+        else:
+            again = self.limits.answer_s
+            self._taking = self.loop.call_later(again, self._await_taking, waiting)
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
     def _late(self) -> None:
         self._timer = None
         if self._waits():
@@ -162,17 +199,13 @@ class _Protocol(H11Protocol):
 
 @contextmanager
 def _to_log(log: Log) -> Iterator[None]:
-    loggers, handler = [logging.getLogger(name) for name in ("uvicorn", "asyncio")], ToLog(log)
-    before = [logger.propagate for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.propagate = False
+    """Whatever libraries log, which would go to stderr as it is."""
+    handler = ToLog(log)
+    logging.getLogger().addHandler(handler)
     try:
         yield
     finally:
-        for logger, propagate in zip(loggers, before):
-            logger.removeHandler(handler)
-            logger.propagate = propagate
+        logging.getLogger().removeHandler(handler)
 
 
 def named(generators: Sequence[Any]) -> Mapping[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from tina_kit.api import UserError
 from tina_kit.api.names import tidy
@@ -23,6 +24,7 @@ from tina_kit.service.problems import Busy, Problem
 
 LAST_S = 1.0
 """Seconds of `Limits.stop_s` in which threads end, after the requests."""
+T = TypeVar("T")
 Ranked = list[list[tuple[str, float]]]
 
 
@@ -43,7 +45,7 @@ class Service:
         self.limits, self.metrics = limits, Metrics()
         self.cache = Cache(limits.cache_bytes, self.metrics)
         self._batcher = Batcher(limits.queue, self.metrics)
-        self._making: dict[str, asyncio.Task[Kept]] = {}
+        self._going: dict[object, asyncio.Task[Any]] = {}  # what several may wait for
         self._predicting = ThreadPoolExecutor(1, "predict")
         self._predictions = 0
         self._reading = False
@@ -64,7 +66,7 @@ class Service:
         """Raises Problem if there is none of this name."""
         chosen = next(iter(self.generators)) if name is None else name
         if chosen not in self.generators:
-            raise Problem(422, f"unknown generator; there are {', '.join(self.generators)}")
+            raise Problem(422, f"unknown generator; choose one of: {', '.join(self.generators)}")
         return chosen, self.generators[chosen]
 
     async def make(self, name: str | None, classes: Sequence[str], strict: bool) -> Kept:
@@ -76,13 +78,7 @@ class Service:
         if kept is not None:
             self.metrics.from_cache.inc()
         else:
-            task = self._making.get(key)
-            if task is None:
-                task = asyncio.ensure_future(self._made(key, generator, classes))
-                self._making[key] = task
-                task.add_done_callback(lambda done: self._forget(key, done))
-            # Whoever asked first may go away while others wait for the same.
-            kept = await asyncio.shield(task)
+            kept = await self._once(key, lambda: self._made(key, generator, classes))
         seen = Familiarity.read(kept.model.metadata["seen"])
         if strict and seen.warning:
             raise UserError(f"{seen.warning}. Leave such classes out, or ask without `strict`")
@@ -93,8 +89,16 @@ class Service:
         self.metrics.made.inc()
         return self.cache.put(key, generator, made)
 
-    def _forget(self, key: str, done: asyncio.Task[Kept]) -> None:
-        del self._making[key]
+    def _once(self, key: object, work: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
+        """What it returns, for all who wait for the same."""
+        task = self._going.get(key)
+        if task is None:
+            task = self._going[key] = asyncio.ensure_future(work())
+            task.add_done_callback(lambda done: self._forget(key, done))
+        return asyncio.shield(task)  # whoever asked first may go away while others wait
+
+    def _forget(self, key: object, done: asyncio.Task[Any]) -> None:
+        del self._going[key]
         if not done.cancelled():
             done.exception()  # whoever waits for it gets it; perhaps nobody does any more
 
@@ -107,17 +111,22 @@ class Service:
         kept = self.cache.get(number)
         if kept is None:
             raise Problem(
-                404, "there is no such p-Model, or it was made too long ago; make it again"
+                404,
+                "there is no p-Model with this id, or it is no longer in the cache; make it again",
             )
         return kept
 
     async def file(self, kept: Kept, form: str) -> bytes:
         if form == "safetensors":
             return kept.content
-        if form not in kept.exported:
-            kept.exported[form] = await self._exports.export(kept.content, form)
-            self.cache.grown(kept)
-        return kept.exported[form]
+        if form in kept.exported:
+            return kept.exported[form]
+        return await self._once((kept.id, form), lambda: self._exported(kept, form))
+
+    async def _exported(self, kept: Kept, form: str) -> bytes:
+        made = kept.exported[form] = await self._exports.export(kept.content, form)
+        self.cache.grown(kept)
+        return made
 
     async def predict(
         self, kept: Kept, images: Sequence[tuple[str, bytes]], top: int, compare: bool

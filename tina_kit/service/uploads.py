@@ -24,7 +24,9 @@ async def uploaded(request: Request, limits: Limits) -> list[tuple[str, bytes]]:
     try:
         async with request.form(max_files=limits.images, max_fields=0) as form:
             files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
-            read = [(each.filename or "image", await each.read()) for each in files]
+            # A form may name an encoding that decodes to what is no text.
+            names = [(each.filename or "image").encode(errors="replace").decode() for each in files]
+            read = [(name, await each.read()) for name, each in zip(names, files)]
     except (ValueError, KeyError):  # of older versions of the parser
         raise Problem(400, "the form cannot be read") from None
     if not read:

@@ -1,6 +1,6 @@
 """The training loop, with seeds, precision and observers."""
 
-from tina_kit.training.allocation import keep_freed_memory
+from tina_kit.training.allocation import keep_freed_memory, return_freed_memory
 from tina_kit.training.cores import on_every_core
 from tina_kit.training.loop import Trainer
 from tina_kit.training.observers import Observers, counting
@@ -18,4 +18,5 @@ __all__ = [
     "on_every_core",
     "resolve_device",
     "resolve_precision",
+    "return_freed_memory",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 
 KEPT = 1 << 29
@@ -31,3 +32,10 @@ def keep_freed_memory() -> bool:
         return False
     options = ((_M_TRIM_THRESHOLD, KEPT), (_M_MMAP_THRESHOLD, _MMAP_THRESHOLD))
     return [set_option(name, value) for name, value in options] == [1, 1]
+
+
+def return_freed_memory() -> None:
+    """Return freed memory to the system, also what lies between memory in use, as glibc does not of
+    itself. Nothing happens with another allocator."""
+    with suppress(OSError, AttributeError, TypeError):  # TypeError: on Windows
+        ctypes.CDLL(None).malloc_trim(0)

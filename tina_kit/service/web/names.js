@@ -79,7 +79,7 @@ function told({ status, known_as, nearest, problem }) {
 }
 
 function hint(found) {
-  const usual = "Any name will do. Several go with commas between them.";
+  const usual = "Any name will do. Separate several with commas.";
   if (!found) return say("hint", usual);
   const { name, status } = found;
   get("hint").replaceChildren(

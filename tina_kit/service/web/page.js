@@ -14,7 +14,7 @@ async function chosen() {
   const { classes } = await (await ask(place)).json();
   known = classes.map(({ name }) => name);
   const some = known.slice(0, 3).join(", ");
-  say("about", `It knows ${known.length.toLocaleString("en")} classes, among them ${some}.`);
+  say("about", `The generator knows ${known.length.toLocaleString("en")} classes, among them ${some}.`);
   get("name").placeholder = `for example ${known[0]}`;
   changed();
 }
@@ -47,7 +47,7 @@ function facts({ bytes, info, generator }) {
   const share = expected.p_acc.toFixed(1);
   return (
     `${size}, ${bytes.toLocaleString("en")} bytes. On ${expected.tasks} tasks of ` +
-    `${expected.classes} classes this generator was right in ${share}% of the images.`
+    `${expected.classes} classes this generator classified ${share}% of the images correctly.`
   );
 }
 
@@ -89,7 +89,7 @@ async function classify(some) {
       if (others) columns.push(column("Classifier selection", others));
       place.replaceChildren(...columns);
       if (get("compare").checked && !selection)
-        place.append(element("p", "Classifier selection needs classes that are all known."));
+        place.append(element("p", "Classifier selection needs classes that the generator was trained on."));
       say("status", `${photo.file.name}: ${top[0].class}, ${percent(top[0].probability)}`);
     } catch (error) {
       place.replaceChildren(element("p", error.message, { className: "wrong" }));
