@@ -51,7 +51,6 @@ class ReadyGenerator:
         if prompts == "image" and not self.row.flags.reads_conditions:
             raise UserError(f"{self.name} reads no prompts, and so no images; name the classes")
         self.prompts = prompts
-        self._remembered = Remembered()
 
     @property
     def name(self) -> str:
@@ -196,6 +195,13 @@ class ReadyGenerator:
             side = conditioner.image_size
             return conditioner.embed_images(torch.from_numpy(read_images(images, (side, side))))
         return self._rows(self._prompts(classes, known))
+
+    @cached_property
+    def _remembered(self) -> Remembered:
+        """Starts with the classes that the run has embedded: loading a text encoder takes longer
+        than generating a thousand p-Models."""
+        names, seen = self.source.class_names, self.source.seen.tolist()
+        return Remembered(zip([names[place] for place in seen], self.source.seen_rows))
 
     def _rows(self, prompts: Sequence[str]) -> Tensor:
         return self._remembered.rows(prompts, self.source.conditioner.embed)

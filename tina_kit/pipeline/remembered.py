@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,8 +16,8 @@ class Remembered:
     """The rows of the prompts that were asked for last. A row depends on its own prompt alone, as
     conditioners promise, so one that is kept is the one that would be embedded again."""
 
-    def __init__(self) -> None:
-        self._rows: OrderedDict[str, Tensor] = OrderedDict()
+    def __init__(self, known: Iterable[tuple[str, Tensor]] = ()) -> None:
+        self._rows = OrderedDict(known)
 
     def rows(self, prompts: Sequence[str], embed: Callable[[Sequence[str]], Tensor]) -> Tensor:
         """float32 `(C, D)`. embed: is asked for the rows that are not kept."""
