@@ -247,7 +247,7 @@ def test_an_object_without_the_contract_lacks_its_methods(tmp_path: Path) -> Non
     with pytest.raises(TinaKitError) as caught:
         built("dataset", code, file)
     message = str(caught.value)
-    assert message.startswith("plugin local: dataset mine: Mine lacks class_names, drawn, facts, files, ")
+    assert message.startswith("plugin local: dataset mine: Mine lacks class_names, drawn, facts, ")
     assert "load," not in message and "derive it from tina_kit.api.Dataset" in message
     assert message.endswith(f"({file}:{line_of('__init__', file)})")
 
