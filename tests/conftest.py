@@ -72,6 +72,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
     return path, folder / "store", run.folder
 
 
+@pytest.fixture(scope="session")
+def bundle(finished: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the finished run. Nobody may write to it."""
+    import tina_kit
+
+    path = tmp_path_factory.mktemp("bundle") / "tiny.tina"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINA_KIT_STORE", str(finished[1]))
+        tina_kit.bundle(finished[2], path)
+    return path
+
+
 def plan_of(path: Path, store: Path, **options: object):  # type: ignore[no-untyped-def]
     import torch
 

@@ -40,20 +40,8 @@ BELOW = {
         "service",
         "scaffold",
     },
-    "cli": {
-        "library",
-        "api",
-        "plugins",
-        "store",
-        "recipe",
-        "training",
-        "zoo",
-        "report",
-        "pipeline",
-        "service",
-        "scaffold",
-    },
 }
+BELOW["cli"] = BELOW["library"] | {"library"}
 
 
 def imports(path: Path) -> Iterator[str]:

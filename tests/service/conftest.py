@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,18 +21,8 @@ HERE = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="session")
-def fruit(finished, tmp_path_factory) -> Path:
-    """A bundle of the tiny run."""
-    path = tmp_path_factory.mktemp("bundle") / "tiny.tina"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINA_KIT_STORE", str(finished[1]))
-        tina_kit.bundle(finished[2], path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def generator(fruit):  # type: ignore[no-untyped-def]
-    return tina_kit.load_generator(fruit)
+def generator(bundle):  # type: ignore[no-untyped-def]
+    return tina_kit.load_generator(bundle)
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ def made(client, classes, **more):  # type: ignore[no-untyped-def]
     return answer
 
 
-def test_the_file_is_the_offline_commands(client, fruit: Path, tmp_path: Path) -> None:
+def test_the_file_is_the_offline_commands(client, bundle: Path, tmp_path: Path) -> None:
     words = [word for name in NAMES for word in ("--class", name)]
-    assert invoke(["generate", str(fruit), *words, "-o", str(tmp_path / "m.safetensors")]) == 0
+    assert invoke(["generate", str(bundle), *words, "-o", str(tmp_path / "m.safetensors")]) == 0
     file = (tmp_path / "m.safetensors").read_bytes()
     for _ in range(2):  # the second comes from the cache
         answer = made(client, ["red  circle", *NAMES[1:]], format="safetensors")

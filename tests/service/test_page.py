@@ -29,8 +29,8 @@ ANSWERS = (
 
 
 @pytest.fixture(scope="module")
-def running(fruit) -> Iterator[Running]:
-    with service(fruit) as running:
+def running(bundle) -> Iterator[Running]:
+    with service(bundle) as running:
         yield running
 
 
@@ -165,10 +165,10 @@ def test_it_works_by_keyboard_and_by_dropping(tab) -> None:
 
 
 @in_a_browser
-def test_a_key_is_asked_for_where_one_is_needed(fruit, tmp_path: Path) -> None:
+def test_a_key_is_asked_for_where_one_is_needed(bundle, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(KEY)
     words = ("--key-file", str(tmp_path / "keys"))
-    with service(fruit, *words) as running, browser(tmp_path / "profile") as tab:
+    with service(bundle, *words) as running, browser(tmp_path / "profile") as tab:
         tab.open(running.address)
         until(tab, "!document.getElementById('unlock').hidden")
         tab.run("document.getElementById('key').focus()")

@@ -34,40 +34,40 @@ def ask(address: str, place: str, body: object = None) -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-def test_a_port_in_use_is_one_message(fruit, capsys) -> None:
+def test_a_port_in_use_is_one_message(bundle, capsys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert invoke(["serve", str(fruit), "--port", str(port)]) == 2
+        assert invoke(["serve", str(bundle), "--port", str(port)]) == 2
     told = capsys.readouterr().err
     assert f"error: --port {port}: 127.0.0.1: Address already in use; choose another" in told
     assert "Traceback" not in told
 
 
-def test_what_cannot_be_served_is_one_message(finished, fruit, tmp_path: Path, capsys) -> None:
+def test_what_cannot_be_served_is_one_message(finished, bundle, tmp_path: Path, capsys) -> None:
     run = str(finished[2])
     for words, told in (
         ([run, "--generator", "oracle"], "oracle answers only the run's own tasks"),
         ([run, "--generator", "nobody"], "unknown generator 'nobody'"),
         ([str(tmp_path / "none")], "none"),
-        ([str(fruit), "--host", "0.0.0.0"], "a file of keys (--key-file)"),
-        ([str(fruit), "--key-file", str(tmp_path / "none")], "there is no such file"),
+        ([str(bundle), "--host", "0.0.0.0"], "a file of keys (--key-file)"),
+        ([str(bundle), "--key-file", str(tmp_path / "none")], "there is no such file"),
     ):
         assert invoke(["serve", *words, "--port", "0"]) == 2
         assert told in capsys.readouterr().err
 
 
-def test_without_the_extra_it_says_what_to_install(fruit, monkeypatch) -> None:
+def test_without_the_extra_it_says_what_to_install(bundle, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "fastapi", None)
     for name in [name for name in sys.modules if name.startswith("tina_kit.service")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(tina_kit, "service", raising=False)
     with pytest.raises(UserError, match=r"pip install 'tina-kit\[serve\]'"):
-        tina_kit.serve(fruit)
+        tina_kit.serve(bundle)
 
 
 @pytest.mark.slow
-def test_it_answers_and_ends_by_sigterm_with_what_it_has(fruit, generator) -> None:
-    with service(fruit) as running, ThreadPoolExecutor(8) as pool:
+def test_it_answers_and_ends_by_sigterm_with_what_it_has(bundle, generator) -> None:
+    with service(bundle) as running, ThreadPoolExecutor(8) as pool:
         assert ask(running.address, "/health")[0] == 200
         names = generator.source.class_names
         body = [
@@ -92,11 +92,11 @@ def test_it_answers_and_ends_by_sigterm_with_what_it_has(fruit, generator) -> No
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_and_sigkill_leaves_nothing_broken(fruit, generator) -> None:
+def test_ctrl_c_ends_it_and_sigkill_leaves_nothing_broken(bundle, generator) -> None:
     classes = list(generator.source.class_names[:3])
     asked = {"classes": classes, "format": "safetensors"}
     for number, code in ((signal.SIGKILL, -9), (signal.SIGINT, 0)):
-        with service(fruit) as running:
+        with service(bundle) as running:
             _, content = ask(running.address, "/v1/models", asked)
             assert content == generator.generate(classes).content()
             running.process.send_signal(number)
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_it_and_sigkill_leaves_nothing_broken(fruit, generator) -> N
 
 
 @pytest.mark.slow
-def test_a_bundle_far_larger_than_a_request_ends_in_time_too(fruit, monkeypatch) -> None:
+def test_a_bundle_far_larger_than_a_request_ends_in_time_too(bundle, monkeypatch) -> None:
     """A batch that is still being generated is not waited for longer than the limit."""
     code = (
         "import sys, time\nimport tina_kit\nfrom tina_kit.pipeline.personal import ReadyGenerator\n"
@@ -113,7 +113,7 @@ def test_a_bundle_far_larger_than_a_request_ends_in_time_too(fruit, monkeypatch)
         "ReadyGenerator.answers = slow\n"
         "from tina_kit.cli import main\nmain(sys.argv[1:])\n"
     )
-    command = [sys.executable, "-c", code, "serve", str(fruit), "--port", "0"]
+    command = [sys.executable, "-c", code, "serve", str(bundle), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         found = None

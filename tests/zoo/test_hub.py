@@ -20,15 +20,6 @@ from tina_kit.zoo.hub import Place
 PLACE = "hf:somebody/shapes"
 
 
-@pytest.fixture(scope="module")
-def bundle(finished, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("bundle") / "tiny.tina"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINA_KIT_STORE", str(finished[1]))
-        tina_kit.bundle(finished[2], path)
-    return path
-
-
 @pytest.fixture(autouse=True)
 def _nobody_s_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the user's token nor cache, and files by LFS, which the stand-in speaks."""

@@ -101,12 +101,16 @@ class Inputs:
             features={} if mirrored else self._shared[split],
         )
 
-    def _with_mirror_images(self, images: Images) -> Images:
+    def check_images(self) -> None:
+        """Raises UserError if p-Models read features, of which there are none of flipped images."""
         if self.generic.architecture.frozen_features:
             raise UserError(
                 "augment: flip: p-Models of this architecture read features of the images, which "
                 "are computed once; set augment: none"
             )
+
+    def _with_mirror_images(self, images: Images) -> Images:
+        self.check_images()
         both = torch.cat([images.images, images.images.flip(-1)])
         return Images(both, images.labels.repeat(2))
 

@@ -114,10 +114,13 @@ class FineTuning:
     """Fine-tuning on the training images of a run.
 
     Called with vectors `(M, P)` to start from, tasks int64 `(M, C)`, the training loop and, if it
-    is not the recipe's, the number of epochs; returns float32 `(M, P)`.
+    is not the recipe's, the number of epochs; returns float32 `(M, P)`. Raises UserError if the
+    options ask for flipped images of p-Models that read features.
     """
 
     def __init__(self, inputs: Inputs, options: FinetuneOptions, seed: int) -> None:
+        if options.augment == "flip":
+            inputs.check_images()
         self.inputs, self.options, self.seed = inputs, options, seed
 
     @property
