@@ -18,6 +18,7 @@ from typing import IO, Any
 from tina_kit.api import RunInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
+from tina_kit.pipeline.evaluations import evaluations, write_evaluations
 from tina_kit.pipeline.examples import write_examples
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
@@ -45,11 +46,13 @@ MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with
 @dataclass(frozen=True)
 class Results:
     """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
-    which prompts they were measured."""
+    which prompts they were measured; evaluations: the counts of each task, as in
+    `evaluations.json`."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
     about: str
+    evaluations: dict[str, Any]
 
     @property
     def table(self) -> Table:
@@ -188,10 +191,8 @@ class Run:
 
     def _results(self) -> Results:
         plan = self.plan
-        counts = {
-            row.name: [experiment.evaluation(row).read() for experiment in plan.experiments]
-            for row in plan.recipe.generators
-        }
+        measured = evaluations(plan.experiments)
+        counts = {name: list(seeds.values()) for name, seeds in measured["counts"].items()}
         bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
         options = plan.recipe.core.evaluation
         rows = result_rows(counts, bare, options.average)
@@ -200,7 +201,7 @@ class Run:
             name: study_report(name, run.study, run.measured(), notes, options.average)
             for name, run in plan.studies.items()
         }
-        return Results(rows, studies, notes)
+        return Results(rows, studies, notes, measured)
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
@@ -208,6 +209,7 @@ class Run:
         measured = {"on": options.on, "average": options.average}
         whole = {**measured, "about": results.about, "generators": results.rows, "studies": plain}
         write_json(self.folder / "results.json", whole)
+        write_evaluations(self.folder, results.evaluations)
         self.observer.result(whole)
         for name, report in results.studies.items():
             plot_study(report, self.folder / "plots" / name)
