@@ -198,17 +198,20 @@ def verdicts(found: Compared) -> list[str]:
 
 
 def _verdict(pair: Pair) -> str:
-    left, right = (f"{label}'s {row}" for label, row in zip((pair.first, pair.second), pair.rows))
+    """Names the better one first."""
     mean, ci95 = _mean_ci(pair)
+    sides = list(zip((pair.first, pair.second), pair.rows))
+    (label, row), (other, than) = reversed(sides) if mean > 0 else sides
+    both = f"{label}'s {row}", f"{other}'s" if than == row else f"{other}'s {than}"
     if ci95 is None:
-        return f"{right} differs from {left} by {mean:+.1f} points, too few to say more."
-    text = interval(abs(mean), ci95)
+        return f"{both[0]} is {abs(mean):.1f} points above {both[1]}, on too few tasks to say more."
     if pair.p_holm < 0.05:
-        return f"{right} is {'better' if mean > 0 else 'worse'} than {left} by {text} points."
+        return f"{both[0]} is better than {both[1]} by {interval(abs(mean), ci95)} points."
     doubt = ""
     if pair.p < 0.05:
-        doubt = " One of so many comparisons may well seem this different by chance."
-    return f"{right} and {left} cannot be told apart: {interval(mean, ci95, True)} points.{doubt}"
+        doubt = " By chance, one of so many comparisons may well differ as much."
+    gain = interval(abs(mean), ci95, sign=True)
+    return f"{both[0]} and {both[1]} cannot be told apart: {gain} points.{doubt}"
 
 
 def caption(found: Compared) -> list[str]:

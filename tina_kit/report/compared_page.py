@@ -22,6 +22,7 @@ from tina_kit.report.html import (
 from tina_kit.report.table import interval
 
 _MOST_CHARTS = 6  # of single tasks
+_NARROW = 3  # runs whose p-Acc a phone shows side by side
 _LONG = 12  # rows of a table that is folded
 
 
@@ -117,7 +118,8 @@ def _results(found: Compared) -> Markup:
     for split in ("ood", "id"):
         lines = compared.side_by_side(runs, split)
         if len(lines) > 1:
-            tables += [element("h3", f"p-Acc on {split.upper()} tasks, in percent"), table(lines)]
+            head = element("h3", f"p-Acc on {split.upper()} tasks, in percent")
+            tables += [head, table(lines, stack=len(runs) > _NARROW)]
     return section(
         "The tables side by side",
         *tables,

@@ -109,7 +109,8 @@ def _versions(record: Mapping[str, Any]) -> Flat:
     git = record.get("git") or {}
     return {
         "tina-kit": record.get("tina_kit"),
-        **{f"git.{key}": value for key, value in git.items()},
+        "git.commit": str(git.get("commit"))[:10],
+        "git.dirty": git.get("dirty"),
         **record.get("versions", {}),
         "plugins": sorted(record.get("plugins", ())),
     }
