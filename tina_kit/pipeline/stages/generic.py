@@ -70,6 +70,11 @@ class GenericStage(Stage):
         draft.save_tensors(_WEIGHTS, module.state_dict())
         draft.save_json(_LOSSES, trainer.losses)
 
+    def losses(self) -> list[list[tuple[int, float]]]:
+        """For each training: (step, mean loss since the point before)."""
+        found: list[list[tuple[int, float]]] = self.entry.json(_LOSSES)
+        return found
+
     @cached_property
     def module(self) -> nn.Module:
         """On the CPU, in eval mode, with a row for each class of `seen`, in their order."""
