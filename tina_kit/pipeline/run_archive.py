@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zipfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -60,6 +61,8 @@ def import_run(path: Path, output: Path) -> Path:
     with reading(path, _WHAT, damaged) as archive:
         name, stamp = _place(archive, path)
         check_members(archive, path.stat().st_size, _MEMBERS, _is_member, "archive of a run")
+        if any(stat.S_ISLNK(member.external_attr >> 16) for member in archive.infolist()):
+            raise ValueError("it has links")
         folder = output / name / stamp
         if folder.exists() or folder.is_symlink():
             raise UserError(f"{folder}: there is such a run already")
