@@ -1,4 +1,4 @@
-"""Compares runs: what differs, their tables side by side, and paired differences."""
+"""Pairs the tasks that runs share, and what must be said where there are none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from tina_kit.api import UserError
 from tina_kit.recipe.schema import Average
-from tina_kit.report.differences import Difference, differences, images_key
+from tina_kit.report.comparison.differences import Difference, differences, images_key
 from tina_kit.report.results import accuracies
 from tina_kit.report.statistics import Array, Estimate, holm, mean_estimate, p_of_zero
 
