@@ -67,14 +67,20 @@ def pairs_table(found: Compared) -> Lines:
 
 
 def same_results(found: Compared) -> list[str]:
-    """What runs share that needs no test, in a sentence for each pair of runs."""
+    """Which generators are equal in every task, so that there is nothing to test; a sentence for
+    each pair of runs."""
     told = []
-    first = found.sides[0].label
     for side in found.sides[1:]:
-        rows = [name_of(pair) for pair in found.pairs if pair.same and pair.second == side.label]
-        if rows:
-            names = ", ".join(dict.fromkeys(rows))
-            told.append(f"{side.label} took the same results from the store as {first}: {names}.")
+        pairs = [pair for pair in found.pairs if pair.second == side.label]
+        tested = {name_of(pair) for pair in pairs if not pair.same}
+        names = dict.fromkeys(
+            f"{name_of(pair)} ({pair.split.upper()})" if name_of(pair) in tested else name_of(pair)
+            for pair in pairs
+            if pair.same
+        )
+        if names:
+            first = found.sides[0].label
+            told.append(f"{side.label} equals {first} in every shared task: {', '.join(names)}.")
     return told
 
 
