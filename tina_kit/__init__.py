@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         schema,
         serve,
         validate,
+        write_report,
     )
     from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.recipe.catalogue import catalogue, copy_recipe
@@ -73,6 +74,7 @@ _HOME = {
     "schema": "tina_kit.library",
     "serve": "tina_kit.library",
     "validate": "tina_kit.library",
+    "write_report": "tina_kit.library",
 }
 __all__ = [
     "FinishedRun",
@@ -105,6 +107,7 @@ __all__ = [
     "schema",
     "serve",
     "validate",
+    "write_report",
 ]
 
 
