@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import RunFolder, open_run, show_warnings, user_paths
+from tina_kit.cli.common import RunFolder, open_run, user_paths
 from tina_kit.pipeline.console import log
 
 
@@ -33,5 +33,4 @@ def report(
     """
     from tina_kit.library import write_report
 
-    show_warnings()
     log(f"{write_report(open_run(run), output)}: written")
