@@ -41,6 +41,7 @@ from tina_kit.report.table import Table, about
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
 from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
+from tina_kit.store.names import Names
 from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
@@ -103,10 +104,33 @@ class Run:
                 write_text(draft / "resolved.yaml", text)
                 run._write("running")
                 run.folder = _fresh(folder, draft)
+            run._keep_results()
             plan.runtime.observer.add(EventLog(run.folder), MetricsLog(run.folder))
         except OSError as error:
             raise explained(error, output, RUN_REMEDY) from error
         return run
+
+    def _keep_results(self) -> None:
+        """Name all results that this run uses or will compute, so that nobody removes them while
+        the run folder exists."""
+        store, stages = self.plan.store, self.plan.stages
+        results = [(stage.kind, stage.key) for stage in stages]
+        try:
+            Names(store.root).add(
+                "run",
+                self.folder,
+                results,
+                self.plan.recipe.core.name,
+                lambda line: _LOG.warning("%s", line),
+            )
+        except OSError as error:  # such as a disk that is read-only, where all may be stored
+            reason = error.strerror or error
+            _LOG.warning(
+                "the store %s cannot note that this run uses it (%s): `tina-kit store gc` by "
+                "somebody else may remove its results",
+                store.root,
+                reason,
+            )
 
     @property
     def observer(self) -> Observers:
