@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         serve,
         tag_run,
         validate,
+        write_report,
     )
     from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.recipe.catalogue import catalogue, copy_recipe
@@ -89,6 +90,7 @@ _HOME = {
     "serve": "tina_kit.library",
     "tag_run": "tina_kit.library",
     "validate": "tina_kit.library",
+    "write_report": "tina_kit.library",
 }
 __all__ = [
     "FinishedRun",
@@ -129,6 +131,7 @@ __all__ = [
     "serve",
     "tag_run",
     "validate",
+    "write_report",
 ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.messages import wrapped
 from tina_kit.cli.common import (
     Device,
     PluginFiles,
@@ -165,3 +166,9 @@ def _print_results(results: Results) -> None:
         print_wrapped(study.caption(), faint=True)
         if study.note:
             print_wrapped(study.note, faint=True)
+    if results.diagnosis:
+        print()
+        print("diagnosis")
+    for finding in results.diagnosis:
+        for line in wrapped(str(finding), width(), "- ", "  "):
+            print(line)

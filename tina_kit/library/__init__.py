@@ -33,7 +33,16 @@ from tina_kit.library.installed import (
     schema,
 )
 from tina_kit.library.models import evaluate, export, loaded_model, predict
-from tina_kit.library.runs import open_run, plan, plan_with, run, start, validate, validate_with
+from tina_kit.library.runs import (
+    open_run,
+    plan,
+    plan_with,
+    run,
+    start,
+    validate,
+    validate_with,
+    write_report,
+)
 from tina_kit.library.serving import serve
 from tina_kit.library.starting import init, new_plugin
 from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
@@ -78,4 +87,5 @@ __all__ = [
     "tag_run",
     "validate",
     "validate_with",
+    "write_report",
 ]
