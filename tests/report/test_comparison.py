@@ -249,6 +249,19 @@ def test_a_frame_has_a_row_for_each_pair(make) -> None:
     assert (frame["difference_low"] < frame["difference"]).all()
 
 
+def test_a_frame_of_results_or_differences_has_a_column_for_each_run(make) -> None:
+    runs = [
+        make("a", one_seed(tina=[60, 61] * 2)),
+        make("b", one_seed(tina=[70, 71] * 2), recipe={"generic": {"epochs": 5}}),
+    ]
+    found = tina_kit.compare(runs)
+    results = found.to_frame("results").set_index(["generator", "split"])
+    assert list(results.columns) == ["A", "A_low", "A_high", "B", "B_low", "B_high"]
+    assert results.loc["tina", "ood"]["B"] == 70.5
+    (row,) = found.to_frame("differences").to_dict("records")
+    assert row == {"kind": "recipe", "key": "generic.epochs", "A": 3, "B": 5}
+
+
 def test_one_run_or_none_is_refused(make) -> None:
     with pytest.raises(UserError, match="give 2 to 26 runs"):
         tina_kit.compare([make("a", one_seed(tina=percent()))])

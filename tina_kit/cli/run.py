@@ -22,7 +22,7 @@ from tina_kit.cli.common import (
     show_warnings,
     user_paths,
 )
-from tina_kit.cli.layout import print_rows, print_wrapped, width
+from tina_kit.cli.layout import print_rows, print_table, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -155,9 +155,7 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _print_results(results: Results) -> None:
-    for line in results.table.lines(width()):
-        print(line)
-    print_wrapped(results.table.caption, faint=True)
+    print_table(results.table)
     for study in results.studies.values():
         print()
         print_wrapped(study.title)

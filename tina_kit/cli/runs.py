@@ -13,7 +13,7 @@ from tina_kit.api.errors import UserError
 from tina_kit.cli.common import AnyRun, Json, show_warnings, user_paths
 from tina_kit.cli.confirm import confirm
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_json, print_rows, print_wrapped, width
+from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(
@@ -74,9 +74,7 @@ def list_(
     elif not len(found):
         log(f"no runs in {folder}")
     else:
-        from tina_kit.report.table import text_lines
-
-        for line in text_lines(found.table(), width()):
+        for line in found.lines(width()):
             print(line)
 
 
@@ -98,11 +96,8 @@ def show(run: AnyRun, as_json: Json = False) -> None:
     if facts["results"]:
         from tina_kit.report.table import Table
 
-        table = Table(facts["results"]["generators"], facts["results"]["about"])
         print()
-        for line in table.lines(width()):
-            print(line)
-        print_wrapped(table.caption, faint=True)
+        print_table(Table(facts["results"]["generators"], facts["results"]["about"]))
 
 
 @app.command()

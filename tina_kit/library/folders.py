@@ -45,15 +45,14 @@ class RunList:
         return self.rows[place]
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self, columns: int | None = None) -> list[str]:
+        """The runs as a table. columns: to fit it in, None for any number."""
+        from tina_kit.report.run_list import run_list
         from tina_kit.report.table import text_lines
 
-        return "\n".join(text_lines(self.table()))
-
-    def table(self) -> list[tuple[str, ...]]:
-        """A header and lines of cells, the first of each a folder."""
-        from tina_kit.report.run_list import run_list
-
-        return run_list(self.rows)
+        return text_lines(run_list(self.rows), columns)
 
     def flat(self) -> list[dict[str, Any]]:
         """A row for each run, without values in values."""

@@ -33,8 +33,8 @@ def flat_row(row: Facts) -> dict[str, Any]:
 
 def described(facts: Facts) -> list[tuple[str, str]]:
     """What is worth knowing of a run, with its name. facts: see `RunFolder.details`."""
-    computed = [stage for stage in facts["stages"] if stage["state"] == "computed"]
-    seconds = sum(stage["seconds"] or 0 for stage in computed)
+    computed = [stage for stage in facts["stages"] if stage.get("state") == "computed"]
+    seconds = sum(stage.get("seconds") or 0 for stage in computed)
     commit = f"{facts['commit'] or ''}{' with changes' if facts['dirty'] else ''}"
     hardware = facts["hardware"] or {}
     machine = [facts["device"], hardware.get("gpu") or hardware.get("cpu"), facts["precision"]]

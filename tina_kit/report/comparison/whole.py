@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 from tina_kit.report.comparison import tables
 from tina_kit.report.comparison.page import compared_page
@@ -67,10 +67,16 @@ class Comparison:
             "remarks": self.remarks,
         }
 
-    def to_frame(self) -> Any:
-        """A pandas DataFrame of the paired differences, in points. Raises TinaKitError if pandas is
-        not installed."""
-        return frame(self.pairs)
+    def to_frame(self, of: Literal["pairs", "results", "differences"] = "pairs") -> Any:
+        """A pandas DataFrame of the paired differences (in points), of the tables side by side (in
+        percent), or of what else differs. Runs are columns of the latter two, by their labels.
+        Raises TinaKitError if pandas is not installed."""
+        if of == "pairs":
+            return frame(self.pairs)
+        rows, nested = self.results, "p_acc"
+        if of == "differences":
+            rows, nested = self.differences, "values"
+        return frame([{**row, **row[nested], nested: None} for row in rows]).drop(columns=nested)
 
     def html(self) -> str:
         """A self-contained page."""
