@@ -13,6 +13,7 @@ import torch
 
 from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.facts import stored
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.recipe import Recipe, ResolvedComponent
 from tina_kit.recipe.changed import changed
@@ -56,7 +57,7 @@ def html_report(
         changed=[(key, _text(value), _text(usual)) for key, value, usual in changed(recipe)],
         studies=studies,
         plots=_plots(folder, studies),
-        images=_images(experiment),
+        images=stored(experiment.images, lambda: _images(experiment)),
         answers=_answers(experiment, facts),
     )
     return report(source)
@@ -84,11 +85,8 @@ def _plots(folder: Path, studies: Mapping[str, StudyReport]) -> dict[str, bytes]
     return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
 
 
-def _images(experiment: Experiment) -> ClassImages | None:
-    stage = experiment.images
-    if not stage.cached:
-        return None
-    names = experiment.class_names
+def _images(experiment: Experiment) -> ClassImages:
+    stage, names = experiment.images, experiment.class_names
     train, test = stage.read("train"), stage.read("test")
     counts = [torch.bincount(part.labels, minlength=len(names)).tolist() for part in (train, test)]
     each = min(_MOST, max(1, _SAMPLES // len(names)))
