@@ -106,14 +106,14 @@ def test_holms_correction_is_for_all_comparisons_on_a_split(make) -> None:
     assert sorted(pair["p_holm"] for pair in pairs) == pytest.approx(by_hand)
 
 
-def test_a_result_that_both_took_from_the_store_is_not_tested(make) -> None:
+def test_what_is_equal_in_every_task_is_not_tested(make) -> None:
     same = percent()
     runs = [make(name, one_seed(generic=same, tina=percent())) for name in "ab"]
     found = tina_kit.compare(runs)
     generic, tina = found.pairs
     assert generic["same"] and generic["p"] is None and generic["difference"] == 0
     assert tina["p_holm"] == tina["p"]
-    assert "B took the same results from the store as A: generic." in found.words()
+    assert "B equals A in every shared task: generic." in found.words()
 
 
 def test_rows_of_any_name_can_be_compared_also_in_one_run(make) -> None:

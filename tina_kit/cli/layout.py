@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from textwrap import shorten
+from typing import Any
 
 from tina_kit.api.messages import printable, wrapped
 from tina_kit.cli.terminal import raw
@@ -30,6 +32,10 @@ def print_wrapped(text: str, indent: str = "", faint: bool = False) -> None:
             print(f"\x1b[2m{printable(line)}\x1b[0m", file=raw(sys.stdout))
         else:
             print(line)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def has_colour() -> bool:

@@ -11,7 +11,7 @@ from tina_kit.api.paths import user_path
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.finished import FinishedRun
-    from tina_kit.report.compared import Comparison
+    from tina_kit.report.comparison.whole import Comparison
 
 
 def compare(runs: Sequence[str | Path | FinishedRun]) -> Comparison:

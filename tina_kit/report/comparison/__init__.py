@@ -1,0 +1,1 @@
+"""Compares runs: what differs, their tables side by side, and paired differences."""
