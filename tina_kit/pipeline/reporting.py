@@ -23,6 +23,7 @@ from tina_kit.report.document.whole import report
 from tina_kit.report.facts import Facts
 from tina_kit.report.judged import judged
 from tina_kit.report.studies import StudyReport
+from tina_kit.store import Store
 from tina_kit.training import Observers
 
 FILE = "report.html"
@@ -57,10 +58,16 @@ def html_report(
         changed=[(key, _text(value), _text(usual)) for key, value, usual in changed(recipe)],
         studies=studies,
         plots=_plots(folder, studies),
+        seconds=[_seconds(experiment.runtime.store, stage) for stage in record["stages"]],
         images=stored(experiment.images, lambda: _images(experiment)),
         answers=_answers(experiment, facts),
     )
     return report(source)
+
+
+def _seconds(store: Store, stage: Mapping[str, Any]) -> float | None:
+    own = stage["seconds"]
+    return store.seconds(stage["kind"], stage["key"]) if own is None else float(own)
 
 
 def _parts(recipe: Recipe) -> Iterator[Part]:
