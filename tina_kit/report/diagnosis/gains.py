@@ -27,7 +27,7 @@ def overfitted(facts: Facts) -> Findings:
             continue
         (seen, seen_half), (unseen, unseen_half) = _gain(known), _gain(new)
         ahead, doubt = seen - unseen, math.hypot(seen_half, unseen_half)
-        if math.isnan(doubt) or ahead <= max(doubt, _FAR, _SHARE * abs(seen)):
+        if math.isnan(doubt) or ahead <= max(doubt, _FAR, _SHARE * abs(seen)) or seen <= seen_half:
             continue
         what = f"{name} has learned the zoo's tasks by heart rather than how names become p-Models."
         said = "gains" if "vs_selection" in known else "reaches"
@@ -101,7 +101,7 @@ def collapsed(facts: Facts) -> Findings:
     yield Finding(
         "collapsed",
         "bad",
-        f"p-Models of {' and '.join(found)} give one answer to nearly every image.",
+        f"p-Models of {', '.join(found)} give one answer to nearly every image.",
         f"On {facts.split.upper()} tasks {often} have at least {_ONE:.0%} of one class's images "
         f"right and at most {_OTHERS:.0%} of all others.",
         remedy,
