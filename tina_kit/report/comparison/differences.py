@@ -52,6 +52,8 @@ def differences(
         and (len(each.values) == len(recipes) or not each.key.startswith(tuple(others)))
     ]
     found += _rows(recipes)
+    order = list(dict.fromkeys(key for recipe in recipes.values() for key in recipe))
+    found.sort(key=lambda each: order.index(each.key.partition(".")[0]))
     for kind, of in (("versions", _versions), ("hardware", _hardware), ("data", _data)):
         found += _different(kind, {label: of(record) for label, record in records.items()})
     return [*found, *_classes(records)]
