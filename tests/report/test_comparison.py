@@ -208,6 +208,24 @@ def test_differences_are_told_by_kind_and_dotted_key(make) -> None:
     assert "The same: data" in text
 
 
+def test_of_different_components_only_shared_options_are_told(make) -> None:
+    datasets = (
+        {"use": "tina-kit/shapes", "train": 40, "seed": 0},
+        {"use": "tina-kit/caltech101", "split_seed": 1, "seed": 3},
+    )
+    runs = [
+        make(name, one_seed(tina=percent()), recipe={"dataset": dataset}, images=name)
+        for name, dataset in zip("ab", datasets)
+    ]
+    found = tina_kit.compare(runs)
+    keys = [each["key"] for each in found.differences if each["kind"] == "recipe"]
+    assert keys == ["dataset.use", "dataset.seed"]
+    assert (
+        "(dataset.use: tina-kit/shapes, tina-kit/caltech101; dataset.seed: 0, 3)"
+        in (found.remarks[0])
+    )
+
+
 def test_the_tables_stand_side_by_side(make) -> None:
     runs = [make("a", one_seed(tina=[60] * 4)), make("b", one_seed(tina=[70] * 4, mlp=[50] * 4))]
     found = tina_kit.compare(runs)

@@ -43,8 +43,17 @@ def differences(
     recipes: label → the recipe with every default; records: label → the content of `run.json`.
     """
     found = list(_different("recipe", {k: _of_recipe(v) for k, v in recipes.items()}))
-    found = [each for each in found if not _row_is_missing(each, recipes)]
+    others = [each.key.removesuffix("use") for each in found if each.key.endswith(".use")]
+    found = [
+        each
+        for each in found
+        if not _row_is_missing(each, recipes)
+        # Of different components, only the options that all of them have say something.
+        and (len(each.values) == len(recipes) or not each.key.startswith(tuple(others)))
+    ]
     found += _rows(recipes)
+    order = list(dict.fromkeys(key for recipe in recipes.values() for key in recipe))
+    found.sort(key=lambda each: order.index(each.key.partition(".")[0]))
     for kind, of in (("versions", _versions), ("hardware", _hardware), ("data", _data)):
         found += _different(kind, {label: of(record) for label, record in records.items()})
     return [*found, *_classes(records)]
