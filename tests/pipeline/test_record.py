@@ -15,6 +15,7 @@ import torch
 
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.pipeline import record as module
+from tina_kit.pipeline import results as results_module
 from tina_kit.pipeline import run as run_module
 from tina_kit.pipeline.record import differences, read_record, status_of
 from tina_kit.pipeline.run import Run
@@ -55,7 +56,7 @@ def test_an_interrupted_run_names_the_signal(again: Run, monkeypatch, error, nam
         except KeyboardInterrupt:
             raise RuntimeError("Error calling __set_name__")  # noqa: B904
 
-    monkeypatch.setattr(Run, "_results", wrap)
+    monkeypatch.setattr(run_module, "results_of", wrap)
     with pytest.raises(RuntimeError):
         again.execute()
     record = told(again.folder)
@@ -69,7 +70,7 @@ def test_a_signal_while_the_end_is_written_changes_nothing(again: Run, monkeypat
     again.execute()
     assert told(again.folder)["status"] == "done"
 
-    monkeypatch.setattr(Run, "_results", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(run_module, "results_of", lambda _: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         again.execute()
     assert told(again.folder)["status"] == "interrupted"
@@ -131,7 +132,8 @@ def disk_fills_up_at(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     def checked(done: Callable[..., Any]) -> Callable[..., Any]:
         return lambda path, *words, **named: check(path) or done(path, *words, **named)
 
-    monkeypatch.setattr(run_module, "write_json", checked(run_module.write_json))
+    for each in (run_module, results_module):
+        monkeypatch.setattr(each, "write_json", checked(each.write_json))
     monkeypatch.setattr(Path, "write_text", checked(Path.write_text))
     opened = Path.open
 

@@ -27,7 +27,8 @@ from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
-    from tina_kit.pipeline.run import Results, Run
+    from tina_kit.pipeline.results import Results
+    from tina_kit.pipeline.run import Run
     from tina_kit.pipeline.stage import Stage
 
 

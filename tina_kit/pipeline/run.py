@@ -18,26 +18,15 @@ from typing import IO, Any
 from tina_kit.api import RunInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
-from tina_kit.pipeline.evaluations import evaluations, write_evaluations
-from tina_kit.pipeline.examples import write_examples
-from tina_kit.pipeline.facts import facts_of
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import differences, new_record
-from tina_kit.pipeline.reporting import FILE as REPORT
-from tina_kit.pipeline.reporting import html_report
+from tina_kit.pipeline.results import Results, publish, results_of
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
-from tina_kit.report.diagnosis.finding import Finding
-from tina_kit.report.diagnosis.rules import diagnose
-from tina_kit.report.facts import Facts
-from tina_kit.report.page import page
-from tina_kit.report.results import result_rows
-from tina_kit.report.studies import StudyReport, plot_study, study_report
-from tina_kit.report.table import Table, about
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
 from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
@@ -48,25 +37,6 @@ _LOG = logging.getLogger(__name__)
 RESERVE = 1 << 16  # bytes that the record of a full disk may take
 WRITING = 20  # spend at most about 5% of the time on the record of a run that goes on
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with every result
-
-
-@dataclass(frozen=True)
-class Results:
-    """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
-    which prompts they were measured; evaluations: the counts of each task, as in
-    `evaluations.json`; facts: these and more, which the rules of the diagnosis look at;
-    diagnosis: what they found."""
-
-    rows: list[dict[str, Any]]
-    studies: dict[str, StudyReport]
-    about: str
-    evaluations: dict[str, Any]
-    facts: Facts
-    diagnosis: list[Finding]
-
-    @property
-    def table(self) -> Table:
-        return Table(self.rows, self.about)
 
 
 @dataclass
@@ -144,8 +114,8 @@ class Run:
         try:
             with explaining(self.folder, RUN_REMEDY):
                 self._work()
-                self.results = self._results()
-                self._publish(self.results)
+                self.results = results_of(self.plan)
+                publish(self.results, self.plan, self.folder, self.record)
                 with undisturbed():
                     self._end("done")
             return self.results
@@ -221,50 +191,6 @@ class Run:
             end = time.monotonic()
             # A record of thousands of stages is not written again after each of them.
             self._next = end + WRITING * (end - start)
-
-    def _results(self) -> Results:
-        plan = self.plan
-        measured = evaluations(plan.experiments)
-        counts = {name: list(seeds.values()) for name, seeds in measured["counts"].items()}
-        bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
-        options = plan.recipe.core.evaluation
-        rows = result_rows(counts, bare, options.average)
-        notes = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
-        studies = {
-            name: study_report(name, run.study, run.measured(), notes, options.average)
-            for name, run in plan.studies.items()
-        }
-        facts = facts_of(plan.experiments, rows, measured)
-        return Results(rows, studies, notes, measured, facts, diagnose(facts))
-
-    def _publish(self, results: Results) -> None:
-        plain = {name: report.rows for name, report in results.studies.items()}
-        options = self.plan.recipe.core.evaluation
-        measured = {"on": options.on, "average": options.average}
-        whole = {**measured, "about": results.about, "generators": results.rows, "studies": plain}
-        whole["over_classes"] = list(results.facts.over_classes)
-        whole["diagnosis"] = [finding.plain() for finding in results.diagnosis]
-        write_json(self.folder / "results.json", whole)
-        write_evaluations(self.folder, results.evaluations)
-        self.observer.result(whole)
-        for name, report in results.studies.items():
-            plot_study(report, self.folder / "plots" / name)
-        name = self.plan.recipe.core.name
-        text = page(
-            name, self.record, results.rows, results.studies, results.about, results.diagnosis
-        )
-        write_text(self.folder / "report.md", text)
-        write_examples(self.plan.experiments[0].images, self.folder)
-        whole_page = html_report(
-            self.folder,
-            self.record,
-            self.plan.experiments,
-            results.facts,
-            results.diagnosis,
-            results.studies,
-            results.about,
-        )
-        write_text(self.folder / REPORT, whole_page)
 
     def _warn_of_differences(self) -> None:
         """Where some stages are cached and others are not."""
