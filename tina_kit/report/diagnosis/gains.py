@@ -27,7 +27,7 @@ def overfitted(facts: Facts) -> Findings:
             continue
         (seen, seen_half), (unseen, unseen_half) = _gain(known), _gain(new)
         ahead, doubt = seen - unseen, math.hypot(seen_half, unseen_half)
-        if math.isnan(doubt) or ahead <= max(doubt, _FAR, _SHARE * abs(seen)) or seen <= seen_half:
+        if math.isnan(doubt) or ahead <= max(doubt, _FAR, _SHARE * abs(seen)):
             continue
         what = f"{name} has learned the zoo's tasks by heart rather than how names become p-Models."
         said = "gains" if "vs_selection" in known else "reaches"
