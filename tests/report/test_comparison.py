@@ -65,6 +65,7 @@ def test_several_seeds_give_the_interval_over_their_means(make) -> None:
     assert pair["difference_ci95"] == pytest.approx([low, high])
     assert pair["p"] == pytest.approx(by_hand.pvalue)
     assert (pair["tasks"], pair["seeds"]) == (12, 3)
+    assert "3 × 4 OOD" in str(tina_kit.compare(runs))
 
 
 def test_tasks_are_shared_if_their_classes_and_order_are_the_same(make) -> None:

@@ -137,7 +137,7 @@ def _data(record: Mapping[str, Any]) -> Flat:
     left_out = sum(stage.get("left_out", {}).get("count", 0) for stage in stages)
     facts = record.get("components", {})
     return {
-        "images (key)": images_key(record),
+        "images (key)": str(images_key(record))[:10],
         "images left out": left_out,
         "classes": len(record["data"]["classes"]),
         **dict(_flat({f"{key} (fact)": value for key, value in facts.items()})),
@@ -149,7 +149,7 @@ def _classes(records: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     shared = set.intersection(*(set(some) for some in names.values()))
     own = {label: [n for n in some if n not in shared] for label, some in names.items()}
     if any(own.values()):
-        values = {label: abridged(some) for label, some in own.items() if some}
+        values = {label: abridged(some, 3) for label, some in own.items() if some}
         yield Difference("data", "classes that not all have", values)
     elif len({tuple(some) for some in names.values()}) > 1:
         values = {label: abridged(some, 3) for label, some in names.items()}
