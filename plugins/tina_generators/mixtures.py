@@ -39,7 +39,9 @@ class Mixtures:
     def _inverse(self) -> Tensor:
         kernel = self._kernel(self._known)
         one = torch.eye(len(kernel), dtype=kernel.dtype)
-        inverses = [torch.linalg.inv(kernel + strength * one) for strength in STRENGTHS]
+        inverses: list[Tensor] = [
+            torch.linalg.inv(kernel + strength * one) for strength in STRENGTHS
+        ]
         errors = [float((_left_out(each) @ self._rows - self._rows).norm()) for each in inverses]
         return inverses[errors.index(min(errors))]
 
