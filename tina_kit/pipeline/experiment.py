@@ -19,6 +19,7 @@ from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.pipeline.stages.rejection import RejectionStage
 from tina_kit.pipeline.stages.zoo import FineTuning, ImportedStage, ZooShards
 from tina_kit.pipeline.tasks import TaskDraws, without
+from tina_kit.pipeline.validating import measure_while_fitting
 from tina_kit.recipe import NamedComponent, Recipe, ResolvedComponent
 
 
@@ -112,6 +113,7 @@ class Experiment:
             self.seen,
             len(self.class_names),
             self.seed,
+            self.recipe.core.evaluation.curve,
         )
 
     @property
@@ -153,6 +155,8 @@ class Experiment:
                 self._inherited(named),
                 self.seed,
             )
+            options = self.recipe.core.evaluation
+            measure_while_fitting(self._rows[named.name], self.tasks["ood"], options)
         return self._rows[named.name]
 
     def evaluation(self, named: NamedComponent) -> EvaluateStage:
