@@ -99,6 +99,15 @@ Profile = Annotated[
         autocompletion=complete.profiles,
     ),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="NAME",
+        help="Tell a tracker as well: tensorboard, mlflow, wandb or trackio. May be repeated; "
+        "TINA_KIT_TRACK names some for every run.",
+    ),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(

@@ -17,6 +17,7 @@ from tina_kit.cli.common import (
     RecipeFile,
     Sets,
     Strict,
+    Track,
     registry,
     show_warnings,
     user_paths,
@@ -58,6 +59,7 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
+    track: Track = None,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
@@ -83,7 +85,7 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
-    current = library.start(plan, found, output)
+    current = library.start(plan, found, output, track or ())
     _announce(current)
     try:
         current.execute()
