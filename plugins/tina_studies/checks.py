@@ -85,6 +85,18 @@ def _overrides(values: dict[str, Any]) -> dict[str, Any]:
     return _finite(values)
 
 
+def _like(values: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A variant may take the overrides of an earlier one, as rows of `generators` do."""
+    whole: dict[str, dict[str, Any]] = {}
+    for name, own in values.items():
+        base = own.get("like")
+        if base is not None and (not isinstance(base, str) or base not in whole):
+            raise ValueError(f"{name}: like: there is no earlier variant {base!r}")
+        taken = {} if base is None else whole[base]
+        whole[name] = {**taken, **{key: value for key, value in own.items() if key != "like"}}
+    return whole
+
+
 def _in_each(check: Callable[[dict[str, Any]], Any]) -> AfterValidator:
     def check_all(values: Mapping[str, dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
         for name, value in values.items():
@@ -105,5 +117,5 @@ Dotted = AfterValidator(_dotted)
 """A dotted key of the recipe."""
 Overrides = Annotated[dict[str, Any], AfterValidator(_overrides)]
 """Dotted keys → values, in the grammar of `--set`."""
-Variants = Annotated[dict[str, dict[str, Any]], _in_each(_overrides)]
-"""Names → overrides."""
+Variants = Annotated[dict[str, dict[str, Any]], AfterValidator(_like), _in_each(_overrides)]
+"""Names → overrides; `like` names an earlier one, whose overrides a variant takes."""

@@ -37,7 +37,8 @@ class VariantsOptions(StudyOptions):
     title: str = Field("Variants of the recipe", description="title of the table and the plot")
     variants: Variants = Field(
         min_length=1,
-        description="variant name → dotted keys of the recipe → values",
+        description="variant name → dotted keys of the recipe → values; `like` takes those of an "
+        "earlier variant",
         examples=[{"as it is": {}, "few tasks": {"tasks.id": 100}}],
     )
     rows: Literal["generators", "variants"] = Field(

@@ -24,7 +24,7 @@ from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.recipe import ResolvedComponent
-from tina_kit.store.store import _WORK, ENTRY
+from tina_kit.store.store import ENTRY, WORK
 
 CORE, FOLDER = ROOT / "tina_kit", "pipeline/stages"
 WALK, STAGES = (Flowchart.read(block.text) for block in blocks(FLOW, "mermaid"))
@@ -313,7 +313,7 @@ def test_a_killed_stage_continues_where_the_page_says(watched: Watched) -> None:
     """Those that train."""
     [sentence] = re.findall(r"continues (.+?) at the\s+last\s+checkpoint", text_of(FLOW), re.S)
     assert set(quoted(sentence)) == watched.trained
-    assert f"`{ENTRY}`" in text_of(FLOW) and f"`{_WORK}/`" in text_of(FLOW)
+    assert f"`{ENTRY}`" in text_of(FLOW) and f"`{WORK}/`" in text_of(FLOW)
 
 
 class Made(Stage):

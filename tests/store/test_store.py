@@ -207,12 +207,12 @@ def write_with_checkpoint(draft: Draft) -> None:
     draft.save_json("answer.json", {"answer": 42})
 
 
-@pytest.mark.parametrize("moment", ["_publish", "_clear", "flush", "mode_of_new_files"])
+@pytest.mark.parametrize("moment", ["publish", "_clear", "flush", "mode_of_new_files"])
 def test_a_kill_at_any_moment_leaves_nothing_for_good(store: Store, moment: str) -> None:
     """Between publishing and cleaning too: the next run that finds the entry cleans up."""
 
     def run() -> None:
-        place = Store if moment == "_publish" else store_module
+        place = Store if moment == "publish" else store_module
         done = getattr(place, moment)
 
         def dying(*words: object, **named: object) -> None:
@@ -227,7 +227,7 @@ def test_a_kill_at_any_moment_leaves_nothing_for_good(store: Store, moment: str)
     child.join()
     assert child.exitcode == -signal.SIGKILL
     published = store.has("stage", "k")
-    assert published == (moment in ("_publish", "_clear"))
+    assert published == (moment in ("publish", "_clear"))
     left = store.root / ".partial" / "stage" / "k"
     assert left.exists() == (moment != "_clear") and left.with_suffix(".lock").exists()
     assert (store.ensure("stage", "k", write_with_checkpoint, {}) is None) == published

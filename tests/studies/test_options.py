@@ -54,6 +54,12 @@ def test_overrides_keep_their_types_and_order(load) -> None:
     assert options.published["tina"]["CNN, ID"] == 88.0
 
 
+def test_a_variant_takes_the_overrides_of_an_earlier_one(load) -> None:
+    text = TABLE.replace("none: {}", "more: {like: CNN, generic.learning_rate: 1e-2}")
+    variants = load(text).studies[0].component.options.variants
+    assert variants["more"] == variants["CNN"] | {"generic.learning_rate": 1e-2}
+
+
 def test_options_make_one_key_whatever_the_order_of_the_overrides(load) -> None:
     def key(text: str) -> str:
         return content_key(load(text).studies[0].component.options.model_dump(mode="json"))
@@ -93,6 +99,10 @@ def test_every_study_is_built_as_its_recipe_says(load) -> None:
         ("{use: variants, variants: {a: {tasks..id: 1}}}", "write a dotted key"),
         ("{use: variants, variants: {a: {seeds: [1]}}}", "'seeds' belongs to the whole run"),
         ("{use: variants, variants: {a: {x.y: [.inf]}}}", "a: must be a finite"),
+        (
+            "{use: variants, variants: {a: {like: b}, b: {}}}",
+            "a: like: there is no earlier variant",
+        ),
         ("{use: variants, variants: {a: {}}, splits: [id, id]}", "'id' is listed twice"),
         ("{use: variants, variants: {a: {}}, splitz: [id]}", "did you mean 'splits'?"),
         ("{use: scaling, key: a.b, values: []}", "values: must have at least one"),

@@ -109,7 +109,8 @@ def _recipe(ctx: typer.Context) -> Path:
 
 
 def _keys(source: Node) -> Iterator[tuple[str, str]]:
-    from tina_kit.recipe.overrides import part_name
+    from tina_kit.recipe.node import Node
+    from tina_kit.recipe.overrides import components_of, part_name
     from tina_kit.recipe.schema import LISTS, SLOTS, CoreOptions
 
     found = _registry()
@@ -118,8 +119,10 @@ def _keys(source: Node) -> Iterator[tuple[str, str]]:
         yield from _options(found, kind, source.value.get(slot), slot)
     for key, kind in LISTS.items():
         rows = source.value.get(key)
-        for row in rows.value if rows is not None and isinstance(rows.value, list) else ():
-            yield from _options(found, kind, row, f"{key}.{part_name(row)}")
+        if rows is not None and isinstance(rows.value, list):
+            for row, used in zip(rows.value, components_of(rows)):
+                name = f"{key}.{part_name(row)}"
+                yield from _options(found, kind, Node(used, row.where), name)
 
 
 def _options(found: Registry, kind: str, node: Node | None, key: str) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from tina_kit.api import Classes, Observer, UserError, abridged, name_index, name_key
 from tina_kit.pipeline.answering import OfRun
+from tina_kit.pipeline.evaluations import FILE as EVALUATIONS
+from tina_kit.pipeline.evaluations import evaluations
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.pipeline.record import read_record
@@ -56,6 +58,15 @@ class FinishedRun:
     def results(self) -> dict[str, Any]:
         """The content of `results.json`."""
         return dict(read_json(self.folder / "results.json"))
+
+    @cached_property
+    def evaluations(self) -> dict[str, Any]:
+        """The content of `evaluations.json`: the tasks and what was counted of each. It is taken
+        from the store if the run folder is from before there was such a file."""
+        try:
+            return dict(read_json(self.folder / EVALUATIONS))
+        except FileNotFoundError:
+            return evaluations([self.experiment(seed) for seed in self.seeds])
 
     @property
     def table(self) -> Table:

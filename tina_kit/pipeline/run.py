@@ -18,6 +18,7 @@ from typing import IO, Any
 from tina_kit.api import RunInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
+from tina_kit.pipeline.evaluations import evaluations, write_evaluations
 from tina_kit.pipeline.examples import write_examples
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
@@ -34,6 +35,7 @@ from tina_kit.report.table import Table, about
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
 from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
+from tina_kit.store.names import Names
 from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
@@ -45,11 +47,13 @@ MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with
 @dataclass(frozen=True)
 class Results:
     """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
-    which prompts they were measured."""
+    which prompts they were measured; evaluations: the counts of each task, as in
+    `evaluations.json`."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
     about: str
+    evaluations: dict[str, Any]
 
     @property
     def table(self) -> Table:
@@ -91,10 +95,33 @@ class Run:
                 write_text(draft / "resolved.yaml", text)
                 run._write("running")
                 run.folder = _fresh(folder, draft)
+            run._keep_results()
             plan.runtime.observer.add(EventLog(run.folder), MetricsLog(run.folder))
         except OSError as error:
             raise explained(error, output, RUN_REMEDY) from error
         return run
+
+    def _keep_results(self) -> None:
+        """Name all results that this run uses or will compute, so that nobody removes them while
+        the run folder exists."""
+        store, stages = self.plan.store, self.plan.stages
+        results = [(stage.kind, stage.key) for stage in stages]
+        try:
+            Names(store.root).add(
+                "run",
+                self.folder,
+                results,
+                self.plan.recipe.core.name,
+                lambda line: _LOG.warning("%s", line),
+            )
+        except OSError as error:  # such as a disk that is read-only, where all may be stored
+            reason = error.strerror or error
+            _LOG.warning(
+                "the store %s cannot note that this run uses it (%s): `tina-kit store gc` by "
+                "somebody else may remove its results",
+                store.root,
+                reason,
+            )
 
     @property
     def observer(self) -> Observers:
@@ -188,10 +215,8 @@ class Run:
 
     def _results(self) -> Results:
         plan = self.plan
-        counts = {
-            row.name: [experiment.evaluation(row).read() for experiment in plan.experiments]
-            for row in plan.recipe.generators
-        }
+        measured = evaluations(plan.experiments)
+        counts = {name: list(seeds.values()) for name, seeds in measured["counts"].items()}
         bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
         options = plan.recipe.core.evaluation
         rows = result_rows(counts, bare, options.average)
@@ -200,7 +225,7 @@ class Run:
             name: study_report(name, run.study, run.measured(), notes, options.average)
             for name, run in plan.studies.items()
         }
-        return Results(rows, studies, notes)
+        return Results(rows, studies, notes, measured)
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
@@ -208,6 +233,7 @@ class Run:
         measured = {"on": options.on, "average": options.average}
         whole = {**measured, "about": results.about, "generators": results.rows, "studies": plain}
         write_json(self.folder / "results.json", whole)
+        write_evaluations(self.folder, results.evaluations)
         self.observer.result(whole)
         for name, report in results.studies.items():
             plot_study(report, self.folder / "plots" / name)

@@ -118,8 +118,23 @@ class Stage(ABC):
         store, key = self.runtime.store, self.key
         cost = {"profile": self.profile, "units": self.units}
         return store.ensure(
-            self.kind, key, self.compute, self._settings, tell, made_by, resumes, cost
+            self.kind,
+            key,
+            self.compute,
+            self._settings,
+            tell,
+            made_by,
+            resumes,
+            cost,
+            self.lineage,
         )
+
+    @property
+    def lineage(self) -> dict[str, Any]:
+        """What its key is made of besides settings, and for which stage of which seed it was
+        computed first; stored with the result."""
+        after = [{"stage": each.kind, "key": each.key, "name": each.name} for each in self.after]
+        return {"name": self.name, "seed": self.seed, "version": self.version, "after": after}
 
 
 def in_order(goals: Sequence[Stage]) -> list[Stage]:

@@ -3,7 +3,7 @@
 It rejects unknown keys, options and components, and values of the wrong type or range. It is a
 little more lenient than the loader: the content of `set` and `profiles` is not checked, a recipe
 that extends another may omit required keys, and rules that relate several options are left to the
-loader.
+loader, as are the options of a row that takes its component from another (`like`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ from tina_kit.plugins import Registered, Registry
 from tina_kit.plugins.failure import in_one_line
 from tina_kit.plugins.guard import Guard
 from tina_kit.plugins.registry import UnknownComponent
+from tina_kit.recipe.overrides import LIKE
 from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
 _SEED: Schema = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**30}
+_LIKE: Schema = {
+    LIKE: {
+        "type": "string",
+        "description": "an earlier row, whose options this one takes where it gives none",
+    }
+}
 _ONE_LIST = {
     "requires": 'packages that must be installed, like ["tina-kit>=0.1"]',
     "plugins": "Python files with your own components, relative to the recipe",
@@ -99,10 +106,11 @@ class _Builder:
             }
             for definition, names in self.names[kind].items()
         ]
+        named: Schema = {"use": use, **(_LIKE if kind == "generator" else {})}
         return {
             "if": {"type": "string"},
             "then": use,
-            "else": {"allOf": [{"type": "object", "properties": {"use": use}}, *chosen]},
+            "else": {"allOf": [{"type": "object", "properties": named}, *chosen]},
         }
 
     def whole(self, kind: str) -> Schema:
@@ -117,7 +125,10 @@ class _Builder:
         ]
         # Only the task sampler may be left out: `tasks: {id: 20}`.
         needs: Schema = {} if kind == "task-sampler" else {"required": ["use"]}
-        return {"if": {"type": "object"}, "then": {"allOf": [needs, *demands]}}
+        whole: Schema = {"if": {"type": "object"}, "then": {"allOf": [needs, *demands]}}
+        if kind != "generator":
+            return whole
+        return {"if": {"required": [LIKE]}, "then": {"required": ["name"]}, "else": whole}
 
     def _add(self, registry: Registry, entry: Registered, skipped: Callable[[str], None]) -> None:
         component = entry.component
@@ -135,6 +146,8 @@ class _Builder:
         own: Schema = {"use": True}
         if component.kind in LISTS.values():
             own["name"] = {"type": "string", "description": "name of the row"}
+        if component.kind == "generator":
+            own |= _LIKE
         self.required[definition] = schema.pop("required", [])
         self.definitions[definition] = {
             **schema,

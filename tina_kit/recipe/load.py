@@ -13,23 +13,15 @@ from tina_kit.api import UserError
 from tina_kit.plugins import Registry
 from tina_kit.plugins.discovery import load_file
 from tina_kit.plugins.registry import nearest
-from tina_kit.recipe.component import NamedComponent
 from tina_kit.recipe.effects import words_of
 from tina_kit.recipe.missing import absent
-from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge
-from tina_kit.recipe.overrides import MOST_ROWS, override, parse_set, part_name
+from tina_kit.recipe.node import Node, Problem, RecipeError, Where, merge, without
+from tina_kit.recipe.overrides import override, parse_set
 from tina_kit.recipe.paths import located
 from tina_kit.recipe.recipe import Recipe
 from tina_kit.recipe.resolve import Resolver, plain_node
-from tina_kit.recipe.schema import (
-    CHANCE,
-    LARGEST,
-    LISTS,
-    REQUIRED,
-    SLOTS,
-    CoreOptions,
-    unfit_as_name,
-)
+from tina_kit.recipe.rows import check_rows, rows_of
+from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
 from tina_kit.recipe.shipped import recipe_file
 from tina_kit.recipe.source import written
 
@@ -76,11 +68,11 @@ def source_of(path: Path) -> Node:
         if node.value and not node.value.keys() & set(KEYS):
             message = "not a recipe: it has none of the keys of a recipe"
             raise RecipeError([Problem(node.where, "", message)])
-        node = _without(node.on(layer) if layer else node, "extends")
+        node = without(node.on(layer) if layer else node, "extends")
         if lower is not None:
-            node = merge(_without(lower, *OWN), node)
+            node = merge(without(lower, *OWN), node)
         settings = node.value.get("set")
-        lower = _apply(_without(node, "set"), settings, "set", layer + 1) if settings else node
+        lower = _apply(without(node, "set"), settings, "set", layer + 1) if settings else node
     assert lower is not None
     return lower
 
@@ -101,7 +93,7 @@ def resolved(
         source = override(source, key, value.on(_SETS))
     if seeds is not None:
         where = Where("--seeds", 0, 0, Path.cwd())
-        source = _without(source, "seed")
+        source = without(source, "seed")
         source = override(source, "seeds", Node([Node(seed, where) for seed in seeds], where))
     return _resolve(path, source, registry, recorded)
 
@@ -117,7 +109,7 @@ def _overrides(sets: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, Node]
 
 def _with_profile(source: Node, name: str | None) -> Node:
     profiles = source.value.get("profiles")
-    source = _without(source, "profiles")
+    source = without(source, "profiles")
     if profiles is not None and not isinstance(profiles.value, dict):
         raise RecipeError([Problem(profiles.where, "profiles", "must be a mapping of profiles")])
     if profiles is not None and len(profiles.value) > MOST_PROFILES:
@@ -146,10 +138,6 @@ def _apply(source: Node, overrides: Node, key: str, layer: int) -> Node:
     return source
 
 
-def _without(node: Node, *keys: str) -> Node:
-    return Node({k: v for k, v in node.items() if k not in keys}, node.where)
-
-
 def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = False) -> Recipe:
     keys = source.value
     resolver = Resolver(registry, recorded, words_of(keys.get("studies")))
@@ -170,9 +158,9 @@ def _resolve(path: Path, source: Node, registry: Registry, recorded: bool = Fals
         if slot in components
     }
     lists: dict[str, Any] = {
-        key: _rows(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()
+        key: rows_of(keys.get(key), key, kind, resolver) for key, kind in LISTS.items()
     }
-    _check_rows(lists["generators"], resolver)
+    check_rows(lists["generators"], resolver)
     if "generators" in keys and not lists["generators"] and not resolver.problems:
         resolver.report(keys["generators"].where, "generators", "list at least one generator")
     if resolver.problems:
@@ -209,49 +197,6 @@ def _core(source: Node, path: Path, resolver: Resolver) -> Node:
         else:
             keys["seeds"] = Node(seed.value if isinstance(seed.value, list) else [seed], seed.where)
     return Node(keys, source.where)
-
-
-def _rows(node: Node | None, key: str, kind: str, resolver: Resolver) -> tuple[NamedComponent, ...]:
-    if node is None:
-        return ()
-    if not isinstance(node.value, list):
-        resolver.report(node.where, key, f"must be a list of {key}")
-        return ()
-    if len(node.value) > MOST_ROWS:
-        resolver.report(node.where, key, f"more than {MOST_ROWS} {key}")
-        return ()
-    rows: list[NamedComponent] = []
-    for row in node.value:
-        name = part_name(row) or f"{len(rows)}"
-        bare = row
-        if isinstance(row.value, dict):
-            bare = _without(row, "name")
-            given = row.value.get("name")
-            if given is not None and not isinstance(given.value, str):
-                resolver.report(given.where, f"{key}.{name}.name", "must be text")
-            elif given is not None and (wrong := unfit_as_name(given.value)):
-                resolver.report(given.where, f"{key}.{name}.name", wrong)
-        if name in (CHANCE, LARGEST):
-            resolver.report(row.where, f"{key}.{name}", "this name is reserved for a table row")
-        if name in [known.name for known in rows]:
-            message = "duplicate row name; give one of them another `name`"
-            resolver.report(row.where, f"{key}.{name}", message)
-        component = resolver.component(bare, kind, f"{key}.{name}")
-        if component is not None:
-            rows.append(NamedComponent(name, component))
-    return tuple(rows)
-
-
-def _check_rows(generators: tuple[NamedComponent, ...], resolver: Resolver) -> None:
-    """Options that name another row must name an earlier one."""
-    before: list[str] = []
-    for row in generators:
-        for option, name in row.component.rows().items():
-            if name not in before:
-                key = f"generators.{row.name}.{option}"
-                message = f"there is no earlier row '{name}'; {nearest(name, before)}"
-                resolver.report(row.component.where, key, message)
-        before.append(row.name)
 
 
 def _load_plugins(node: Node | None, registry: Registry, resolver: Resolver) -> tuple[Path, ...]:

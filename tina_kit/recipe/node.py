@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,19 @@ class Node:
 
     def on(self, layer: int) -> Node:
         """A copy with all locations on this layer."""
+        return self._placed(lambda where: replace(where, layer=layer))
+
+    def on_lower(self, layers: int) -> Node:
+        """A copy with all locations so many layers below."""
+        return self._placed(lambda where: replace(where, layer=where.layer - layers))
+
+    def _placed(self, place: Callable[[Where], Where]) -> Node:
         value = self.value
         if isinstance(value, dict):
-            value = {key: node.on(layer) for key, node in value.items()}
+            value = {key: node._placed(place) for key, node in value.items()}
         elif isinstance(value, list):
-            value = [node.on(layer) for node in value]
-        return Node(value, replace(self.where, layer=layer))
+            value = [node._placed(place) for node in value]
+        return Node(value, place(self.where))
 
     def items(self) -> Iterator[tuple[str, Node]]:
         yield from self.value.items()
@@ -102,6 +109,11 @@ class RecipeError(UserError):
             lines.append(f"… and {len(problems) - MOST:,} more mistakes")
         super().__init__("\n".join(lines))
         self.problems = problems
+
+
+def without(node: Node, *keys: str) -> Node:
+    """The mapping without some of its keys."""
+    return Node({k: v for k, v in node.items() if k not in keys}, node.where)
 
 
 def merge(base: Node, over: Node) -> Node:

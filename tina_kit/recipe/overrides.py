@@ -13,6 +13,8 @@ from tina_kit.recipe.node import Node, Problem, RecipeError, Where
 from tina_kit.recipe.yaml12 import parse_scalar
 
 NAMED_LISTS = ("generators", "studies")
+LIKE = "like"
+"""The key of a row that takes the options of another, which it names."""
 MOST_ROWS = 100
 """Maximum number of rows in one of these lists."""
 MOST_STEPS = 20
@@ -76,7 +78,7 @@ def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node
         raise RecipeError([Problem(rows.where, key, message)])
     names = [part_name(row) or "" for row in rows.value]
     # If no row has the name, it may be a component's: then all rows that use it are set.
-    for known in (names, [_component(row) for row in rows.value]):
+    for known in (names, components_of(rows)):
         # Names may contain dots (tina-0.5): the longest matching name wins.
         for length in range(len(steps), 0, -1):
             name = ".".join(steps[:length])
@@ -89,7 +91,18 @@ def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node
     raise RecipeError([Problem(value.where, key, message)])
 
 
-def _component(row: Node) -> str:
-    """The bare name in `use`."""
-    use = row.value.get("use") if isinstance(row.value, dict) else None
-    return str(use.value).rpartition("/")[2] if use is not None else ""
+def components_of(rows: Node) -> list[str]:
+    """The bare name of each row's component, also of one that takes it from an earlier row; "" if
+    a row has none."""
+    found: dict[str | None, str] = {}
+    names = []
+    for row in rows.value:
+        given = row.value if isinstance(row.value, dict) else {"use": row}
+        use, like = given.get("use"), given.get(LIKE)
+        if use is None and like is not None:
+            component = found.get(str(like.value), "")
+        else:
+            component = "" if use is None else str(use.value).rpartition("/")[2]
+        found[part_name(row)] = component
+        names.append(component)
+    return names

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENTRY = "entry.json"
-_WORK, _BEGUN = ".partial", "begun_by.json"
+WORK, _BEGUN = ".partial", "begun_by.json"
+TRASH, UNPACKED = ".trash", ".unpacked"
+"""In the root: what is being removed and what is being unpacked, followed by the process's mark."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Store:
                     "changed. Run the recipe again"
                 )
             with explaining(self.root, STORE_REMEDY):
-                _verify(entry.folder)
+                verify(entry.folder)
             self._verified[stage, key] = entry
         return entry
 
@@ -145,6 +147,7 @@ class Store:
         made_by: Mapping[str, Any] = MappingProxyType({}),
         resumes: Callable[[Mapping[str, Any]], None] = lambda begun_by: None,
         cost: Mapping[str, Any] = MappingProxyType({}),
+        lineage: Mapping[str, Any] = MappingProxyType({}),
     ) -> float | None:
         """Compute a result unless it is stored. Returns the seconds it took, None if cached.
 
@@ -152,8 +155,9 @@ class Store:
         made_by: versions and hardware, stored with the result but not part of its key.
         resumes: called with the `made_by` of the run whose checkpoints are continued.
         cost: what the seconds depend on, stored with the result unless an earlier run began it.
+        lineage: what else the key was made of, and for whom; see `Stage.lineage`.
         """
-        work = self.root / _WORK / stage / key
+        work = self.root / WORK / stage / key
         if self.has(stage, key):
             self._clean(work)
             return None
@@ -173,18 +177,26 @@ class Store:
                     resumes(begun_by)
                 compute(Draft(out, work))
                 seconds = time.monotonic() - start
-                facts: dict[str, Any] = {"settings": dict(settings), "made_by": dict(made_by)}
+                facts: dict[str, Any] = {**lineage, "settings": dict(settings)}
+                facts["made_by"] = dict(made_by)
                 if begun_by not in (None, made_by):
                     facts["begun_by"] = begun_by
                 if begun_by is None:
                     facts["cost"] = dict(cost)
                 _seal(out, stage, key, seconds, facts)
-                self._publish(out, stage, key)
+                self.publish(out, stage, key)
             finally:
                 shutil.rmtree(out, ignore_errors=True)
                 if self.has(stage, key) or not _checkpoints(work):
                     _clear(work, alone)
             return seconds
+
+    @contextmanager
+    def alone(self, stage: str, key: str) -> Iterator[bool]:
+        """Hold the lock of a result, as a run that computes it does; yield whether there are locks.
+        Raises Busy if another process holds it."""
+        with self._alone(self.root / WORK / stage / key, None) as alone:
+            yield alone
 
     @contextmanager
     def _alone(self, work: Path, tell: Callable[[str], None] | None) -> Iterator[bool]:
@@ -210,8 +222,11 @@ class Store:
                 work.parent.parent.rmdir()
 
     def clean(self) -> None:
-        """Remove what killed runs have left behind, except checkpoints that are still needed."""
-        for left in (self.root / _WORK).glob("*/*"):
+        """Remove what killed processes have left behind, except checkpoints that are still
+        needed."""
+        for name in (TRASH, UNPACKED):
+            remove_left_over(self.root, name[1:])
+        for left in (self.root / WORK).glob("*/*"):
             work = left.with_suffix("")  # only its lock may be left
             with suppress(TinaKitError):
                 if self.has(work.parent.name, work.name) or not _checkpoints(work):
@@ -225,7 +240,9 @@ class Store:
                 with self._alone(work, None) as alone:
                     _clear(work, alone)
 
-    def _publish(self, out: Path, stage: str, key: str) -> None:
+    def publish(self, out: Path, stage: str, key: str) -> None:
+        """Make a folder that is whole the result of a stage, unless there is one. The lock of the
+        result must be held."""
         place = self.folder(stage, key)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists() and not self.has(stage, key):  # an entry that was partly deleted
@@ -287,7 +304,7 @@ def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str
     write_json(folder / ENTRY, entry)
 
 
-def _verify(folder: Path) -> None:
+def verify(folder: Path) -> None:
     """Raise TinaKitError if any file has changed since the entry was written, or if weights are not
     finite (entries of earlier versions were not checked for that)."""
     try:

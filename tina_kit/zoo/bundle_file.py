@@ -1,15 +1,13 @@
 """The file of a bundle: a zip of safetensors and JSON, which is untrusted when it is read.
 
-Members are stored as they are, so that a file's size bounds what is read from it. `bundle.json`
-describes the rest, `tensors.safetensors` holds what the core needs, `generators/N/` and
-`conditioner/` what components saved, `README.md` the card. Nothing in it is code.
+`bundle.json` describes the rest, `tensors.safetensors` holds what the core needs, `generators/N/`
+and `conditioner/` what components saved, `README.md` the card. Nothing in it is code.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,15 +22,12 @@ import tina_kit
 from tina_kit.api import (
     UserError,
     abridged,
-    file_problem,
     first_line,
     name_index,
-    printable,
     read_text,
 )
-from tina_kit.store.disk import OUTPUT_REMEDY, explaining
-from tina_kit.store.files import replacing
-from tina_kit.store.output import check_output, is_stream, write_output
+from tina_kit.store.output import check_output
+from tina_kit.store.zipped import check_members, extract, not_such, reading, write_zip
 from tina_kit.zoo.pmodel_file import Side
 from tina_kit.zoo.rejection import Rejection
 
@@ -43,7 +38,6 @@ LARGEST_JSON = 1 << 26
 """In bytes."""
 _MEMBERS = 1000
 _NAME = re.compile(r"(generators/\d{1,3}|conditioner)/[A-Za-z0-9_-][\w.-]{0,99}", re.ASCII)
-_DATED = (1980, 1, 1, 0, 0, 0)  # so that the same content gives the same bytes
 
 Folder = Annotated[str, Field(pattern=r"^generators/[0-9]{1,3}$")]
 Index = Annotated[int, Field(ge=0)]
@@ -100,22 +94,13 @@ class BundleFile:
     def __init__(self, path: Path) -> None:
         """Raises UserError if the file is no bundle, is damaged or of a newer format."""
         self.path = path
-        if problem := file_problem(path):
-            raise UserError(f"{path}: cannot read a bundle: {problem}")
-        self._kept = TemporaryDirectory(prefix="tina-kit-bundle-")
-        self.folder = Path(self._kept.name)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self._check(archive)
-                self.manifest = self._manifest(archive)
-                for member in archive.infolist():
-                    self._extract(archive, member)
-        except (UserError, MemoryError):
-            raise
-        except OSError as error:
-            raise UserError(f"{path}: cannot read a bundle: {error.strerror or error}") from None
-        except Exception as error:  # a damaged zip can raise anything
-            raise self.damaged(first_line(error)[:300] or type(error).__name__) from None
+        with reading(path, "a bundle", self.damaged) as archive:
+            self._kept = TemporaryDirectory(prefix="tina-kit-bundle-")
+            self.folder = Path(self._kept.name)
+            self._check(archive)
+            self.manifest = self._manifest(archive)
+            for name in archive.namelist():
+                extract(archive, name, self.folder / name)
 
     @property
     def card(self) -> str:
@@ -127,7 +112,7 @@ class BundleFile:
             raise self.damaged(str(error).removeprefix(f"{self.folder}/")) from None
 
     def damaged(self, why: str) -> UserError:
-        return UserError(f"{self.path}: not a bundle, or a damaged one: {printable(why)}")
+        return not_such(self.path, "a bundle")(why)
 
     def tensors(self, name: str = TENSORS) -> dict[str, Tensor]:
         """Of a member. Raises UserError if it is damaged or contains NaN or infinity."""
@@ -151,21 +136,12 @@ class BundleFile:
         }
 
     def _check(self, archive: zipfile.ZipFile) -> None:
-        members = archive.infolist()
-        names = [member.filename for member in members]
+        names = archive.namelist()
         if MANIFEST not in names:
             raise UserError(f"{self.path}: not a tina-kit bundle: it has no {MANIFEST}")
         if TENSORS not in names:
             raise self.damaged(f"it has no {TENSORS}")
-        if len(names) > _MEMBERS or len(set(names)) < len(names):
-            raise self.damaged("it has too many members, or two of one name")
-        odd = [n for n in names if n not in (MANIFEST, TENSORS, CARD) and not _NAME.fullmatch(n)]
-        if odd:
-            raise self.damaged(f"it has members that no bundle has: {abridged(odd)[:300]}")
-        if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
-            raise self.damaged("its members are compressed or encrypted")
-        if sum(member.file_size for member in members) > self.path.stat().st_size:
-            raise self.damaged("its members are larger than the file")
+        check_members(archive, self.path.stat().st_size, _MEMBERS, _is_member, "bundle")
 
     def _manifest(self, archive: zipfile.ZipFile) -> Manifest:
         if archive.getinfo(MANIFEST).file_size > LARGEST_JSON:
@@ -203,11 +179,9 @@ class BundleFile:
             raise self.damaged(f"{MANIFEST}: its thresholds are not in order")
         return manifest
 
-    def _extract(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-        target = self.folder / member.filename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(member) as source, target.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)  # compares the checksum at the end
+
+def _is_member(name: str) -> bool:
+    return name in (MANIFEST, TENSORS, CARD) or bool(_NAME.fullmatch(name))
 
 
 def write_bundle(
@@ -223,38 +197,15 @@ def write_bundle(
 
     check_output(path)
     whole = {"format": FORMAT, "version": VERSION, **manifest}
-    texts = {MANIFEST: json.dumps(whole, ensure_ascii=False), CARD: card}
     packed = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-
-    def write(draft: Path) -> None:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-            for name, text in texts.items():
-                archive.writestr(_info(name), text)
-            archive.writestr(_info(TENSORS), packed)
-            for name, folder in folders.items():
-                for file in sorted(folder.iterdir()):
-                    with (
-                        file.open("rb") as source,
-                        archive.open(_info(f"{name}/{file.name}"), "w", force_zip64=True) as target,
-                    ):
-                        shutil.copyfileobj(source, target, 1 << 20)
-
-    if is_stream(path):
-        with TemporaryDirectory() as folder:
-            write(Path(folder) / "bundle")
-            content = (Path(folder) / "bundle").read_bytes()
-        write_output(path, content)
-        return len(content)
-    try:
-        with explaining(path.parent, OUTPUT_REMEDY), replacing(Path(path).resolve()) as draft:
-            write(draft)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return path.stat().st_size
-
-
-def _info(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name, _DATED)
+    manifest_text = json.dumps(whole, ensure_ascii=False)
+    texts: dict[str, str | bytes] = {MANIFEST: manifest_text, CARD: card, TENSORS: packed}
+    files = {
+        f"{name}/{file.name}": file
+        for name, folder in folders.items()
+        for file in sorted(folder.iterdir())
+    }
+    return write_zip(path, texts, files)
 
 
 def _finite(tensor: Tensor) -> bool:
