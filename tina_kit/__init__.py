@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         load_generator,
         new_plugin,
         open_run,
+        open_sweep,
         plan,
         predict,
         pull_bundle,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         run,
         schema,
         serve,
+        sweep,
         validate,
     )
     from tina_kit.pipeline.finished import FinishedRun
@@ -65,6 +67,7 @@ _HOME = {
     "load_generator": "tina_kit.library",
     "new_plugin": "tina_kit.library",
     "open_run": "tina_kit.library",
+    "open_sweep": "tina_kit.library",
     "plan": "tina_kit.library",
     "predict": "tina_kit.library",
     "pull_bundle": "tina_kit.library",
@@ -72,6 +75,7 @@ _HOME = {
     "run": "tina_kit.library",
     "schema": "tina_kit.library",
     "serve": "tina_kit.library",
+    "sweep": "tina_kit.library",
     "validate": "tina_kit.library",
 }
 __all__ = [
@@ -97,6 +101,7 @@ __all__ = [
     "load_generator",
     "new_plugin",
     "open_run",
+    "open_sweep",
     "plan",
     "predict",
     "pull_bundle",
@@ -104,6 +109,7 @@ __all__ = [
     "run",
     "schema",
     "serve",
+    "sweep",
     "validate",
 ]
 

@@ -61,6 +61,7 @@ def _register() -> None:
         schema,
         serve,
         show,
+        sweep,
         validate,
         zoo,
     )
@@ -78,6 +79,7 @@ def _register() -> None:
     app.command("evaluate")(evaluate.evaluate)
     app.command("export")(export.export)
     app.command("serve")(serve.serve)
+    app.command("sweep")(sweep.sweep)
     app.command("version")(print_version)
     app.add_typer(bundle.app, name="bundle")
     app.add_typer(plugin.app, name="plugin")

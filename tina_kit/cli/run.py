@@ -77,7 +77,7 @@ def run(
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
+        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
     )
     if as_json:
         print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
@@ -120,7 +120,8 @@ def _announce(run: Run) -> None:
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
 
 
-def _seeds(text: str | None) -> list[int] | None:
+def seeds_of(text: str | None) -> list[int] | None:
+    """What `--seeds` says; None if it is not given. Raises UserError."""
     if text is None:
         return None
     try:

@@ -25,6 +25,7 @@ from tina_kit.library.models import evaluate, export, loaded_model, predict
 from tina_kit.library.runs import open_run, plan, plan_with, run, start, validate, validate_with
 from tina_kit.library.serving import serve
 from tina_kit.library.starting import init, new_plugin
+from tina_kit.library.sweeping import open_sweep, sweep, sweep_with
 from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "loaded_model",
     "new_plugin",
     "open_run",
+    "open_sweep",
     "plan",
     "plan_with",
     "predict",
@@ -56,6 +58,8 @@ __all__ = [
     "schema",
     "serve",
     "start",
+    "sweep",
+    "sweep_with",
     "validate",
     "validate_with",
 ]
