@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from tina_kit.report.results import accuracies, guesses, result_rows
-from tina_kit.report.statistics import gap_closed, mean_estimate
+from tina_kit.report.statistics import gap_closed, holm, mean_estimate, p_of_zero
 from tina_kit.report.table import Table, caption, cells, header, markdown
 
 RANDOM = np.random.default_rng(0)
@@ -29,6 +29,33 @@ def test_several_seeds_have_students_interval_over_their_means() -> None:
     means = np.array([seed.mean() for seed in seeds])
     low, high = stats.t.interval(0.95, 2, means.mean(), stats.sem(means))
     assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((means.mean(), low, high))
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 10, 150])
+def test_the_p_value_is_students(tasks: int) -> None:
+    for shift in (0, 0.3, 3):
+        values = RANDOM.normal(shift, 1, tasks)
+        assert p_of_zero([values]) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=1e-12)
+        estimate = mean_estimate([values])
+        assert (p_of_zero([values]) < 0.05) == (not estimate.low <= 0 <= estimate.high)
+    seeds = [RANDOM.normal(1, 1, tasks) for _ in range(3)]
+    means = [seed.mean() for seed in seeds]
+    assert p_of_zero(seeds) == pytest.approx(stats.ttest_1samp(means, 0).pvalue, abs=1e-12)
+
+
+def test_differences_that_never_vary_are_certain() -> None:
+    assert p_of_zero([np.zeros(5)]) == 1
+    assert p_of_zero([np.ones(5)]) == 0
+    assert math.isnan(p_of_zero([np.ones(1)]))
+
+
+def test_holms_correction() -> None:
+    # By hand: 3 x 0.01, 2 x 0.03, and 0.04 is not below the one before it.
+    assert holm([0.04, math.nan, 0.01, 0.03])[0] == pytest.approx(0.06)
+    assert holm([0.01, 0.03, 0.04]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.7]) == [1, 1]
+    assert holm([0.02]) == [0.02]
+    assert math.isnan(holm([math.nan])[0])
 
 
 def test_one_value_has_no_interval() -> None:

@@ -58,6 +58,7 @@ def _register() -> None:
         predict,
         recipes,
         run,
+        runs,
         schema,
         serve,
         show,
@@ -84,6 +85,7 @@ def _register() -> None:
     app.add_typer(bundle.app, name="bundle")
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")
+    app.add_typer(runs.app, name="runs")
     app.add_typer(zoo.app, name="zoo")
 
 

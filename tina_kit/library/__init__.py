@@ -4,6 +4,17 @@ Every command of the command line is one of these calls. Those that end in `_wit
 take a registry, are for the command line, which reports broken plugins its own way.
 """
 
+from tina_kit.library.folders import (
+    check_removable,
+    compare,
+    describe_run,
+    export_run,
+    import_run,
+    list_runs,
+    note_run,
+    remove_run,
+    tag_run,
+)
 from tina_kit.library.generators import (
     bundle,
     generate_many,
@@ -30,23 +41,30 @@ from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
 
 __all__ = [
     "bundle",
+    "check_removable",
+    "compare",
     "component",
     "component_with",
     "components",
+    "describe_run",
     "describe_zoo",
     "discovered",
     "doctor",
     "entries",
     "evaluate",
     "export",
+    "export_run",
     "export_zoo",
     "generate_many",
     "generator_with",
+    "import_run",
     "import_zoo",
     "init",
+    "list_runs",
     "load_generator",
     "loaded_model",
     "new_plugin",
+    "note_run",
     "open_run",
     "open_sweep",
     "plan",
@@ -54,12 +72,14 @@ __all__ = [
     "predict",
     "pull_bundle",
     "push_bundle",
+    "remove_run",
     "run",
     "schema",
     "serve",
     "start",
     "sweep",
     "sweep_with",
+    "tag_run",
     "validate",
     "validate_with",
 ]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.run_folders import EVALUATIONS as FILE
 from tina_kit.store.files import write_text
 
-FILE = "evaluations.json"
+__all__ = ["FILE", "evaluations", "write_evaluations"]
 
 
 def evaluations(experiments: Sequence[Experiment]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from torch import Tensor
@@ -21,6 +22,7 @@ from tina_kit.pipeline.stages.zoo import FineTuning, ImportedStage, ZooShards
 from tina_kit.pipeline.tasks import TaskDraws, without
 from tina_kit.pipeline.validating import measure_while_fitting
 from tina_kit.recipe import NamedComponent, Recipe, ResolvedComponent
+from tina_kit.zoo.labelled import Labelled
 
 
 class Experiment:
@@ -84,6 +86,19 @@ class Experiment:
     @cached_property
     def _draws(self) -> TaskDraws:
         return TaskDraws(self.recipe, self.classes, self.seed)
+
+    def test_images(self, classes: Sequence[int]) -> Labelled:
+        """The stored test images of some classes, labelled by their place among these; those held
+        out of training if the run is validating."""
+        images, order = self.images.read("test"), {each: n for n, each in enumerate(classes)}
+        labels = images.labels.tolist()
+        some = [number for number, label in enumerate(labels) if label in order]
+        kind = "test" if self.recipe.core.evaluation.on == "test" else "validation"
+        return Labelled(
+            [images.images[number] for number in some],
+            [order[labels[number]] for number in some],
+            f"the run's {kind} images of {len(classes)} of {len(self.class_names)} classes",
+        )
 
     # Stages, in the order in which they run.
 

@@ -12,11 +12,16 @@ from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.evaluations import FILE as EVALUATIONS
 from tina_kit.pipeline.evaluations import evaluations
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.facts import facts_of
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.pipeline.record import read_record
+from tina_kit.pipeline.reporting import write_report
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.plugins import Registry
 from tina_kit.recipe import Recipe, load_recipe
+from tina_kit.report.diagnosis.finding import Finding
+from tina_kit.report.diagnosis.rules import diagnose
+from tina_kit.report.facts import Facts
 from tina_kit.report.studies import StudyReport
 from tina_kit.report.table import Table
 from tina_kit.store import Store
@@ -68,6 +73,33 @@ class FinishedRun:
         except FileNotFoundError:
             return evaluations([self.experiment(seed) for seed in self.seeds])
 
+    @cached_property
+    def facts(self) -> Facts:
+        """What diagnosis and report know of it; what the store no longer holds is left out."""
+        experiments = [self.experiment(seed) for seed in self.seeds]
+        return facts_of(experiments, self.results["generators"], self.evaluations)
+
+    @cached_property
+    def diagnosis(self) -> list[Finding]:
+        """What may be wrong with the run, as it said when it ended; the same rules are applied to
+        a run folder from before there was a diagnosis."""
+        if "diagnosis" in self.results:
+            return [Finding(**finding) for finding in self.results["diagnosis"]]
+        return diagnose(self.facts)
+
+    def write_report(self) -> Path:
+        """Write `report.html` again; returns its path. Pictures of what the store no longer has
+        are left out."""
+        return write_report(
+            self.folder,
+            self.record,
+            [self.experiment(seed) for seed in self.seeds],
+            self.facts,
+            self.diagnosis,
+            self.studies,
+            self.results["about"],
+        )
+
     @property
     def table(self) -> Table:
         """The results table."""
@@ -104,20 +136,11 @@ class FinishedRun:
         """The run's own test images of some classes, as it stored them; those held out of training
         if the run was validating. Raises UserError for classes that the data set does not have."""
         experiment = self.experiment()
-        known, index = experiment.class_names, name_index(experiment.class_names)
+        index = name_index(experiment.class_names)
         places = [index.get(name_key(name)) for name in classes]
         if unknown := [name for name, place in zip(classes, places) if place is None]:
             raise UserError(f"{self.folder}: its data set has no class {abridged(unknown, 20)}")
-        images = experiment.images.read("test")
-        labels = images.labels.tolist()
-        order = {place: label for label, place in enumerate(places)}
-        some = [number for number, label in enumerate(labels) if label in order]
-        kind = "test" if self.recipe.core.evaluation.on == "test" else "validation"
-        return Labelled(
-            [images.images[number] for number in some],
-            [order[labels[number]] for number in some],
-            f"the run's {kind} images of {len(places)} of {len(known)} classes",
-        )
+        return experiment.test_images([place for place in places if place is not None])
 
     def experiment(self, seed: int | None = None) -> Experiment:
         """The stages of one seed, by default the run's first."""

@@ -20,14 +20,19 @@ from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
 from tina_kit.pipeline.evaluations import evaluations, write_evaluations
 from tina_kit.pipeline.examples import write_examples
+from tina_kit.pipeline.facts import facts_of
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import differences, new_record
+from tina_kit.pipeline.reporting import write_report
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
+from tina_kit.report.diagnosis.finding import Finding
+from tina_kit.report.diagnosis.rules import diagnose
+from tina_kit.report.facts import Facts
 from tina_kit.report.page import page
 from tina_kit.report.results import result_rows
 from tina_kit.report.studies import StudyReport, plot_study, study_report
@@ -48,12 +53,14 @@ MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with
 class Results:
     """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
     which prompts they were measured; evaluations: the counts of each task, as in
-    `evaluations.json`."""
+    `evaluations.json`; facts: all of this and more, as the rules of `diagnosis` read it."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
     about: str
     evaluations: dict[str, Any]
+    facts: Facts
+    diagnosis: list[Finding]
 
     @property
     def table(self) -> Table:
@@ -225,13 +232,16 @@ class Run:
             name: study_report(name, run.study, run.measured(), notes, options.average)
             for name, run in plan.studies.items()
         }
-        return Results(rows, studies, notes, measured)
+        facts = facts_of(plan.experiments, rows, measured)
+        return Results(rows, studies, notes, measured, facts, diagnose(facts))
 
     def _publish(self, results: Results) -> None:
         plain = {name: report.rows for name, report in results.studies.items()}
         options = self.plan.recipe.core.evaluation
         measured = {"on": options.on, "average": options.average}
         whole = {**measured, "about": results.about, "generators": results.rows, "studies": plain}
+        whole["over_classes"] = list(results.facts.over_classes)
+        whole["diagnosis"] = [finding.plain() for finding in results.diagnosis]
         write_json(self.folder / "results.json", whole)
         write_evaluations(self.folder, results.evaluations)
         self.observer.result(whole)
@@ -241,6 +251,15 @@ class Run:
         text = page(name, self.record, results.rows, results.studies, results.about)
         write_text(self.folder / "report.md", text)
         write_examples(self.plan.experiments[0].images, self.folder)
+        write_report(
+            self.folder,
+            self.record,
+            self.plan.experiments,
+            results.facts,
+            results.diagnosis,
+            results.studies,
+            results.about,
+        )
 
     def _warn_of_differences(self) -> None:
         """Where some stages are cached and others are not."""

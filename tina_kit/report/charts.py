@@ -162,14 +162,16 @@ class _Scale:
 
     @classmethod
     def log(cls, values: Sequence[float]) -> _Scale:
-        """A logarithmic one, with ticks at 1, 2 and 5 of each decade, or at decades if many."""
+        """A logarithmic one, with ticks at 1, 2 and 5 of each decade, or at decades if many, or at
+        round numbers if few."""
         low, high = (min(values), max(values)) if values else (1.0, 10.0)
         if low == high:
             low, high = low / 2, high * 2
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         steps = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)
         all_ticks = [step * 10.0**decade for decade in decades for step in steps]
-        return cls(low, high, tuple(t for t in all_ticks if low <= t <= high), True)
+        ticks = tuple(tick for tick in all_ticks if low <= tick <= high)
+        return cls(low, high, ticks if len(ticks) > 2 else cls.of(values).ticks, True)
 
     def at(self, value: float) -> float:
         if self.logarithmic:

@@ -101,6 +101,12 @@ def figures(facts: Iterable[tuple[str, str, str]]) -> Markup:
     return element("dl", *cards, class_="figures")
 
 
+def pairs(facts: Iterable[tuple[str, str]]) -> Markup:
+    """Names and what they are, line by line."""
+    cells = (element(tag, text) for fact in facts for tag, text in zip(("dt", "dd"), fact))
+    return element("dl", *cells, class_="pairs")
+
+
 def _note(text: str) -> list[Markup]:
     return [element("dd", text, class_="soft")] if text else []
 

@@ -1,4 +1,4 @@
-"""Means with 95% confidence intervals."""
+"""Means with 95% confidence intervals, and tests of differences."""
 
 from __future__ import annotations
 
@@ -30,12 +30,45 @@ def mean_estimate(values: Sequence[Array]) -> Estimate:
     For one seed, Student's t-interval over tasks. For several, over the seeds' means: tasks of one
     seed share their generic model and generator, and are not independent.
     """
-    sample = values[0] if len(values) == 1 else np.array([seed.mean() for seed in values])
     mean = float(np.mean([seed.mean() for seed in values]))
+    sample = _sample(values)
     if len(sample) < 2:
         return Estimate(mean, math.nan, math.nan)
-    half = t_quantile(len(sample) - 1) * float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    half = t_quantile(len(sample) - 1) * _standard_error(sample)
     return Estimate(mean, mean - half, mean + half)
+
+
+def p_of_zero(values: Sequence[Array]) -> float:
+    """The two-sided p-value of Student's t-test of a mean of zero, for the same values as
+    `mean_estimate`: below 0.05 if zero is outside of its interval. NaN if there is only one value.
+    """
+    sample = _sample(values)
+    if len(sample) < 2:
+        return math.nan
+    mean, error = float(sample.mean()), _standard_error(sample)
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    freedom = len(sample) - 1
+    return max(0.0, 1 - _within(math.atan(abs(mean) / error / math.sqrt(freedom)), freedom))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction for making so many tests; NaN stays, and is no test."""
+    order = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    corrected, least = [math.nan] * len(p_values), 0.0
+    for rank, (p, place) in enumerate(order):
+        least = max(least, min(1.0, p * (len(order) - rank)))
+        corrected[place] = least
+    return corrected
+
+
+def _sample(values: Sequence[Array]) -> Array:
+    """What counts as independent: the tasks of one seed, or the means of several."""
+    return values[0] if len(values) == 1 else np.array([seed.mean() for seed in values])
+
+
+def _standard_error(sample: Array) -> float:
+    return float(sample.std(ddof=1)) / math.sqrt(len(sample))
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:

@@ -76,24 +76,31 @@ class Table:
     def to_frame(self) -> Any:
         """A pandas DataFrame with these rows; intervals become `…_low` and `…_high`. Raises
         TinaKitError if pandas is not installed."""
-        try:
-            import pandas
-        except ImportError:
-            raise TinaKitError("to_frame needs pandas: pip install pandas") from None
-        return pandas.DataFrame([_flat(row) for row in self.rows])
+        return frame(self.rows)
 
 
-def _flat(row: Row) -> Row:
-    flat: Row = {}
+def frame(rows: Sequence[Row]) -> Any:
+    """A pandas DataFrame; intervals become `…_low` and `…_high`. Raises TinaKitError if pandas is
+    not installed."""
+    try:
+        import pandas
+    except ImportError:
+        raise TinaKitError("to_frame needs pandas: pip install pandas") from None
+    return pandas.DataFrame([flat(row) for row in rows])
+
+
+def flat(row: Row) -> Row:
+    """A row whose intervals are two values each."""
+    found: Row = {}
     for key, value in row.items():
         if isinstance(value, dict):
-            flat |= _flat({f"{key}": value["mean"], f"{key}_ci95": value["ci95"]})
+            found |= flat({f"{key}": value["mean"], f"{key}_ci95": value["ci95"]})
         elif key.endswith("ci95"):
             stem = key.removesuffix("ci95").rstrip("_") or "p_acc"
-            flat[f"{stem}_low"], flat[f"{stem}_high"] = value or (None, None)
+            found[f"{stem}_low"], found[f"{stem}_high"] = value or (None, None)
         else:
-            flat[key] = value
-    return flat
+            found[key] = value
+    return found
 
 
 def header(rows: Sequence[Row]) -> tuple[str, ...]:

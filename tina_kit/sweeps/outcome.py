@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tina_kit.report.results import accuracies, plain
-from tina_kit.report.statistics import Array, mean_estimate
-from tina_kit.report.table import interval, markdown_lines, text_lines
+from tina_kit.api import UserError
+from tina_kit.pipeline.comparing import side_of
+from tina_kit.report.compared import probability
+from tina_kit.report.comparison import Side, compare
+from tina_kit.report.results import plain
+from tina_kit.report.table import frame, interval, markdown_lines, text_lines
 from tina_kit.store.files import read_json, write_text
 from tina_kit.sweeps.axes import short_names, shown
 from tina_kit.sweeps.page import page
 from tina_kit.sweeps.record import Record
-
-EVALUATIONS = "evaluations.json"
 
 
 def measured_in(run: Path, row: str, split: str) -> dict[str, Any]:
@@ -27,8 +29,8 @@ def measured_in(run: Path, row: str, split: str) -> dict[str, Any]:
 
 class Outcome:
     """The table of a sweep. points: those of its record, the best first; each that is done has
-    `vs_best`, its difference from the best on the same tasks: `mean` and `ci95`, or None where the
-    tasks are not the same.
+    `vs_best`, its difference from the best on the tasks that both have: `mean`, `ci95`, `p`,
+    `p_holm` and `tasks`; None if they have none.
 
     `print(outcome)` shows text; iterating yields the points.
     """
@@ -63,18 +65,20 @@ class Outcome:
         """A header, and a line for each point."""
         keys = list(self.record.facts["axes"])
         names = short_names(keys)
-        head = ("point", *(names[key] for key in keys), "p-Acc", "vs best")
+        head = ("point", *(names[key] for key in keys), "p-Acc", "vs best", "p")
         return [head, *(self._line(point, keys) for point in self.points)]
 
     def _line(self, point: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
         values = (shown(point["set"][key]) for key in keys)
         if point["status"] != "done":
-            return (str(point["number"]), *values, point["status"], "")
-        against = point["vs_best"]
-        told = "best" if point is self.best else "other tasks"
-        if against is not None and point is not self.best:
+            return (str(point["number"]), *values, point["status"], "", "")
+        against, told, p = point["vs_best"], "other tasks", ""
+        if point is self.best:
+            told = "best"
+        elif against is not None:
             told = interval(against["mean"], against["ci95"], sign=True)
-        return (str(point["number"]), *values, interval(point["p_acc"], point["ci95"]), told)
+            p = "" if against["p_holm"] is None else probability(against["p_holm"])
+        return (str(point["number"]), *values, interval(point["p_acc"], point["ci95"]), told, p)
 
     def lines(self, columns: int | None = None) -> list[str]:
         """The table as text. columns: to fit it in, None for any number."""
@@ -88,8 +92,8 @@ class Outcome:
         return (
             f"p-Acc of {facts['row']} in percent on {self.best['tasks']} validation "
             f"{facts['split'].upper()} tasks, {seeds}, ± 95% confidence interval over {over}. vs "
-            "best: difference on the same tasks. The best of many points is partly luck: measure "
-            "it on test images once."
+            "best: difference on the same tasks; p: of no difference, by Holm for so many. The best of "
+            "many points is partly luck: measure it on test images once."
         )
 
     @property
@@ -104,21 +108,20 @@ class Outcome:
 
     def to_frame(self) -> Any:
         """A pandas DataFrame with a row for each point and a column for each key."""
-        import pandas
-
-        rows = [
-            {
-                "point": point["number"],
-                "status": point["status"],
-                **point["set"],
-                "p_acc": point.get("p_acc"),
-                "p_acc_low": (point.get("ci95") or (None, None))[0],
-                "p_acc_high": (point.get("ci95") or (None, None))[1],
-                "run": point.get("run"),
-            }
-            for point in self.points
-        ]
-        return pandas.DataFrame(rows)
+        return frame(
+            [
+                {
+                    "point": point["number"],
+                    **point["set"],
+                    "status": point["status"],
+                    "p_acc": point.get("p_acc"),
+                    "ci95": point.get("ci95"),
+                    **({"vs_best": against} if (against := point["vs_best"]) else {}),
+                    "run": point.get("run"),
+                }
+                for point in self.points
+            ]
+        )
 
 
 def shown_exactly(value: Any) -> str:
@@ -130,32 +133,33 @@ def compared(record: Record) -> list[dict[str, Any]]:
     done = [point for point in record.points if point["status"] == "done"]
     done.sort(key=lambda point: (-point["p_acc"], point["number"]))
     rest = [point for point in record.points if point["status"] != "done"]
-    for place, point in enumerate(done):
+    for point in record.points:
         point["vs_best"] = None
-        if place:
-            point["vs_best"] = _difference(record, point, done[0])
+    if len(done) > 1:
+        found = compare([_side(record, point) for point in done])
+        for pair in found.pairs:
+            if pair.split == record.facts["split"]:
+                point = record.points[int(pair.second) - 1]
+                told = {
+                    **plain(pair.estimate),
+                    "p": _number(pair.p),
+                    "p_holm": _number(pair.p_holm),
+                }
+                point["vs_best"] = {**told, "tasks": pair.tasks}
     return [*done, *rest]
 
 
-def _difference(
-    record: Record, point: Mapping[str, Any], best: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """On the tasks that both were measured on; None if these are not the same."""
-    own, other = (_by_task(record, each) for each in (point, best))
-    if [tasks for tasks, _ in own] != [tasks for tasks, _ in other]:
-        return None
-    return plain(mean_estimate([a - b for (_, a), (_, b) in zip(own, other)]))
-
-
-def _by_task(record: Record, point: Mapping[str, Any]) -> list[tuple[Any, Array]]:
-    """For each seed the tasks and the p-Acc on each."""
+def _side(record: Record, point: Mapping[str, Any]) -> Side:
     folder = record.folder / point["run"]
-    found, average = read_json(folder / EVALUATIONS), read_json(folder / "results.json")["average"]
-    row, split = record.facts["row"], record.facts["split"]
-    return [
-        (found["tasks"][seed][split], accuracies(tests[split], average))
-        for seed, tests in found["counts"][row].items()
-    ]
+    return side_of(str(point["number"]), f"{folder}:{record.facts['row']}", _nothing_counted)
+
+
+def _nothing_counted(folder: Path) -> Any:
+    raise UserError(f"{folder}: it has no evaluations.json; remove it and repeat the sweep")
+
+
+def _number(p: float) -> float | None:
+    return None if math.isnan(p) else p
 
 
 def publish(record: Record) -> Outcome:

@@ -88,6 +88,11 @@ class GenericStage(Stage):
                 right += int((logits.argmax(-1).cpu() == labels).sum())
         return 100 * right / len(images.labels)
 
+    def losses(self) -> list[list[tuple[int, float]]]:
+        """For each training: (step, mean loss since the point before)."""
+        found: list[list[tuple[int, float]]] = self.entry.json(_LOSSES)
+        return found
+
     @cached_property
     def module(self) -> nn.Module:
         """On the CPU, in eval mode, with a row for each class of `seen`, in their order."""

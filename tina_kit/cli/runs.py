@@ -1,0 +1,300 @@
+"""`runs`: finished runs, compared and kept in order."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tina_kit.api.errors import UserError
+from tina_kit.cli.common import Json, show_warnings, user_paths
+from tina_kit.cli.group import Group
+from tina_kit.cli.layout import print_rows, print_wrapped, width
+from tina_kit.pipeline.console import log
+
+app = typer.Typer(
+    cls=Group,
+    help="List, compare, tag, remove, export and import runs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+AnyRun = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a run.", callback=user_paths)
+]
+Root = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER", help="Where to look for runs, at any depth.", callback=user_paths
+    ),
+]
+
+
+@app.command("list")
+def list_(
+    folder: Root = Path("runs"),
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only runs of this name; * stands for any letters."),
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS", help="Only those running, done, failed, interrupted or killed."
+        ),
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only runs with this tag.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Only runs since a date like 2026-11-01.")
+    ] = None,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
+) -> None:
+    """List the runs in a folder and below, the newest first.
+
+    A run that says that it is running, but whose process is gone, is told as killed. The p-Acc is
+    that of the best generator on OOD tasks; those that others are compared with do not count.
+
+    Example: tina-kit runs list --status done --name "caltech*"
+    """
+    from tina_kit import library
+
+    if as_json and as_csv:
+        raise UserError("give either --json or --csv, not both")
+    found = library.list_runs(folder, name=name, status=status, tag=tag, since=since)
+    for line in found.unreadable:
+        log(f"warning: {line}")
+    if as_json:
+        _print_json(list(found))
+    elif as_csv:
+        rows = found.flat()
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    elif not len(found):
+        log(f"no runs in {folder}")
+    else:
+        from tina_kit.report.table import text_lines
+
+        for line in text_lines(found.table(), width()):
+            print(line)
+
+
+@app.command()
+def show(run: AnyRun, as_json: Json = False) -> None:
+    """Show a run: how it ended, what made it, its tags and note, and its table.
+
+    Example: tina-kit runs show runs/quickstart/20261101-120000-0a1b2c3d
+    """
+    from tina_kit import library
+
+    facts = library.describe_run(run)
+    if as_json:
+        _print_json(facts)
+        return
+    print_rows([(key, text) for key, text in _described(facts) if text])
+    if facts["results"]:
+        from tina_kit.report.table import Table
+
+        table = Table(facts["results"]["generators"], facts["results"]["about"])
+        print()
+        for line in table.lines(width()):
+            print(line)
+        print_wrapped(table.caption, faint=True)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN",
+            help="Folders of finished runs, two or more. RUN:ROW chooses one generator.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the comparison as a page, FILE.html.",
+            callback=user_paths,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs with the first: recipes, versions, data, tables and paired differences.
+
+    Runs are compared on the tasks that they share: the same classes in the same order, with the
+    same seed and the same test images. Each generator is compared with the one of the same name,
+    or with the one that RUN:ROW names.
+
+    Example: tina-kit runs compare RUN:tina RUN:tina-rows -o compared.html
+    """
+    from tina_kit import library
+
+    if output is not None and output.suffix != ".html":
+        raise UserError(f"--output {output}: a comparison is written as a page; name it FILE.html")
+    show_warnings()
+    found = library.compare(runs)
+    if output is not None:
+        from tina_kit.store.output import write_output
+
+        write_output(output, found.html().encode("utf-8", "backslashreplace"))
+        log(f"written: {output}")
+    if as_json:
+        _print_json(found.facts())
+        return
+    for line in found.lines(width()):
+        print(line)
+    for paragraph in found.words():
+        print()
+        print_wrapped(paragraph)
+
+
+@app.command("rm")
+def remove(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Folders of runs, one or more.", callback=user_paths),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove the folders of runs.
+
+    Results in the store stay, so that a run can be repeated in seconds, and so do files in the
+    folder that no run writes.
+    """
+    from tina_kit import library
+
+    for run in runs:
+        library.check_removable(run)
+    if not yes:
+        for run in runs:
+            print(run)
+        _ask(f"Remove {'these runs' if len(runs) > 1 else 'this run'}? [y/N] ")
+    for run in runs:
+        left = library.remove_run(run)
+        log(f"removed: {run}")
+        for path in left:
+            log(f"kept: {path}, which no run writes")
+
+
+@app.command()
+def tag(
+    run: AnyRun,
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="TAG", help="Tags to add, one or more.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", metavar="TAG", help="Remove a tag. May be repeated."),
+    ] = None,
+) -> None:
+    """Add tags to a run, and print those that it has.
+
+    Example: tina-kit runs tag RUN paper table-1
+    """
+    from tina_kit import library
+
+    for each in library.tag_run(run, tags or (), remove=remove or ()):
+        print(each)
+
+
+@app.command()
+def note(
+    run: AnyRun,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to note; '' removes the note.")],
+) -> None:
+    """Write a note on a run; it replaces an earlier one.
+
+    Example: tina-kit runs note RUN "with the new tokenizer"
+    """
+    from tina_kit import library
+
+    library.note_run(run, text)
+
+
+@app.command()
+def export(
+    run: AnyRun,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help="File to write.", callback=user_paths),
+    ],
+) -> None:
+    """Write the folder of a finished run to one file, with its tags and note.
+
+    `runs import` reads it on another machine, to show and compare the run there. The store's
+    results stay behind: for p-Models, make a bundle.
+    """
+    from tina_kit import library
+
+    show_warnings()
+    size = library.export_run(run, output)
+    log(f"written: {output} ({size:,} bytes)")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A file from `runs export`.", callback=user_paths),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Where run folders are.", callback=user_paths
+        ),
+    ] = Path("runs"),
+) -> None:
+    """Write an exported run to a run folder, whose name is printed.
+
+    The file need not be trusted: what no run writes is refused, and nothing in it is run.
+    """
+    from tina_kit import library
+
+    print(library.import_run(file, output))
+
+
+def _ask(question: str) -> None:
+    """Raise UserError unless the user says yes."""
+    print(question, end="", file=sys.stderr, flush=True)
+    try:
+        answer = input()
+    except EOFError:
+        raise UserError("nobody answered, and nothing was removed; --yes does not ask") from None
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UserError("nothing was removed")
+
+
+def _described(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    computed = [stage for stage in facts["stages"] if stage["state"] == "computed"]
+    seconds = sum(stage["seconds"] or 0 for stage in computed)
+    commit = f"{facts['commit'] or ''}{' with changes' if facts['dirty'] else ''}"
+    hardware = facts["hardware"] or {}
+    machine = [facts["device"], hardware.get("gpu") or hardware.get("cpu"), facts["precision"]]
+    return [
+        ("folder", facts["folder"]),
+        ("name", facts["name"]),
+        ("status", facts["status"]),
+        ("error", facts["error"] or ""),
+        ("started", f"{facts['started']} (UTC)"),
+        ("ended", facts["ended"] or ""),
+        ("seeds", ", ".join(map(str, facts["seeds"]))),
+        ("tags", ", ".join(facts["tags"])),
+        ("note", facts["note"]),
+        ("stages", f"{len(facts['stages'])}, {len(computed)} of them computed in {seconds:.0f} s"),
+        ("on", ", ".join(str(each) for each in machine if each)),
+        ("commit", commit),
+        ("store", facts["store"] or ""),
+        ("command", " ".join(facts["command"] or ())),
+    ]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
