@@ -92,8 +92,8 @@ class Outcome:
         return (
             f"p-Acc of {facts['row']} in percent on {self.best['tasks']} validation "
             f"{facts['split'].upper()} tasks, {seeds}, ± 95% confidence interval over {over}. vs "
-            "best: difference on the same tasks; p: of no difference, by Holm for so many. The best of "
-            "many points is partly luck: measure it on test images once."
+            "best: difference on the same tasks; p: of no difference, by Holm for so many. The "
+            "best of many points is partly luck: measure it on test images once."
         )
 
     @property
