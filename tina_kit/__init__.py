@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         sweep,
         tag_run,
         validate,
+        watched,
     )
     from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.recipe.catalogue import catalogue, copy_recipe
@@ -93,6 +94,7 @@ _HOME = {
     "sweep": "tina_kit.library",
     "tag_run": "tina_kit.library",
     "validate": "tina_kit.library",
+    "watched": "tina_kit.library",
 }
 __all__ = [
     "FinishedRun",
@@ -135,6 +137,7 @@ __all__ = [
     "sweep",
     "tag_run",
     "validate",
+    "watched",
 ]
 
 

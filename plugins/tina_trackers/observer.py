@@ -31,6 +31,7 @@ class Tracked(Observer):
             "name": run.name,
             "run": run.folder.name,
             "folder": str(run.folder.resolve()),
+            "place": str(run.folder.resolve() / "trackers"),
             "settings": dict(flat(run.recipe)),
         }
         self._tracker = Tracker(target, facts, lambda reason: _warn(f"{name}: {reason}"))

@@ -1,4 +1,4 @@
-"""TensorBoard: event files in the run folder, under `tensorboard/`."""
+"""TensorBoard: event files in the run folder, under `trackers/tensorboard/`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tensorboard.summary import Writer
 
 class TensorBoard:
     def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._writer = Writer(str(Path(facts["folder"]) / "tensorboard"))
+        self._writer = Writer(str(Path(facts["place"]) / "tensorboard"))
 
     def curve(self, name: str, step: int, values: Mapping[str, float]) -> None:
         for kind, value in values.items():

@@ -1,6 +1,7 @@
 """Weights & Biases: a run in the project WANDB_PROJECT, or in `tina-kit`.
 
-WANDB_MODE and its other variables apply; offline runs are kept in the run folder.
+WANDB_MODE and its other variables apply; offline runs are kept in the run folder, under
+`trackers/wandb/`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import wandb
 
 class Wandb:
     def __init__(self, facts: Mapping[str, Any]) -> None:
+        os.makedirs(facts["place"], exist_ok=True)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "tina-kit"),
             group=facts["name"],
             name=facts["run"],
-            dir=os.environ.get("WANDB_DIR", facts["folder"]),
+            dir=os.environ.get("WANDB_DIR", facts["place"]),
             config=dict(facts["settings"]),
             settings=wandb.Settings(silent=True, console="off", disable_git=True),
         )

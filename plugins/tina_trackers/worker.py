@@ -14,8 +14,8 @@ from typing import Any, Protocol
 class Target(Protocol):
     """Takes what a run tells.
 
-    facts: `name` of the recipe, `run` (the name of its folder), `folder` and `settings`, the
-    recipe's values by dotted keys.
+    facts: `name` of the recipe, `run` (the name of its folder), `folder`, `place` (a folder in it
+    for files, which may not exist) and `settings`, the recipe's values by dotted keys.
     """
 
     def __init__(self, facts: Mapping[str, Any]) -> None: ...

@@ -36,7 +36,9 @@ def tensorboard(folder: Path) -> Curves:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"tensors": 0})
+    events = EventAccumulator(
+        str(folder / "trackers" / "tensorboard"), size_guidance={"tensors": 0}
+    )
     events.Reload()
     return _sorted(
         (tag, event.step, float(make_ndarray(event.tensor_proto)))
@@ -61,7 +63,7 @@ def mlflow(uri: str, experiment: str) -> Curves:
 def wandb(folder: Path) -> Curves:
     from wandb.proto import wandb_internal_pb2
 
-    [file] = (folder / "wandb").glob("offline-run-*/*.wandb")
+    [file] = (folder / "trackers" / "wandb").glob("offline-run-*/*.wandb")
     points = []
     for data in _records(file.read_bytes()):
         record = wandb_internal_pb2.Record.FromString(data)

@@ -117,7 +117,7 @@ def test_a_tracker_that_is_lost_costs_one_warning(
 def test_one_that_hangs_a_while_or_prints_loses_nothing(tmp_path: Path, caplog, capfd) -> None:
     tell(Tracked(run_in(tmp_path), "fake", f"{FAKES}:HangsAWhile", "json"), points=3)
     lines = (tmp_path / "told.txt").read_text().splitlines()
-    assert lines[0] == "facts ['folder', 'name', 'run', 'settings']"
+    assert lines[0] == "facts ['folder', 'name', 'place', 'run', 'settings']"
     assert lines[1] == "seed 0/fit/tina-dit [2 layers] 1 ['learning_rate', 'loss']"
     assert lines[4] == "seed 0/fit/tina-dit [2 layers] 1 1 ['learning_rate', 'loss']"
     assert lines[-2:] == ["results {'tina-dit/ood/p_acc': 61.5}", "close done"]

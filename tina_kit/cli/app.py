@@ -64,6 +64,7 @@ def _register() -> None:
         show,
         sweep,
         validate,
+        watch,
         zoo,
     )
     from tina_kit.cli import list as list_
@@ -81,6 +82,7 @@ def _register() -> None:
     app.command("export")(export.export)
     app.command("serve")(serve.serve)
     app.command("sweep")(sweep.sweep)
+    app.command("watch")(watch.watch)
     app.command("version")(print_version)
     app.add_typer(bundle.app, name="bundle")
     app.add_typer(plugin.app, name="plugin")

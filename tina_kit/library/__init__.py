@@ -14,6 +14,7 @@ from tina_kit.library.folders import (
     note_run,
     remove_run,
     tag_run,
+    watched,
 )
 from tina_kit.library.generators import (
     bundle,
@@ -82,4 +83,5 @@ __all__ = [
     "tag_run",
     "validate",
     "validate_with",
+    "watched",
 ]

@@ -11,6 +11,7 @@ from tina_kit.api.paths import user_path
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.watched import Watched
     from tina_kit.report.compared import Comparison
 
 
@@ -26,6 +27,15 @@ def compare(runs: Sequence[str | Path | FinishedRun]) -> Comparison:
 
     names = [str(getattr(run, "folder", run)) for run in runs]
     return compared(names, lambda folder: open_run(folder, "cpu").evaluations)
+
+
+def watched(run: str | Path) -> Watched:
+    """How far a run is, whether it goes on or has ended in any way: its stages, the curves of the
+    training at hand, its events and, once it is done, its table. Call it again to see more. Raises
+    UserError for what is no run's folder."""
+    from tina_kit.pipeline.watched import watched
+
+    return watched(user_path(run))
 
 
 @dataclass(frozen=True)
