@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         tag_run,
         validate,
         watched,
+        write_report,
     )
     from tina_kit.pipeline.finished import FinishedRun
     from tina_kit.recipe.catalogue import catalogue, copy_recipe
@@ -95,6 +96,7 @@ _HOME = {
     "tag_run": "tina_kit.library",
     "validate": "tina_kit.library",
     "watched": "tina_kit.library",
+    "write_report": "tina_kit.library",
 }
 __all__ = [
     "FinishedRun",
@@ -138,6 +140,7 @@ __all__ = [
     "tag_run",
     "validate",
     "watched",
+    "write_report",
 ]
 
 

@@ -99,9 +99,7 @@ class ScalingOptions(StudyOptions):
 
 
 class ClassCountsOptions(StudyOptions):
-    title: str = Field(
-        "p-Acc by number of classes (Figure 6b)", description="title of the table and the plot"
-    )
+    title: str = Field("p-Acc by number of classes", description="title of the table and the plot")
     x_label: str = Field("classes of a task", description="label of the x axis")
     counts: Annotated[Annotated[tuple[int, ...], Some, Once, within(2)], Unit("classes")] = Field(
         description="numbers of classes per task", examples=[[2, 5, 10]]
@@ -112,7 +110,7 @@ class UnseenClassesOptions(StudyOptions):
     beside: ClassVar[Mapping[str, str]] = {"tasks": "unseen-classes", "generators": "tina-dit"}
 
     title: str = Field(
-        "p-Acc by share of unseen classes (Table 2)", description="title of the table and the plot"
+        "p-Acc by share of unseen classes", description="title of the table and the plot"
     )
     x_label: str = Field("unseen classes of a task (%)", description="label of the x axis")
     shares: Annotated[
@@ -132,7 +130,7 @@ class SentencePromptsOptions(StudyOptions):
     }
 
     title: str = Field(
-        "Class names and sentences as prompts (Figure 6c)",
+        "Class names and sentences as prompts",
         description="title of the table and the plot",
     )
     x_label: str = Field("generator", description="label of the columns")
@@ -149,9 +147,7 @@ class SentencePromptsOptions(StudyOptions):
 class ImagePromptsOptions(StudyOptions):
     beside: ClassVar[Mapping[str, str]] = {"conditioner": "mini-clip", "generators": "tina-dit"}
 
-    title: str = Field(
-        "Images as prompts (Figure 6a)", description="title of the table and the plot"
-    )
+    title: str = Field("Images as prompts", description="title of the table and the plot")
     x_label: str = Field(
         "",
         description="label of the columns and the x axis; by default generator, or few-shot "
@@ -233,7 +229,7 @@ class SamplesOptions(StudyOptions):
 class TrainingCurvesOptions(StudyOptions):
     beside: ClassVar[Mapping[str, str]] = {"generators": "tina-dit"}
 
-    title: str = Field("Training losses (Figures 4b and 4c)", description="title of the plot")
+    title: str = Field("Training losses", description="title of the plot")
     x_label: str = Field("step", description="label of the x axis")
     generators: SomeNames = Field(
         description="generators of the recipe whose losses are plotted", examples=[["tina-dit"]]

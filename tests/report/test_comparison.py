@@ -106,14 +106,14 @@ def test_holms_correction_is_for_all_comparisons_on_a_split(make) -> None:
     assert sorted(pair["p_holm"] for pair in pairs) == pytest.approx(by_hand)
 
 
-def test_a_result_that_both_took_from_the_store_is_not_tested(make) -> None:
+def test_what_is_equal_in_every_task_is_not_tested(make) -> None:
     same = percent()
     runs = [make(name, one_seed(generic=same, tina=percent())) for name in "ab"]
     found = tina_kit.compare(runs)
     generic, tina = found.pairs
     assert generic["same"] and generic["p"] is None and generic["difference"] == 0
     assert tina["p_holm"] == tina["p"]
-    assert "B took the same results from the store as A: generic." in found.words()
+    assert "B equals A in every shared task: generic." in found.words()
 
 
 def test_rows_of_any_name_can_be_compared_also_in_one_run(make) -> None:
@@ -247,6 +247,19 @@ def test_a_frame_has_a_row_for_each_pair(make) -> None:
     frame = tina_kit.compare(runs).to_frame()
     assert list(frame["first_generator"]) == ["tina", "mlp"]
     assert (frame["difference_low"] < frame["difference"]).all()
+
+
+def test_a_frame_of_results_or_differences_has_a_column_for_each_run(make) -> None:
+    runs = [
+        make("a", one_seed(tina=[60, 61] * 2)),
+        make("b", one_seed(tina=[70, 71] * 2), recipe={"generic": {"epochs": 5}}),
+    ]
+    found = tina_kit.compare(runs)
+    results = found.to_frame("results").set_index(["generator", "split"])
+    assert list(results.columns) == ["A", "A_low", "A_high", "B", "B_low", "B_high"]
+    assert results.loc["tina", "ood"]["B"] == 70.5
+    (row,) = found.to_frame("differences").to_dict("records")
+    assert row == {"kind": "recipe", "key": "generic.epochs", "A": 3, "B": 5}
 
 
 def test_one_run_or_none_is_refused(make) -> None:

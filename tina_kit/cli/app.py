@@ -57,6 +57,7 @@ def _register() -> None:
         plugin,
         predict,
         recipes,
+        report,
         run,
         runs,
         schema,
@@ -71,6 +72,7 @@ def _register() -> None:
 
     app.command("init")(init.init)
     app.command("run")(run.run)
+    app.command("report")(report.report)
     app.command("list")(list_.list_)
     app.command("show")(show.show)
     app.command("validate")(validate.validate)

@@ -52,6 +52,9 @@ RunFolder = Annotated[
     Path,
     typer.Argument(metavar="RUN", help="The folder of a finished run.", callback=user_paths),
 ]
+AnyRun = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a run.", callback=user_paths)
+]
 RunOrBundle = Annotated[
     Path,
     typer.Argument(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 from tina_kit.api.messages import printable, wrapped
 from tina_kit.cli.terminal import raw
+
+if TYPE_CHECKING:
+    from tina_kit.report.table import Table
 
 _NARROW = 20
 """With fewer columns left for it, the last cell gets lines of its own."""
@@ -30,6 +35,17 @@ def print_wrapped(text: str, indent: str = "", faint: bool = False) -> None:
             print(f"\x1b[2m{printable(line)}\x1b[0m", file=raw(sys.stdout))
         else:
             print(line)
+
+
+def print_table(table: Table) -> None:
+    """Print a results table with its caption."""
+    for line in table.lines(width()):
+        print(line)
+    print_wrapped(table.caption, faint=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def has_colour() -> bool:

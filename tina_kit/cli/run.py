@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tina_kit.api.errors import UserError
+from tina_kit.api.messages import wrapped
 from tina_kit.cli.common import (
     Device,
     PluginFiles,
@@ -22,7 +23,7 @@ from tina_kit.cli.common import (
     show_warnings,
     user_paths,
 )
-from tina_kit.cli.layout import print_rows, print_wrapped, width
+from tina_kit.cli.layout import print_rows, print_table, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -157,9 +158,7 @@ def _print_plan(plan: Plan) -> None:
 
 
 def _print_results(results: Results) -> None:
-    for line in results.table.lines(width()):
-        print(line)
-    print_wrapped(results.table.caption, faint=True)
+    print_table(results.table)
     for study in results.studies.values():
         print()
         print_wrapped(study.title)
@@ -168,3 +167,9 @@ def _print_results(results: Results) -> None:
         print_wrapped(study.caption(), faint=True)
         if study.note:
             print_wrapped(study.note, faint=True)
+    if results.diagnosis:
+        print()
+        print("diagnosis")
+    for finding in results.diagnosis:
+        for line in wrapped(str(finding), width(), "- ", "  "):
+            print(line)

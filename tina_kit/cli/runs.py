@@ -1,19 +1,19 @@
-"""`runs`: finished runs, compared and kept in order."""
+"""`runs`: runs listed, compared and kept in order."""
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import Json, show_warnings, user_paths
+from tina_kit.cli.common import AnyRun, Json, show_warnings, user_paths
+from tina_kit.cli.confirm import confirm
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_rows, print_wrapped, width
+from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(
@@ -22,9 +22,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-AnyRun = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder of a run.", callback=user_paths)
-]
 Root = Annotated[
     Path,
     typer.Argument(
@@ -68,7 +65,7 @@ def list_(
     for line in found.unreadable:
         log(f"warning: {line}")
     if as_json:
-        _print_json(list(found))
+        print_json(list(found))
     elif as_csv:
         rows = found.flat()
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
@@ -77,9 +74,7 @@ def list_(
     elif not len(found):
         log(f"no runs in {folder}")
     else:
-        from tina_kit.report.table import text_lines
-
-        for line in text_lines(found.table(), width()):
+        for line in found.lines(width()):
             print(line)
 
 
@@ -93,17 +88,16 @@ def show(run: AnyRun, as_json: Json = False) -> None:
 
     facts = library.describe_run(run)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
-    print_rows([(key, text) for key, text in _described(facts) if text])
+    from tina_kit.report.run_list import described
+
+    print_rows(described(facts))
     if facts["results"]:
         from tina_kit.report.table import Table
 
-        table = Table(facts["results"]["generators"], facts["results"]["about"])
         print()
-        for line in table.lines(width()):
-            print(line)
-        print_wrapped(table.caption, faint=True)
+        print_table(Table(facts["results"]["generators"], facts["results"]["about"]))
 
 
 @app.command()
@@ -147,7 +141,7 @@ def compare(
         write_output(output, found.html().encode("utf-8", "backslashreplace"))
         log(f"written: {output}")
     if as_json:
-        _print_json(found.facts())
+        print_json(found.facts())
         return
     for line in found.lines(width()):
         print(line)
@@ -176,7 +170,7 @@ def remove(
     if not yes:
         for run in runs:
             print(run)
-        _ask(f"Remove {'these runs' if len(runs) > 1 else 'this run'}? [y/N] ")
+        confirm(f"Remove {'these runs' if len(runs) > 1 else 'this run'}? [y/N] ")
     for run in runs:
         left = library.remove_run(run)
         log(f"removed: {run}")
@@ -259,42 +253,3 @@ def import_(
     from tina_kit import library
 
     print(library.import_run(file, output))
-
-
-def _ask(question: str) -> None:
-    """Raise UserError unless the user says yes."""
-    print(question, end="", file=sys.stderr, flush=True)
-    try:
-        answer = input()
-    except EOFError:
-        raise UserError("nobody answered, and nothing was removed; --yes does not ask") from None
-    if answer.strip().lower() not in ("y", "yes"):
-        raise UserError("nothing was removed")
-
-
-def _described(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    computed = [stage for stage in facts["stages"] if stage["state"] == "computed"]
-    seconds = sum(stage["seconds"] or 0 for stage in computed)
-    commit = f"{facts['commit'] or ''}{' with changes' if facts['dirty'] else ''}"
-    hardware = facts["hardware"] or {}
-    machine = [facts["device"], hardware.get("gpu") or hardware.get("cpu"), facts["precision"]]
-    return [
-        ("folder", facts["folder"]),
-        ("name", facts["name"]),
-        ("status", facts["status"]),
-        ("error", facts["error"] or ""),
-        ("started", f"{facts['started']} (UTC)"),
-        ("ended", facts["ended"] or ""),
-        ("seeds", ", ".join(map(str, facts["seeds"]))),
-        ("tags", ", ".join(facts["tags"])),
-        ("note", facts["note"]),
-        ("stages", f"{len(facts['stages'])}, {len(computed)} of them computed in {seconds:.0f} s"),
-        ("on", ", ".join(str(each) for each in machine if each)),
-        ("commit", commit),
-        ("store", facts["store"] or ""),
-        ("command", " ".join(facts["command"] or ())),
-    ]
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -14,7 +14,6 @@ from tina_kit.library.folders import (
     note_run,
     remove_run,
     tag_run,
-    watched,
 )
 from tina_kit.library.generators import (
     bundle,
@@ -34,10 +33,20 @@ from tina_kit.library.installed import (
     schema,
 )
 from tina_kit.library.models import evaluate, export, loaded_model, predict
-from tina_kit.library.runs import open_run, plan, plan_with, run, start, validate, validate_with
+from tina_kit.library.runs import (
+    open_run,
+    plan,
+    plan_with,
+    run,
+    start,
+    validate,
+    validate_with,
+    write_report,
+)
 from tina_kit.library.serving import serve
 from tina_kit.library.starting import init, new_plugin
 from tina_kit.library.sweeping import open_sweep, sweep, sweep_with
+from tina_kit.library.watching import watched
 from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
 
 __all__ = [
@@ -84,4 +93,5 @@ __all__ = [
     "validate",
     "validate_with",
     "watched",
+    "write_report",
 ]

@@ -11,8 +11,7 @@ from tina_kit.api.paths import user_path
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.finished import FinishedRun
-    from tina_kit.pipeline.watched import Watched
-    from tina_kit.report.compared import Comparison
+    from tina_kit.report.comparison.whole import Comparison
 
 
 def compare(runs: Sequence[str | Path | FinishedRun]) -> Comparison:
@@ -27,15 +26,6 @@ def compare(runs: Sequence[str | Path | FinishedRun]) -> Comparison:
 
     names = [str(getattr(run, "folder", run)) for run in runs]
     return compared(names, lambda folder: open_run(folder, "cpu").evaluations)
-
-
-def watched(run: str | Path) -> Watched:
-    """How far a run is, whether it goes on or has ended in any way: its stages, the curves of the
-    training at hand, its events and, once it is done, its table. Call it again to see more. Raises
-    UserError for what is no run's folder."""
-    from tina_kit.pipeline.watched import watched
-
-    return watched(user_path(run))
 
 
 @dataclass(frozen=True)
@@ -55,15 +45,14 @@ class RunList:
         return self.rows[place]
 
     def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self, columns: int | None = None) -> list[str]:
+        """The runs as a table. columns: to fit it in, None for any number."""
+        from tina_kit.report.run_list import run_list
         from tina_kit.report.table import text_lines
 
-        return "\n".join(text_lines(self.table()))
-
-    def table(self) -> list[tuple[str, ...]]:
-        """A header and lines of cells, the first of each a folder."""
-        from tina_kit.report.run_list import run_list
-
-        return run_list(self.rows)
+        return text_lines(run_list(self.rows), columns)
 
     def flat(self) -> list[dict[str, Any]]:
         """A row for each run, without values in values."""

@@ -75,6 +75,23 @@ def open_run(folder: str | Path, device: str = "auto") -> FinishedRun:
     return FinishedRun(folder, discovered(), device)
 
 
+def write_report(run: str | Path | FinishedRun, output: str | Path | None = None) -> Path:
+    """Write the HTML report of a finished run, which every run writes when it ends, again: with a
+    newer version, or for a run folder that has none.
+
+    output: a file, by default `report.html` in the run folder. Returns its path. Raises UserError
+    if there is no such run or the file cannot be written.
+    """
+    from tina_kit.pipeline.finished import FinishedRun
+    from tina_kit.pipeline.reporting import FILE
+    from tina_kit.store.output import write_output
+
+    opened = run if isinstance(run, FinishedRun) else open_run(run)
+    path = opened.folder / FILE if output is None else Path(output)
+    write_output(path, opened.report().encode())
+    return path
+
+
 def validate(
     recipe: str | Path,
     *,

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.api import UserError
+from tina_kit.api.paths import user_path
 from tina_kit.pipeline.notes import read_notes
 from tina_kit.pipeline.record import read_record
 from tina_kit.pipeline.run_folders import EVALUATIONS, RESOLVED, RESULTS, recipe_text
 from tina_kit.recipe.yaml12 import parse
-from tina_kit.report.compared import Comparison
-from tina_kit.report.comparison import Side, compare
+from tina_kit.report.comparison.pairs import Side, compare
+from tina_kit.report.comparison.whole import Comparison
 from tina_kit.store.files import read_json
 
 MOST = len(string.ascii_uppercase)
@@ -38,8 +39,8 @@ def split_row(name: str) -> tuple[Path, str | None]:
     """The folder and the generator in `RUN:ROW`. A folder whose name has a colon stays whole."""
     folder, colon, row = name.rpartition(":")
     if not colon or Path(name).is_dir():
-        return Path(name), None
-    return Path(folder), row
+        return user_path(name), None
+    return user_path(folder), row
 
 
 def side_of(label: str, name: str, counts_of: Counts) -> Side:

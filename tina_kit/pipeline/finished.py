@@ -15,7 +15,7 @@ from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.facts import facts_of
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.pipeline.record import read_record
-from tina_kit.pipeline.reporting import write_report
+from tina_kit.pipeline.reporting import html_report
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.plugins import Registry
 from tina_kit.recipe import Recipe, load_recipe
@@ -87,10 +87,10 @@ class FinishedRun:
             return [Finding(**finding) for finding in self.results["diagnosis"]]
         return diagnose(self.facts)
 
-    def write_report(self) -> Path:
-        """Write `report.html` again; returns its path. Pictures of what the store no longer has
-        are left out."""
-        return write_report(
+    def report(self) -> str:
+        """The report as HTML, like `report.html`. Pictures of what the store no longer has are left
+        out."""
+        return html_report(
             self.folder,
             self.record,
             [self.experiment(seed) for seed in self.seeds],

@@ -1,4 +1,4 @@
-"""Gathers what the HTML report of a run shows, and writes it to the run folder."""
+"""Gathers what the HTML report of a run shows."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ from tina_kit.report.document.whole import report
 from tina_kit.report.facts import Facts
 from tina_kit.report.judged import judged
 from tina_kit.report.studies import StudyReport
-from tina_kit.store.files import write_text
 from tina_kit.training import Observers
 
 FILE = "report.html"
 _LOG = logging.getLogger(__name__)
-_SAMPLES = 200  # pictures in all, so that the page stays small
+_SAMPLES = 240  # pictures in all, so that the page stays small
 _MOST = 3  # of a class
 _SIDE = 64  # pixels; larger pictures are reduced
 _LONG = 60  # characters of a setting
 
 
-def write_report(
+def html_report(
     folder: Path,
     record: Mapping[str, Any],
     experiments: Sequence[Experiment],
@@ -41,8 +40,8 @@ def write_report(
     findings: Sequence[Finding],
     studies: Mapping[str, StudyReport],
     about: str,
-) -> Path:
-    """Write `report.html`. experiments: one for each seed; about: the images and prompts with which
+) -> str:
+    """The report as HTML. experiments: one for each seed; about: the images and prompts with which
     the run was measured. Pictures of what the store no longer has are left out."""
     experiment = experiments[0]
     recipe = experiment.recipe
@@ -60,8 +59,7 @@ def write_report(
         images=_images(experiment),
         answers=_answers(experiment, facts),
     )
-    write_text(folder / FILE, report(source))
-    return folder / FILE
+    return report(source)
 
 
 def _parts(recipe: Recipe) -> Iterator[Part]:

@@ -25,7 +25,8 @@ from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import differences, new_record
-from tina_kit.pipeline.reporting import write_report
+from tina_kit.pipeline.reporting import FILE as REPORT
+from tina_kit.pipeline.reporting import html_report
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.plugins.blame import blame
@@ -53,7 +54,8 @@ MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with
 class Results:
     """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
     which prompts they were measured; evaluations: the counts of each task, as in
-    `evaluations.json`; facts: all of this and more, as the rules of `diagnosis` read it."""
+    `evaluations.json`; facts: these and more, which the rules of the diagnosis look at;
+    diagnosis: what they found."""
 
     rows: list[dict[str, Any]]
     studies: dict[str, StudyReport]
@@ -248,10 +250,12 @@ class Run:
         for name, report in results.studies.items():
             plot_study(report, self.folder / "plots" / name)
         name = self.plan.recipe.core.name
-        text = page(name, self.record, results.rows, results.studies, results.about)
+        text = page(
+            name, self.record, results.rows, results.studies, results.about, results.diagnosis
+        )
         write_text(self.folder / "report.md", text)
         write_examples(self.plan.experiments[0].images, self.folder)
-        write_report(
+        whole_page = html_report(
             self.folder,
             self.record,
             self.plan.experiments,
@@ -260,6 +264,7 @@ class Run:
             results.studies,
             results.about,
         )
+        write_text(self.folder / REPORT, whole_page)
 
     def _warn_of_differences(self) -> None:
         """Where some stages are cached and others are not."""

@@ -82,9 +82,10 @@ def items(texts: Iterable[str]) -> Markup:
     return element("ul", *(element("li", text) for text in texts))
 
 
-def folded(summary: str, *parts: str) -> Markup:
-    """What a reader opens if it is needed; on paper it is open."""
-    return element("details", element("summary", summary), *parts)
+def folded(summary: str, *parts: str, paper: bool = True) -> Markup:
+    """What a reader opens if it is needed. paper: whether it is printed, which opens it."""
+    head = element("summary", summary)
+    return element("details", head, *parts, class_=None if paper else "screen")
 
 
 def side_by_side(*parts: str) -> Markup:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tina_kit.report.diagnosis.finding import Finding
 from tina_kit.report.studies import StudyReport
 from tina_kit.report.table import Row, caption, markdown
 
@@ -16,9 +17,11 @@ def page(
     rows: Sequence[Row],
     studies: Mapping[str, StudyReport],
     about: str,
+    findings: Sequence[Finding] = (),
 ) -> str:
     """The report as Markdown. record: the content of `run.json`; about: the images and prompts with
-    which the rows were measured. The studies' plots are expected in `plots/<name>.png`."""
+    which the rows were measured; findings: of the diagnosis. The studies' plots are expected in
+    `plots/<name>.png`."""
     stages = [
         f"| {stage['name']} | `{stage['key']}` | {stage['state']} | "
         f"{'' if stage['seconds'] is None else format(stage['seconds'], '.1f')} |"
@@ -39,6 +42,7 @@ def page(
         "",
         caption(rows, about),
         "",
+        *(["## Diagnosis", "", *(f"- {finding}" for finding in findings), ""] if findings else []),
         *(line for key, study in studies.items() for line in _study(key, study)),
         "## Stages",
         "",

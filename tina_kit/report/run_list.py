@@ -31,6 +31,32 @@ def flat_row(row: Facts) -> dict[str, Any]:
     return {**plain, **texts, **flat({**figure, "vs_selection": gain})}
 
 
+def described(facts: Facts) -> list[tuple[str, str]]:
+    """What is worth knowing of a run, with its name. facts: see `RunFolder.details`."""
+    computed = [stage for stage in facts["stages"] if stage.get("state") == "computed"]
+    seconds = sum(stage.get("seconds") or 0 for stage in computed)
+    commit = f"{facts['commit'] or ''}{' with changes' if facts['dirty'] else ''}"
+    hardware = facts["hardware"] or {}
+    machine = [facts["device"], hardware.get("gpu") or hardware.get("cpu"), facts["precision"]]
+    lines = [
+        ("folder", facts["folder"]),
+        ("name", facts["name"]),
+        ("status", facts["status"]),
+        ("error", facts["error"] or ""),
+        ("started", f"{facts['started']} (UTC)"),
+        ("ended", facts["ended"] or ""),
+        ("seeds", ", ".join(map(str, facts["seeds"]))),
+        ("tags", ", ".join(facts["tags"])),
+        ("note", facts["note"]),
+        ("stages", f"{len(facts['stages'])}, {len(computed)} of them computed in {seconds:.0f} s"),
+        ("on", ", ".join(str(each) for each in machine if each)),
+        ("commit", commit),
+        ("store", facts["store"] or ""),
+        ("command", " ".join(facts["command"] or ())),
+    ]
+    return [(key, text) for key, text in lines if text]
+
+
 def _when(row: Facts) -> tuple[str, str, str]:
     seeds = ", ".join(map(str, row["seeds"]))
     return str(row["started"])[:16].replace("T", " "), row["status"], seeds

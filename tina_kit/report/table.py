@@ -93,7 +93,7 @@ def flat(row: Row) -> Row:
     """A row whose intervals are two values each."""
     found: Row = {}
     for key, value in row.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "mean" in value:
             found |= flat({f"{key}": value["mean"], f"{key}_ci95": value["ci95"]})
         elif key.endswith("ci95"):
             stem = key.removesuffix("ci95").rstrip("_") or "p_acc"

@@ -79,24 +79,33 @@ def nothing_to_personalise(facts: Facts) -> Findings:
 
 def collapsed(facts: Facts) -> Findings:
     """p-Models that give the same answer to every image."""
+    shares = {}
     for name, seeds in facts.evaluations["counts"].items():
-        if facts.bare.get(name) == GENERIC:  # it may answer classes that are not the task's
-            continue
-        found = [
-            _share_collapsed(seed[facts.split]) for seed in seeds.values() if facts.split in seed
-        ]
-        share = float(np.mean(found)) if found else 0.0
-        if share < _OFTEN:
-            continue
-        yield Finding(
-            "collapsed",
-            "bad",
-            f"p-Models of {name} give one answer to nearly every image.",
-            f"In {share:.0%} of the {facts.split.upper()} tasks one class has at least {_ONE:.0%} "
-            f"of its images right and all the others together at most {_OTHERS:.0%} of theirs.",
-            "Look at its loss: if it jumped, lower the learning rate or clip gradients (clip). If "
-            "it fell, more steps may be needed before parameters are precise enough.",
+        tests = [seed[facts.split] for seed in seeds.values() if facts.split in seed]
+        # The generic model may answer classes that are not the task's.
+        if tests and facts.bare.get(name) != GENERIC:
+            shares[name] = float(np.mean([_share_collapsed(counted) for counted in tests]))
+    found = {name: share for name, share in shares.items() if share >= _OFTEN}
+    if not found:
+        return
+    remedy = (
+        "Look at their loss: if it jumped, lower the learning rate or clip gradients (clip); if it "
+        "fell, more steps may be needed before parameters are precise enough."
+    )
+    if any(facts.bare.get(name) in BASELINES for name in found):
+        remedy = (
+            "It begins with the baselines: train the generic model for longer (generic.epochs) or "
+            "with another learning rate, and the p-Models after it (finetune)."
         )
+    often = ", ".join(f"{share:.0%} of {name}'s" for name, share in found.items())
+    yield Finding(
+        "collapsed",
+        "bad",
+        f"p-Models of {' and '.join(found)} give one answer to nearly every image.",
+        f"On {facts.split.upper()} tasks {often} have at least {_ONE:.0%} of one class's images "
+        f"right and at most {_OTHERS:.0%} of all others.",
+        remedy,
+    )
 
 
 def _share_collapsed(counted: Mapping[str, Sequence[Sequence[int]]]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tina_kit.report.diagnosis.finding import Finding, Findings
 from tina_kit.report.facts import BASELINES, Facts
-from tina_kit.report.table import interval
+from tina_kit.report.table import Row, interval
 
 FEW = 10  # test images of a class
 
@@ -30,12 +30,12 @@ def few_images(facts: Facts) -> Findings:
     for name in _unsure(facts):
         row, crossed = facts.row(name, facts.split), facts.crossed(name, facts.split)
         assert row is not None and crossed is not None
-        gain, wide = row["vs_selection"], crossed["vs_base"]
-        low, high = wide["ci95"]
+        gain, (low, high) = row["vs_selection"], crossed["vs_base"]["ci95"]
+        told = interval(gain["mean"], gain["ci95"], sign=True)
         times = ((gain["mean"] - low) / gain["mean"]) ** 2
         evidence.append(
-            f"{name} gains {interval(gain['mean'], gain['ci95'], sign=True)} points over tasks, "
-            f"but [{low:+.1f}, {high:+.1f}] over tasks and classes with their {counts.sum():,} "
+            f"{name} gains {told} points over {_over(row)}, but "
+            f"[{low:+.1f}, {high:+.1f}] over tasks and classes with their {counts.sum():,} "
             f"test images; about {times:.1f} times as many would be needed."
         )
     if evidence:
@@ -80,14 +80,18 @@ def shared_images(facts: Facts) -> Findings:
     yield Finding(
         "shared-images",
         "note",
-        "Tasks share test images, so the table's ± is about other tasks over the same classes and "
-        "images, not about other images.",
+        "Tasks share test images, so the table's ± says nothing about other images or classes.",
         f"The {len(tasks[0]):,} {facts.split.upper()} tasks use the images of {classes:,} classes, "
-        f"each in {times:.1f} tasks on average. {name}: {interval(row['p_acc'], row['ci95'])}, but "
-        f"[{low:.1f}, {high:.1f}] over tasks and classes with their images.",
+        f"each in {times:.1f} tasks on average. {name}: {interval(row['p_acc'], row['ci95'])} over "
+        f"{_over(row)}, [{low:.1f}, {high:.1f}] over tasks and classes with their images.",
         "For a claim about other classes or images give the wider intervals: over_classes in "
         "results.json, and the table in report.html.",
     )
+
+
+def _over(row: Row) -> str:
+    """What the table's interval is over."""
+    return "seeds" if row["seeds"] > 1 else "tasks"
 
 
 def images_of_classes(evaluations: Mapping[str, Any], split: str) -> dict[int, int]:

@@ -34,7 +34,7 @@ def data(source: Source) -> Markup:
     if len(cards) > OPEN:
         parts.append(folded(f"{len(cards) - OPEN:,} more classes", _gallery(cards[OPEN:])))
     lines = _lines(source, images, main, accuracy)
-    parts.append(folded("All classes as a table", table(lines, stack=False)))
+    parts.append(folded("All classes as a table", table(lines, stack=False), paper=False))
     return section("Data and classes", *parts)
 
 

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tina_kit.report.document.source import Source
-from tina_kit.report.html import Markup, folded, paragraph, section, table
+from tina_kit.report.html import Markup, folded, pairs, paragraph, section
 from tina_kit.report.results import ORACLE, SELECTION
 
 
 def method(source: Source) -> Markup:
-    parts = [("", "component", "what it is")]
-    parts += [(part.role, part.name, part.summary) for part in source.parts]
+    parts = [(part.role, f"{part.name}: {part.summary}") for part in source.parts]
     return section(
         "What was done",
         *(paragraph(text) for text in _steps(source)),
-        folded("All components", table(parts)),
+        folded("All components", pairs(parts)),
     )
 
 

@@ -35,7 +35,7 @@ def origin(source: Source) -> Markup:
         pairs(_versions(source)),
         element("h3", "Again"),
         paragraph(element("code", shlex.join(record["command"]))),
-        folded(f"All {len(stages) - 1:,} stages", table(stages)),
+        folded(f"All {len(stages) - 1:,} stages", table(stages), paper=False),
     )
 
 

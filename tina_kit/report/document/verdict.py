@@ -45,12 +45,13 @@ def _against_selection(facts: Facts, name: str, row: Row) -> tuple[str, str]:
 
 def _more(facts: Facts, name: str, row: Row) -> Iterator[str]:
     closed, gain = row.get("gap_closed"), row.get("vs_selection")
-    if closed and closed["mean"] is not None:
+    better = bool(gain and gain["ci95"] and gain["ci95"][0] > 0)
+    if better and closed and closed["mean"] is not None:
         bounds = closed["ci95"]
         within = f" [{bounds[0]:.0f}, {bounds[1]:.0f}]" if bounds else ""
         yield f"It closes {closed['mean']:.0f}%{within} of the gap to the oracle."
     wide = (facts.crossed(name, facts.split) or {}).get("vs_base")
-    if gain and gain["ci95"] and gain["ci95"][0] > 0 and wide and wide["ci95"]:
+    if better and wide and wide["ci95"]:
         low, high = wide["ci95"]
         holds = "This also holds" if low > 0 else "This need not hold"
         yield f"{holds} over other classes and images of this kind: [{low:+.1f}, {high:+.1f}]."

@@ -1,4 +1,4 @@
-"""Compares runs: what differs, their tables side by side, and paired differences."""
+"""Pairs the tasks that runs share, and what must be said where there are none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from tina_kit.api import UserError
 from tina_kit.recipe.schema import Average
-from tina_kit.report.differences import Difference, differences, images_key
+from tina_kit.report.comparison.differences import Difference, differences, images_key
 from tina_kit.report.results import accuracies
 from tina_kit.report.statistics import Array, Estimate, holm, mean_estimate, p_of_zero
 
@@ -56,11 +56,6 @@ class Side:
     def generators(self) -> list[str]:
         return list(self.evaluations["counts"])
 
-    def stages(self, row: str, seeds: Sequence[str]) -> list[tuple[str, str]]:
-        """Seeds and keys of what was counted for a generator."""
-        named = (each for each in self.record["stages"] if each["name"] == f"evaluate/{row}")
-        return [(seed, each["key"]) for each in named if (seed := str(each["seed"])) in seeds]
-
     def measured(self, row: str, seed: str, split: str, average: Average) -> dict[Task, float]:
         """The p-Acc of each task in percent; empty if it was not measured. Of a task that was drawn
         twice, the first counts."""
@@ -85,7 +80,8 @@ class Pair:
     first, second: labels; rows: the generator of each; means: of each on these tasks, in percent;
     estimate: of the difference; p: of no difference, NaN if it was not tested; p_holm: the same
     corrected for all comparisons on tasks of the same split; values: of each shared seed the
-    difference in each task, float64 `(T,)`; same: whether both are one stored result.
+    difference in each task, float64 `(T,)`; same: whether both are equal in every task, as where
+    both took one result from the store.
     """
 
     first: str
@@ -214,8 +210,7 @@ def _pair(
     if not values:
         return None
     gains = tuple(b - a for a, b in values)
-    own, their = first.stages(rows[0], seeds), other.stages(rows[1], seeds)
-    same = bool(own) and own == their
+    same = not any(gain.any() for gain in gains)
     return Pair(
         first.label,
         other.label,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from tina_kit.report import charts, compared
-from tina_kit.report.comparison import Compared, Pair
+from tina_kit.report import charts
+from tina_kit.report.comparison import tables
+from tina_kit.report.comparison.pairs import Compared, Pair
 from tina_kit.report.html import (
     Markup,
     document,
@@ -42,7 +43,7 @@ def compared_page(found: Compared) -> str:
 def _verdicts(found: Compared) -> Iterator[Markup]:
     told = [pair for pair in found.pairs if pair.split == "ood" and not pair.same]
     clear = [pair for pair in told if pair.p_holm < 0.05]
-    for pair, text in zip(told, compared.verdicts(found)):
+    for pair, text in zip(told, tables.verdicts(found)):
         if len(told) <= _MOST_CHARTS:
             yield notice(text, level="good" if pair in clear else "note")
     if len(told) > _MOST_CHARTS:
@@ -60,7 +61,7 @@ def _runs(found: Compared) -> Markup:
         for note in [side.about["note"]]
         if note or side.about["tags"]
     ]
-    return section("The runs", table(compared.runs_table(found)), *notes)
+    return section("The runs", table(tables.runs_table(found)), *notes)
 
 
 def _paired(found: Compared) -> Iterator[Markup]:
@@ -77,9 +78,9 @@ def _paired(found: Compared) -> Iterator[Markup]:
         "confidence intervals. Grey: not told apart from zero"
         ", after correction for the number of comparisons.",
     )
-    told = [*compared.same_results(found), *compared.caption(found)]
+    told = [*tables.same_results(found), *tables.caption(found)]
     words = [paragraph(text, soft=True) for text in told]
-    yield section("Which is better", shown, table(compared.pairs_table(found)), *words)
+    yield section("Which is better", shown, table(tables.pairs_table(found)), *words)
     if drawn := [_ranked(pair) for pair in tested if pair.split == "ood"][:_MOST_CHARTS]:
         yield section(
             "Task by task",
@@ -92,7 +93,7 @@ def _paired(found: Compared) -> Iterator[Markup]:
 
 
 def _bar(pair: Pair, several: bool) -> charts.Bar:
-    name = f"{compared.name_of(pair)}, {pair.split.upper()}"
+    name = f"{tables.name_of(pair)}, {pair.split.upper()}"
     return charts.Bar(
         f"{pair.second}: {name}" if several else name,
         pair.estimate.mean,
@@ -108,21 +109,21 @@ def _ranked(pair: Pair) -> Markup:
     above, below = sum(v > 0 for v in values), sum(v < 0 for v in values)
     return figure(
         charts.ranked(values, f"{len(values)} OOD tasks", f"{pair.second} - {pair.first}, points"),
-        f"{compared.name_of(pair)}: {pair.second} is better on {above} tasks and worse on {below}.",
+        f"{tables.name_of(pair)}: {pair.second} is better on {above} tasks and worse on {below}.",
     )
 
 
 def _results(found: Compared) -> Markup:
     runs = found.runs
-    tables = []
+    shown = []
     for split in ("ood", "id"):
-        lines = compared.side_by_side(runs, split)
+        lines = tables.side_by_side(runs, split)
         if len(lines) > 1:
             head = element("h3", f"p-Acc on {split.upper()} tasks, in percent")
-            tables += [head, table(lines, stack=len(runs) > _NARROW)]
+            shown += [head, table(lines, stack=len(runs) > _NARROW)]
     return section(
         "The tables side by side",
-        *tables,
+        *shown,
         paragraph(
             "Each run's own mean ± 95% confidence interval, on its own tasks. As a rule, these are "
             "wider than those of paired differences, since some tasks are harder than others.",
@@ -133,7 +134,7 @@ def _results(found: Compared) -> Markup:
 
 def _differences(found: Compared) -> Markup:
     parts = []
-    for kind, lines in compared.differences_tables(found).items():
+    for kind, lines in tables.differences_tables(found).items():
         parts.append(element("h3", kind.capitalize()))
         if len(lines) == 1:
             parts.append(paragraph("The same."))

@@ -1,0 +1,5 @@
+"""Compares runs: what differs, their tables side by side, and paired differences."""
+
+from tina_kit.report.comparison.pairs import Compared, Pair, Side, compare
+
+__all__ = ["Compared", "Pair", "Side", "compare"]
