@@ -153,7 +153,7 @@ COMMANDS = {
     **{"recipes": "catalogue", "copy": "copy_recipe", "new": "new_plugin"},
     **{"make": "bundle", "push": "push_bundle", "pull": "pull_bundle"},
     **{"predict": "predict", "evaluate": "evaluate", "export": "export"},
-    "serve": "serve",
+    **{"serve": "serve", "sweep": "sweep", "watch": "watched"},
     **{"zoo export": "export_zoo", "import": "import_zoo", "zoo show": "describe_zoo"},
 }
 """Command → the call that does the same."""

@@ -173,6 +173,19 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
     return found
 
 
+def seeds_of(text: str | None) -> list[int] | None:
+    """What `--seeds` says; None if it is not given. Raises UserError."""
+    if text is None:
+        return None
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {text}: duplicate seed")
+    return seeds
+
+
 def discovered() -> Registry:
     """All installed plugins. Names the one that is being imported when Ctrl-C comes."""
     from tina_kit.plugins.discovery import InterruptedImport, discover

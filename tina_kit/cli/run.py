@@ -20,6 +20,7 @@ from tina_kit.cli.common import (
     Strict,
     Track,
     registry,
+    seeds_of,
     show_warnings,
     user_paths,
 )
@@ -119,19 +120,6 @@ def _announce(run: Run) -> None:
     log(f"{recipe.core.name}: {_summary(plan)}")
     for key, facts in run.record["components"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-
-
-def seeds_of(text: str | None) -> list[int] | None:
-    """What `--seeds` says; None if it is not given. Raises UserError."""
-    if text is None:
-        return None
-    try:
-        seeds = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: duplicate seed")
-    return seeds
 
 
 def _summary(plan: Plan) -> str:

@@ -15,11 +15,11 @@ from tina_kit.cli.common import (
     Strict,
     Track,
     registry,
+    seeds_of,
     show_warnings,
     user_paths,
 )
 from tina_kit.cli.layout import print_wrapped, width
-from tina_kit.cli.run import seeds_of
 from tina_kit.pipeline.console import log
 
 
