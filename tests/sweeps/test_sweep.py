@@ -85,8 +85,10 @@ def test_every_point_is_measured_on_validation_images_and_tasks(
 
 def test_all_mistakes_are_found_before_anything_runs(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(tina_kit.UserError, match="learning_rate"):
-        made(recipe, tmp_path, [f"{LR}=1e-3,many"]).work()
-    assert not list(tmp_path.rglob("run.json"))
+        made(recipe, tmp_path, [f"{LR}=1e-3,many"])
+    with pytest.raises(tina_kit.UserError, match="learning_rate"):
+        made(recipe, tmp_path, [f"{LR}=-1..1"], random=3)  # of a search, too
+    assert not (tmp_path / "sweeps").exists()
     with pytest.raises(tina_kit.UserError, match="row: the recipe has no generator 'tina'"):
         made(recipe, tmp_path, row="tina")
     with pytest.raises(tina_kit.UserError, match="give either random or search"):

@@ -37,6 +37,20 @@ def grid(axes: Sequence[Axis]) -> list[Point]:
     return [dict(zip(keys, values)) for values in itertools.product(*choices)]
 
 
+def corners(axes: Sequence[Axis]) -> list[Point]:
+    """Points in which every value occurs, or both ends of a range, beside the others' first."""
+    values = {axis.key: _listed(axis.values) for axis in axes}
+    first = {key: some[0] for key, some in values.items()}
+    return [first, *({**first, key: each} for key, some in values.items() for each in some[1:])]
+
+
+def _listed(values: tuple[Any, ...] | Range) -> tuple[Any, ...]:
+    if not isinstance(values, Range):
+        return values
+    ends = (values.low, values.high)
+    return tuple(map(int, ends)) if values.whole else ends
+
+
 def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Point]:
     """`count` random points, or all if the values have fewer combinations. The first of them do not
     depend on how many are drawn."""
