@@ -89,4 +89,4 @@ def flat(recipe: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
 
 
 def _warn(text: str) -> None:
-    _LOG.warning("tracker %s. The run goes on without it", text)
+    _LOG.warning("tracker %s. The run goes on without it", text.rstrip("."))

@@ -45,9 +45,12 @@ def plot_parallel(
             if point == best:
                 look = {"color": COLOURS[1], "linewidth": 2.0}
             plot.plot(range(len(scales)), heights, **look)
+        names = [scale.name.replace(".", ". ") for scale in scales]  # where they may be broken
         for place, scale in enumerate(scales):
             _draw(plot, place, scale)
-        plot.set_xticks(range(len(scales)), [fill(scale.name, 14) for scale in scales])
+        plot.set_xticks(
+            range(len(scales)), [fill(name, 14, break_long_words=False) for name in names]
+        )
         plot.set_xlim(-0.3, len(scales) - 0.5)
         plot.set_ylim(-0.05, 1.05)
         plot.tick_params(axis="x", length=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.report.html import document, element, figure, paragraph, picture, section, table
+from tina_kit.sweeps.axes import shown
 
 
 def page(
@@ -35,13 +36,11 @@ def page(
         ),
         section(
             "On test images",
-            paragraph("The best point, for the paper's table:"),
-            element("pre", command),
+            paragraph("The best point, measured on what it was not chosen by:"),
+            paragraph(element("code", command)),
         ),
     )
 
 
 def _values(values: Any) -> str:
-    from tina_kit.sweeps.axes import shown
-
     return values if isinstance(values, str) else ", ".join(map(shown, values))
