@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,22 +64,83 @@ def test_a_loss_that_still_falls_is_found_and_one_that_does_not_is_not(rules: Ru
     assert "still-falling" not in rules(alone, sets=[*steps, f"{rate}=1e-9"])
 
 
+FRUIT = ("apple", "pear", "fig", "nut", "lime", "plum", "kiwi", "date")
+
+
+def draw(folder: Path, names: Sequence[str] = FRUIT, images: int = 30) -> str:
+    """Draw images that differ by their colour, which is easily learned, and give the beginning of
+    a recipe for them."""
+    random = np.random.default_rng(0)
+    for number, name in enumerate(names):
+        (folder / "images" / name).mkdir(parents=True)
+        shade = np.array([60 + 130 * (number >> channel & 1) for channel in range(3)])
+        for place in range(images):
+            pixels = shade + random.integers(-60, 60, (8, 8, 3))
+            image = Image.fromarray(pixels.astype(np.uint8))
+            image.save(folder / "images" / name / f"{place}.png")
+    head = RECIPE[: RECIPE.index("  - {use: generic}")].replace(
+        "id: 12, ood: 6", "id: 9, ood: 9, classes: 3"
+    )
+    return head.replace("shapes, train: 10, test: 5", "image-folder, root: images, size: 8")
+
+
+QUICK = ["generic.learning_rate=1e-2", "generic.batch_size=16", "finetune.learning_rate=1e-2"]
+LONG = [*QUICK, "generic.epochs=15"]
+
+
+@pytest.mark.slow
+def test_a_generic_model_of_one_epoch_is_undertrained_and_leaves_much_to_personalise(
+    rules: Rules, tmp_path: Path
+) -> None:
+    text = draw(tmp_path) + "  - {use: classifier-selection}\n  - {use: generic-plus, epochs: 6}\n"
+    text += "  - {use: oracle}\n"
+    tuned = [*QUICK, "finetune.epochs=6"]
+    short, long = (set(rules(text, sets=sets)) for sets in (tuned, LONG))
+    assert "generic-undertrained" in short and "nothing-to-personalise" not in short
+    assert "generic-undertrained" not in long and "nothing-to-personalise" in long
+
+
+@pytest.mark.slow
+def test_a_generator_that_remembers_id_tasks_has_overfitted_and_a_mean_has_not(
+    rules: Rules, tmp_path: Path
+) -> None:
+    text = draw(tmp_path) + "  - {use: classifier-selection}\n"
+    assert "overfitted" in rules(f"{text}  - {{use: retrieval}}\n", sets=LONG)
+    assert "overfitted" not in rules(f"{text}  - {{use: class-means}}\n", sets=LONG)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("images", "found"), [(30, True), (60, False)])
+def test_six_test_images_of_a_class_are_few_and_twelve_are_not(
+    rules: Rules, tmp_path: Path, images: int, found: bool
+) -> None:
+    text = draw(tmp_path, images=images) + "  - {use: classifier-selection}\n"
+    assert ("few-images" in rules(text)) == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ood", "found"), [(9, True), (2, False)])
+def test_tasks_of_the_same_few_classes_share_images(
+    rules: Rules, tmp_path: Path, ood: int, found: bool
+) -> None:
+    text = draw(tmp_path) + "  - {use: classifier-selection}\n"
+    assert ("shared-images" in rules(text, sets=[f"tasks.ood={ood}"])) == found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "names", [("01", "02", "03", "04", "05", "06"), ("apple", "pear", "fig", "nut", "lime", "plum")]
+    ("names", "found"),
+    [
+        (FRUIT, set()),
+        ([f"{number:02}" for number in range(8)], {"no-words"}),
+        (["apple red", "red apple", *FRUIT[2:]], {"prompts-alike"}),
+    ],
 )
-def test_folders_that_are_called_by_numbers_are_found(
-    rules: Rules, tmp_path: Path, names: tuple[str, ...]
+def test_folders_are_called_by_words_that_the_conditioner_can_tell_apart(
+    rules: Rules, tmp_path: Path, names: Sequence[str], found: set[str]
 ) -> None:
-    random = np.random.default_rng(0)
-    for name in names:
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(8):
-            pixels = random.integers(0, 255, (16, 16, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
-    text = RECIPE.replace("{use: shapes, train: 10, test: 5}", "{use: image-folder, root: images}")
-    text = text.replace("{id: 12, ood: 6}", "{id: 3, ood: 2, classes: 2}")
-    assert ("no-words" in rules(text)) == (names[0] == "01")
+    text = draw(tmp_path, names) + RECIPE[RECIPE.index("  - use: tina-dit") :]
+    assert {"no-words", "prompts-alike"} & set(rules(text)) == found
 
 
 @pytest.mark.slow

@@ -65,6 +65,7 @@ def test_several_seeds_give_the_interval_over_their_means(make) -> None:
     assert pair["difference_ci95"] == pytest.approx([low, high])
     assert pair["p"] == pytest.approx(by_hand.pvalue)
     assert (pair["tasks"], pair["seeds"]) == (12, 3)
+    assert "3 × 4 OOD" in str(tina_kit.compare(runs))
 
 
 def test_tasks_are_shared_if_their_classes_and_order_are_the_same(make) -> None:
@@ -206,6 +207,24 @@ def test_differences_are_told_by_kind_and_dotted_key(make) -> None:
     text = "\n".join(found.lines())
     assert re.search(r"generators\.mlp +– +tina-kit/mlp", text)
     assert "The same: data" in text
+
+
+def test_of_different_components_only_shared_options_are_told(make) -> None:
+    datasets = (
+        {"use": "tina-kit/shapes", "train": 40, "seed": 0},
+        {"use": "tina-kit/caltech101", "split_seed": 1, "seed": 3},
+    )
+    runs = [
+        make(name, one_seed(tina=percent()), recipe={"dataset": dataset}, images=name)
+        for name, dataset in zip("ab", datasets)
+    ]
+    found = tina_kit.compare(runs)
+    keys = [each["key"] for each in found.differences if each["kind"] == "recipe"]
+    assert keys == ["dataset.use", "dataset.seed"]
+    assert (
+        "(dataset.use: tina-kit/shapes, tina-kit/caltech101; dataset.seed: 0, 3)"
+        in (found.remarks[0])
+    )
 
 
 def test_the_tables_stand_side_by_side(make) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 
-from tina_kit.api import UserError
+from tina_kit.api import TinaKitError, UserError
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.fit import FitStage, GeneratorRow
 from tina_kit.pipeline.stages.generic import GenericStage
 from tina_kit.report.crossed import over_classes
@@ -16,6 +18,8 @@ from tina_kit.report.facts import Curve, Facts, ZooFacts
 from tina_kit.report.results import SELECTION
 from tina_kit.zoo.evaluation import rows_of
 
+_LOG = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
 _LOOKED_AT = 50  # p-Models of an imported zoo
 
 
@@ -40,10 +44,22 @@ def facts_of(
         bare=bare,
         readers=[row.name for row in map(experiment.row, recipe.generators) if _reads_text(row)],
         classes=experiment.class_names,
-        conditions=text.read("classes").float().numpy() if text.cached else None,
+        conditions=stored(text, lambda: text.read("classes").float().numpy()),
         curves=[curve for each in experiments for curve in _curves(each)],
         zoo=_imported(experiment),
     )
+
+
+def stored(stage: Stage, read: Callable[[], _Found]) -> _Found | None:
+    """What is read of a stage, None if the store no longer has it, or not as it was written: that
+    may not be what a run with all its results fails of."""
+    if not stage.cached:
+        return None
+    try:
+        return read()
+    except TinaKitError as error:
+        _LOG.warning("diagnosis and report leave out %s: %s", stage.name, error)
+        return None
 
 
 def _reads_text(row: GeneratorRow) -> bool:
@@ -55,7 +71,7 @@ def _curves(experiment: Experiment) -> Iterator[Curve]:
     fits = [row.stage for row in rows if row.stage is not None]
     stages: list[GenericStage | FitStage] = [experiment.generic, *fits]
     for stage in stages:
-        for number, points in enumerate(stage.losses() if stage.cached else ()):
+        for number, points in enumerate(stored(stage, stage.losses) or ()):
             yield Curve(stage.group, experiment.seed, number, [(s, x) for s, x in points])
 
 
@@ -66,9 +82,9 @@ def _imported(experiment: Experiment) -> ZooFacts | None:
         [stage] = experiment.zoo.stages["id"]
     except UserError:  # its folder is gone
         return None
-    if not stage.cached:
+    vectors = stored(stage, lambda: stage.vectors()[:_LOOKED_AT].double())
+    if vectors is None:
         return None
-    vectors = stage.vectors()[:_LOOKED_AT].double()
     architecture = experiment.architecture
     layout = architecture.layout(rows_of(architecture, vectors.shape[1]))
     shared = layout.class_of_entries() < 0

@@ -13,6 +13,7 @@ import torch
 
 from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.facts import stored
 from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.recipe import Recipe, ResolvedComponent
 from tina_kit.recipe.changed import changed
@@ -22,6 +23,7 @@ from tina_kit.report.document.whole import report
 from tina_kit.report.facts import Facts
 from tina_kit.report.judged import judged
 from tina_kit.report.studies import StudyReport
+from tina_kit.store import Store
 from tina_kit.training import Observers
 
 FILE = "report.html"
@@ -56,10 +58,16 @@ def html_report(
         changed=[(key, _text(value), _text(usual)) for key, value, usual in changed(recipe)],
         studies=studies,
         plots=_plots(folder, studies),
-        images=_images(experiment),
+        seconds=[_seconds(experiment.runtime.store, stage) for stage in record["stages"]],
+        images=stored(experiment.images, lambda: _images(experiment)),
         answers=_answers(experiment, facts),
     )
     return report(source)
+
+
+def _seconds(store: Store, stage: Mapping[str, Any]) -> float | None:
+    own = stage["seconds"]
+    return store.seconds(stage["kind"], stage["key"]) if own is None else float(own)
 
 
 def _parts(recipe: Recipe) -> Iterator[Part]:
@@ -84,11 +92,8 @@ def _plots(folder: Path, studies: Mapping[str, StudyReport]) -> dict[str, bytes]
     return {name: file.read_bytes() for name, file in files.items() if file.is_file()}
 
 
-def _images(experiment: Experiment) -> ClassImages | None:
-    stage = experiment.images
-    if not stage.cached:
-        return None
-    names = experiment.class_names
+def _images(experiment: Experiment) -> ClassImages:
+    stage, names = experiment.images, experiment.class_names
     train, test = stage.read("train"), stage.read("test")
     counts = [torch.bincount(part.labels, minlength=len(names)).tolist() for part in (train, test)]
     each = min(_MOST, max(1, _SAMPLES // len(names)))

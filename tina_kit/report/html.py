@@ -117,10 +117,10 @@ def notice(what: str, *parts: str, level: str = "note") -> Markup:
     return element("div", element("strong", what), *parts, class_=f"notice {level}")
 
 
-def table(lines: Sequence[Sequence[str]], stack: bool = True) -> Markup:
+def table(lines: Sequence[Sequence[str]], stack: bool = True, words: bool = False) -> Markup:
     """lines: a header and lines of cells, the first of each a name, as for `table.text_lines`.
     stack: whether a narrow page shows the cells of a line one below the other; otherwise it
-    scrolls."""
+    scrolls. words: whether cells hold words, which may go on in a second line."""
     header, *rows = lines
     head = element("tr", *(element("th", cell, scope="col") for cell in header))
     body = (
@@ -134,9 +134,8 @@ def table(lines: Sequence[Sequence[str]], stack: bool = True) -> Markup:
         )
         for row in rows
     )
-    whole = element(
-        "table", element("thead", head), element("tbody", *body), class_="stack" if stack else None
-    )
+    kinds = " ".join(kind for kind, of in (("stack", stack), ("words", words)) if of)
+    whole = element("table", element("thead", head), element("tbody", *body), class_=kinds or None)
     return element("div", whole, class_="scroll")
 
 

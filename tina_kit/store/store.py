@@ -107,6 +107,13 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
+    def seconds(self, stage: str, key: str) -> float | None:
+        """How long a result took when it was computed, None if that is not recorded."""
+        try:
+            return float(read_json(self.folder(stage, key) / ENTRY)["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def entries(self, stage: str) -> Iterator[dict[str, Any]]:
         """What is recorded of each finished result of a stage, in no order; it is not verified."""
         for path in (self.root / stage).glob(f"*/{ENTRY}"):

@@ -43,8 +43,17 @@ def differences(
     recipes: label → the recipe with every default; records: label → the content of `run.json`.
     """
     found = list(_different("recipe", {k: _of_recipe(v) for k, v in recipes.items()}))
-    found = [each for each in found if not _row_is_missing(each, recipes)]
+    others = [each.key.removesuffix("use") for each in found if each.key.endswith(".use")]
+    found = [
+        each
+        for each in found
+        if not _row_is_missing(each, recipes)
+        # Of different components, only the options that all of them have say something.
+        and (len(each.values) == len(recipes) or not each.key.startswith(tuple(others)))
+    ]
     found += _rows(recipes)
+    order = list(dict.fromkeys(key for recipe in recipes.values() for key in recipe))
+    found.sort(key=lambda each: order.index(each.key.partition(".")[0]))
     for kind, of in (("versions", _versions), ("hardware", _hardware), ("data", _data)):
         found += _different(kind, {label: of(record) for label, record in records.items()})
     return [*found, *_classes(records)]
@@ -128,7 +137,7 @@ def _data(record: Mapping[str, Any]) -> Flat:
     left_out = sum(stage.get("left_out", {}).get("count", 0) for stage in stages)
     facts = record.get("components", {})
     return {
-        "images (key)": images_key(record),
+        "images (key)": str(images_key(record))[:10],
         "images left out": left_out,
         "classes": len(record["data"]["classes"]),
         **dict(_flat({f"{key} (fact)": value for key, value in facts.items()})),
@@ -140,7 +149,7 @@ def _classes(records: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
     shared = set.intersection(*(set(some) for some in names.values()))
     own = {label: [n for n in some if n not in shared] for label, some in names.items()}
     if any(own.values()):
-        values = {label: abridged(some) for label, some in own.items() if some}
+        values = {label: abridged(some, 3) for label, some in own.items() if some}
         yield Difference("data", "classes that not all have", values)
     elif len({tuple(some) for some in names.values()}) > 1:
         values = {label: abridged(some, 3) for label, some in names.items()}

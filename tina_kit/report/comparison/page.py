@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tina_kit.report import charts
 from tina_kit.report.comparison import tables
@@ -23,7 +23,7 @@ from tina_kit.report.html import (
 from tina_kit.report.table import interval
 
 _MOST_CHARTS = 6  # of single tasks
-_NARROW = 3  # runs whose p-Acc a phone shows side by side
+_NARROW = 2  # runs whose p-Acc a phone shows side by side
 _LONG = 12  # rows of a table that is folded
 
 
@@ -56,12 +56,16 @@ def _verdicts(found: Compared) -> Iterator[Markup]:
 
 def _runs(found: Compared) -> Markup:
     notes = [
-        element("p", element("strong", f"{side.label}: "), ", ".join(side.about["tags"]), " ", note)
+        element("p", element("strong", f"{side.label}: "), f"{side.about['note']}{tags}")
         for side in found.sides
-        for note in [side.about["note"]]
-        if note or side.about["tags"]
+        for tags in [_tags(side.about["tags"])]
+        if side.about["note"] or tags
     ]
     return section("The runs", table(tables.runs_table(found)), *notes)
+
+
+def _tags(tags: Sequence[str]) -> str:
+    return f" (tagged {', '.join(tags)})" if tags else ""
 
 
 def _paired(found: Compared) -> Iterator[Markup]:
@@ -139,9 +143,9 @@ def _differences(found: Compared) -> Markup:
         if len(lines) == 1:
             parts.append(paragraph("The same."))
         elif len(lines) > _LONG:
-            parts.append(folded(f"{len(lines) - 1} differences", table(lines)))
+            parts.append(folded(f"{len(lines) - 1} differences", table(lines, words=True)))
         else:
-            parts.append(table(lines))
+            parts.append(table(lines, words=True))
     return section("What differs", *parts)
 
 

@@ -60,10 +60,17 @@ def pairs_table(found: Compared) -> Lines:
         tested = (probability(pair.p), probability(pair.p_holm))
         means = (f"{mean:.1f}" for mean in pair.means)
         name = f"{pair.second}: {name_of(pair)}" if several else name_of(pair)
-        lines.append((name, f"{pair.tasks} {pair.split.upper()}", *means, gain, *tested))
+        lines.append((name, _tasks(pair), *means, gain, *tested))
     if not _many(found):
         lines = [line[:-1] for line in lines]
     return lines
+
+
+def _tasks(pair: Pair) -> str:
+    """`50 OOD`, or with several seeds `3 × 50 OOD`."""
+    each = {len(values) for values in pair.values}
+    many = pair.seeds > 1 and len(each) == 1
+    return f"{f'{pair.seeds} × {each.pop()}' if many else pair.tasks} {pair.split.upper()}"
 
 
 def same_results(found: Compared) -> list[str]:

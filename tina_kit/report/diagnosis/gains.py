@@ -101,7 +101,7 @@ def collapsed(facts: Facts) -> Findings:
     yield Finding(
         "collapsed",
         "bad",
-        f"p-Models of {' and '.join(found)} give one answer to nearly every image.",
+        f"p-Models of {', '.join(found)} give one answer to nearly every image.",
         f"On {facts.split.upper()} tasks {often} have at least {_ONE:.0%} of one class's images "
         f"right and at most {_OTHERS:.0%} of all others.",
         remedy,

@@ -93,19 +93,19 @@ def trainings(source: Source) -> Markup:
 def _time(source: Source) -> list[Markup]:
     """Seconds by stage; shards and seeds together."""
     seconds: dict[str, float] = {}
-    stored = 0
-    for stage in source.record["stages"]:
-        if stage["seconds"] is None:
-            stored += 1
-        else:
-            group = stage["name"].split(" ")[0]
-            seconds[group] = seconds.get(group, 0.0) + stage["seconds"]
-    if not seconds:
-        return []
+    cached = 0
+    for stage, took in zip(source.record["stages"], source.seconds):
+        group = stage["name"].split(" ")[0]
+        seconds[group] = seconds.get(group, 0.0) + (took or 0.0)
+        cached += stage["state"] == "cached"
     rows = [Bar(name, value, _duration(value)) for name, value in seconds.items()]
-    others = f" {stored:,} stages were taken from the store and took no time." if stored else ""
     text = f"Time by stage, {_duration(sum(seconds.values()))} in all; shards and seeds together."
-    return [element("h3", "Time"), figure(bars(rows, " s"), text + others)]
+    if cached:
+        text += (
+            f" {cached:,} of {len(source.seconds):,} stages were in the store already; theirs is "
+            "the time that they took when they were computed."
+        )
+    return [element("h3", "Time"), figure(bars(rows, " s"), text)]
 
 
 def _duration(seconds: float) -> str:

@@ -55,7 +55,8 @@ class Source:
     """name, record: of the run and the content of its `run.json`; about: the images and prompts
     with which it was measured; validating: whether these are no test images; findings: of the
     diagnosis; parts: of the recipe; changed: key, value and default of the settings that are not
-    the default, as text; plots: of studies, SVG, by name. images, answers: None if the store no
+    the default, as text; seconds: that each stage of the record took when it was computed, None if
+    that is not known; plots: of studies, SVG, by name. images, answers: None if the store no
     longer has them."""
 
     name: str
@@ -66,6 +67,7 @@ class Source:
     findings: Sequence[Finding]
     parts: Sequence[Part]
     changed: Sequence[tuple[str, str, str]]
+    seconds: Sequence[float | None]
     studies: Mapping[str, StudyReport] = field(default_factory=dict)
     plots: Mapping[str, bytes] = field(default_factory=dict)
     images: ClassImages | None = None
