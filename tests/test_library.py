@@ -155,7 +155,7 @@ COMMANDS = {
     **{"recipes": "catalogue", "recipes copy": "copy_recipe", "plugin new": "new_plugin"},
     **{"bundle": "bundle", "bundle push": "push_bundle", "bundle pull": "pull_bundle"},
     **{"predict": "predict", "evaluate": "evaluate", "export": "export", "serve": "serve"},
-    "report": "write_report",
+    **{"report": "write_report", "sweep": "sweep", "watch": "watched"},
     **{"zoo export": "export_zoo", "zoo import": "import_zoo", "zoo show": "describe_zoo"},
     **{"runs list": "list_runs", "runs show": "describe_run", "runs compare": "compare"},
     **{"runs tag": "tag_run", "runs note": "note_run", "runs rm": "remove_run"},

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         new_plugin,
         note_run,
         open_run,
+        open_sweep,
         plan,
         predict,
         pull_bundle,
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
         run,
         schema,
         serve,
+        sweep,
         tag_run,
         validate,
+        watched,
         write_report,
     )
     from tina_kit.pipeline.finished import FinishedRun
@@ -80,6 +83,7 @@ _HOME = {
     "new_plugin": "tina_kit.library",
     "note_run": "tina_kit.library",
     "open_run": "tina_kit.library",
+    "open_sweep": "tina_kit.library",
     "plan": "tina_kit.library",
     "predict": "tina_kit.library",
     "pull_bundle": "tina_kit.library",
@@ -88,8 +92,10 @@ _HOME = {
     "run": "tina_kit.library",
     "schema": "tina_kit.library",
     "serve": "tina_kit.library",
+    "sweep": "tina_kit.library",
     "tag_run": "tina_kit.library",
     "validate": "tina_kit.library",
+    "watched": "tina_kit.library",
     "write_report": "tina_kit.library",
 }
 __all__ = [
@@ -121,6 +127,7 @@ __all__ = [
     "new_plugin",
     "note_run",
     "open_run",
+    "open_sweep",
     "plan",
     "predict",
     "pull_bundle",
@@ -129,8 +136,10 @@ __all__ = [
     "run",
     "schema",
     "serve",
+    "sweep",
     "tag_run",
     "validate",
+    "watched",
     "write_report",
 ]
 

@@ -116,7 +116,7 @@ def test_a_package_may_belong_to_another_distribution(
     monkeypatch.setattr(discovery, "entry_points", lambda group: [*others, moved])
     registry = discover()
     assert not registry.failures
-    assert any(entry.owner == "moved" for entry in registry.registered)
+    assert any(loaded.plugin.owner == "moved" for loaded in registry.plugins)
     load_recipe(QUICKSTART, registry)
     can_be_inspected(registry, tmp_path)
 

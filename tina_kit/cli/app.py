@@ -63,7 +63,9 @@ def _register() -> None:
         schema,
         serve,
         show,
+        sweep,
         validate,
+        watch,
         zoo,
     )
     from tina_kit.cli import list as list_
@@ -81,6 +83,8 @@ def _register() -> None:
     app.command("evaluate")(evaluate.evaluate)
     app.command("export")(export.export)
     app.command("serve")(serve.serve)
+    app.command("sweep")(sweep.sweep)
+    app.command("watch")(watch.watch)
     app.command("version")(print_version)
     app.add_typer(bundle.app, name="bundle")
     app.add_typer(plugin.app, name="plugin")

@@ -102,6 +102,15 @@ Profile = Annotated[
         autocompletion=complete.profiles,
     ),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="NAME",
+        help="Tell a tracker as well: tensorboard, mlflow, wandb or trackio. May be repeated; "
+        "TINA_KIT_TRACK names some for every run.",
+    ),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(
@@ -162,6 +171,19 @@ def registry(files: Sequence[Path] = (), strict: bool = False) -> Registry:
             raise UserError(f"--plugin {file}: {failure}")
     warn(found.failures, is_strict(strict))
     return found
+
+
+def seeds_of(text: str | None) -> list[int] | None:
+    """What `--seeds` says; None if it is not given. Raises UserError."""
+    if text is None:
+        return None
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {text}: duplicate seed")
+    return seeds
 
 
 def discovered() -> Registry:

@@ -18,7 +18,9 @@ from tina_kit.cli.common import (
     RecipeFile,
     Sets,
     Strict,
+    Track,
     registry,
+    seeds_of,
     show_warnings,
     user_paths,
 )
@@ -60,6 +62,7 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
+    track: Track = None,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
@@ -77,7 +80,7 @@ def run(
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
+        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
     )
     if as_json:
         print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
@@ -85,7 +88,7 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
-    current = library.start(plan, found, output)
+    current = library.start(plan, found, output, track or ())
     _announce(current)
     try:
         current.execute()
@@ -118,18 +121,6 @@ def _announce(run: Run) -> None:
     log(f"{recipe.core.name}: {_summary(plan)}")
     for key, facts in run.record["components"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        seeds = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: duplicate seed")
-    return seeds
 
 
 def _summary(plan: Plan) -> str:

@@ -45,6 +45,8 @@ from tina_kit.library.runs import (
 )
 from tina_kit.library.serving import serve
 from tina_kit.library.starting import init, new_plugin
+from tina_kit.library.sweeping import open_sweep, sweep, sweep_with
+from tina_kit.library.watching import watched
 from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "new_plugin",
     "note_run",
     "open_run",
+    "open_sweep",
     "plan",
     "plan_with",
     "predict",
@@ -84,8 +87,11 @@ __all__ = [
     "schema",
     "serve",
     "start",
+    "sweep",
+    "sweep_with",
     "tag_run",
     "validate",
     "validate_with",
+    "watched",
     "write_report",
 ]

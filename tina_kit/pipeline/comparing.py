@@ -27,7 +27,7 @@ def compared(names: Sequence[str], counts_of: Counts) -> Comparison:
     Raises UserError for what is no finished run, and for a generator that a run lacks."""
     if not 2 <= len(names) <= MOST:
         raise UserError(f"give 2 to {MOST} runs to compare, not {len(names)}")
-    sides = [_side(label, name, counts_of) for label, name in zip(string.ascii_uppercase, names)]
+    sides = [side_of(label, name, counts_of) for label, name in zip(string.ascii_uppercase, names)]
     try:
         return Comparison(compare(sides))
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -43,7 +43,8 @@ def split_row(name: str) -> tuple[Path, str | None]:
     return user_path(folder), row
 
 
-def _side(label: str, name: str, counts_of: Counts) -> Side:
+def side_of(label: str, name: str, counts_of: Counts) -> Side:
+    """A finished run as `compare` takes it. name: as in `compared`."""
     folder, row = split_row(name)
     record = read_record(folder)
     try:

@@ -276,6 +276,8 @@ def _remove_left_over(runs: Path) -> None:
     for folder in runs.iterdir():
         if folder.is_dir():
             remove_left_over(folder)
+            for inner in filter(Path.is_dir, folder.iterdir()):
+                remove_left_over(inner)
 
 
 def _reserve(folder: Path) -> IO[bytes]:

@@ -21,7 +21,7 @@ from tina_kit.store.files import read_json, remove
 
 RECORD, RESOLVED = "run.json", "resolved.yaml"
 RESULTS, EVALUATIONS = "results.json", "evaluations.json"
-FOLDERS = ("plots", "examples")
+FOLDERS = ("plots", "examples", "trackers")
 FILES = (
     *("recipe.yaml", RESOLVED, RECORD, RESULTS, EVALUATIONS, "report.md", "report.html"),
     *(EVENTS, METRICS, NOTES),
