@@ -281,7 +281,7 @@ def _clear(work: Path, alone: bool) -> None:
 
 
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
-    if problem := _not_finite(folder):
+    if problem := not_finite_in(folder):
         raise NotFinite(
             f"stage {stage} ({key}): {problem}; nothing was stored. If this was trained, lower its "
             "learning_rate or set precision: fp32; if it comes from files (checkpoint, "
@@ -322,11 +322,11 @@ def verify(folder: Path) -> None:
         raise _damaged(folder, f"{ENTRY} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _damaged(folder, f"{ENTRY} was altered") from None
-    if not entry.get("finite") and (problem := _not_finite(folder)):
+    if not entry.get("finite") and (problem := not_finite_in(folder)):
         raise _damaged(folder, problem)
 
 
-def _not_finite(folder: Path) -> str:
+def not_finite_in(folder: Path) -> str:
     """What is wrong with the first tensor in a folder that contains NaN or infinity; "" if none
     does."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")):

@@ -1,0 +1,187 @@
+"""What the keys of stored results are made of, and which of them is most like a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tina_kit.pipeline.causes import Change, changes, compact
+from tina_kit.pipeline.stage import DRAWN, Stage
+from tina_kit.store import Store, content_key, read_json
+from tina_kit.store.names import Result
+from tina_kit.store.store import ENTRY
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a key is made of. settings: compact; version, after: None if an older version of
+    tina-kit stored the result, which did not record them."""
+
+    stage: str
+    key: str
+    name: str
+    settings: Mapping[str, Any]
+    version: int | None
+    after: tuple[Result, ...] | None
+
+    @classmethod
+    def of(cls, stage: Stage) -> Made:
+        after = tuple((each.kind, each.key) for each in stage.after)
+        settings = compact(stage.keyed)
+        return cls(stage.kind, stage.key, stage.name, settings, stage.version, after)
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Made:
+        """Raises KeyError, TypeError, ValueError or AttributeError for what no version wrote."""
+        version = entry.get("version")
+        after = entry.get("after")
+        return cls(
+            str(entry["stage"]),
+            str(entry["key"]),
+            str(entry.get("name", "")),
+            compact(entry["settings"]),
+            version if isinstance(version, int) else None,
+            None if after is None else tuple((str(a["stage"]), str(a["key"])) for a in after),
+        )
+
+    @property
+    def drawn(self) -> str:
+        """Its seed and tasks."""
+        return content_key({name: self.settings.get(name) for name in DRAWN})
+
+    @property
+    def rest(self) -> str:
+        """All that its key is made of but seed and tasks."""
+        settings = {name: value for name, value in self.settings.items() if name not in DRAWN}
+        return content_key([self.stage, self.name_of_row, settings, self.version, self.after])
+
+    @property
+    def name_of_row(self) -> str:
+        """The row of the recipe that a stage is for: `tina-dit` in `fit/tina-dit [variant]`."""
+        return row_of(self.name)
+
+    def own(self, now: Made) -> list[Change]:
+        """What the stage's own part in the key of `now` has that this has not."""
+        found = changes(now.stage, now.name_of_row, self.settings, now.settings)
+        if self.version is not None and self.version != now.version:
+            found.insert(0, Change("stage version", now.stage, self.version, now.version))
+        return found
+
+
+def row_of(name: str) -> str:
+    """The row of the recipe in a stage's name."""
+    return name.partition(" [")[0].partition("/")[2]
+
+
+class Known:
+    """The results in a store, each read at most once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.of = cache(self._of)
+        self._groups = cache(self._grouped)
+
+    def _of(self, stage: str, key: str) -> Made | None:
+        return read(self.store.folder(stage, key))
+
+    def _grouped(self, stage: str) -> list[list[Made]]:
+        """The results of a kind that differ in seed and tasks alone."""
+        groups: dict[str, list[Made]] = {}
+        for entry in self.store.entries(stage):
+            with suppress(KeyError, TypeError, ValueError, AttributeError):
+                made = Made.read(entry)
+                groups.setdefault(made.rest, []).append(made)
+        return list(groups.values())
+
+    def alike(self, now: Made, expected: Sequence[Result]) -> Made | None:
+        """The stored result that differs least from a stage; None if none is of its kind, or for a
+        generator none of this generator.
+
+        expected: what it is likely to come after. One result of a group stands for all, so that
+        time grows with the number of results and not with its square.
+        """
+        best = min(
+            (
+                (_distance(group[0], now, expected), group)
+                for group in self._groups(now.stage)
+                if _comparable(group[0], now)
+            ),
+            key=lambda found: found[0],
+            default=None,
+        )
+        return None if best is None else nearest(best[1], now, expected)
+
+
+def nearest(candidates: Iterable[Made], now: Made, expected: Sequence[Result]) -> Made:
+    """The one that differs least, of the same seed and tasks if there is one."""
+
+    def distance(made: Made) -> tuple[bool, bool, float, str]:
+        same_seed = made.settings.get("seed") == now.settings.get("seed")
+        return made.drawn != now.drawn, not same_seed, _distance(made, now, expected), made.key
+
+    return min(candidates, key=distance)
+
+
+def read(folder: Path) -> Made | None:
+    """What the key of a stored result is made of; None if it is not there or damaged."""
+    with suppress(OSError, KeyError, TypeError, ValueError, AttributeError):
+        return Made.read(read_json(folder / ENTRY))
+    return None
+
+
+def _comparable(made: Made, now: Made) -> bool:
+    """Whether both are of one generator, by its row or its component."""
+    ours, theirs = (each.settings.get("generator") for each in (now, made))
+    if ours is None:
+        return theirs is None
+    same_row = bool(made.name) and made.name_of_row == now.name_of_row
+    return theirs is not None and (same_row or theirs.get("use") == ours.get("use"))
+
+
+def _distance(made: Made, now: Made, expected: Sequence[Result]) -> float:
+    """Roughly how many changes lead from one to the other."""
+    own = sum(3 if change.kind == "component" else 1 for change in made.own(now))
+    if made.after is None:
+        return own + 0.5
+    others = sum(each not in expected for each in made.after)
+    return own + min(others, 1) + 0.25 * (bool(made.name) and made.name != now.name)
+
+
+def mismatched(
+    now: Sequence[Stage], before: Sequence[Result]
+) -> Iterator[tuple[Stage, Result | None]]:
+    """The stages that are not among those of before, each with what it takes the place of: one of
+    its kind that is no longer there, None if there are no more of them."""
+    there = {(stage.kind, stage.key) for stage in now}
+    left: dict[str, list[Result]] = {}
+    for result in before:
+        if result not in there:
+            left.setdefault(result[0], []).append(result)
+    for stage in now:
+        if (stage.kind, stage.key) not in before:
+            others = left.get(stage.kind)
+            yield stage, others.pop(0) if others else None
+
+
+@dataclass
+class Ranked:
+    """Changes in the order in which they were found, each once."""
+
+    found: dict[str, Change] = field(default_factory=dict)
+
+    def add(self, some: Iterable[Change]) -> None:
+        for change in some:
+            self.found.setdefault(change.identity, change)
+
+    def __contains__(self, change: Change) -> bool:
+        return change.identity in self.found
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(self.found.values())
