@@ -61,6 +61,7 @@ def _register() -> None:
         schema,
         serve,
         show,
+        store,
         validate,
         zoo,
     )
@@ -82,6 +83,7 @@ def _register() -> None:
     app.add_typer(bundle.app, name="bundle")
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")
+    app.add_typer(store.app, name="store")
     app.add_typer(zoo.app, name="zoo")
 
 

@@ -99,6 +99,13 @@ Profile = Annotated[
         autocompletion=complete.profiles,
     ),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEEDS",
+        help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
+    ),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(
@@ -126,6 +133,19 @@ Device = Annotated[
         autocompletion=complete.devices,
     ),
 ]
+
+
+def seeds_of(text: str | None) -> list[int] | None:
+    """The numbers in `--seeds`."""
+    if text is None:
+        return None
+    try:
+        seeds = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {text}: duplicate seed")
+    return seeds
 
 
 @cache

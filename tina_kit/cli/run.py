@@ -15,9 +15,11 @@ from tina_kit.cli.common import (
     PluginFiles,
     Profile,
     RecipeFile,
+    Seeds,
     Sets,
     Strict,
     registry,
+    seeds_of,
     show_warnings,
     user_paths,
 )
@@ -34,13 +36,7 @@ def run(
     recipe: RecipeFile,
     set_: Sets = None,
     profile: Profile = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SEEDS",
-            help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     device: Device = "auto",
     output: Annotated[
         Path,
@@ -75,7 +71,7 @@ def run(
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
+        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
     )
     if as_json:
         print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
@@ -116,18 +112,6 @@ def _announce(run: Run) -> None:
     log(f"{recipe.core.name}: {_summary(plan)}")
     for key, facts in run.record["components"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        seeds = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: duplicate seed")
-    return seeds
 
 
 def _summary(plan: Plan) -> str:

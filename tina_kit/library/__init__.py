@@ -25,10 +25,23 @@ from tina_kit.library.models import evaluate, export, loaded_model, predict
 from tina_kit.library.runs import open_run, plan, plan_with, run, start, validate, validate_with
 from tina_kit.library.serving import serve
 from tina_kit.library.starting import init, new_plugin
+from tina_kit.library.storing import (
+    clean_store,
+    list_store,
+    pack,
+    pin,
+    store_usage,
+    unpack,
+    unpin,
+    verify_store,
+    why,
+    why_with,
+)
 from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
 
 __all__ = [
     "bundle",
+    "clean_store",
     "component",
     "component_with",
     "components",
@@ -43,10 +56,13 @@ __all__ = [
     "generator_with",
     "import_zoo",
     "init",
+    "list_store",
     "load_generator",
     "loaded_model",
     "new_plugin",
     "open_run",
+    "pack",
+    "pin",
     "plan",
     "plan_with",
     "predict",
@@ -56,6 +72,12 @@ __all__ = [
     "schema",
     "serve",
     "start",
+    "store_usage",
+    "unpack",
+    "unpin",
     "validate",
     "validate_with",
+    "verify_store",
+    "why",
+    "why_with",
 ]
