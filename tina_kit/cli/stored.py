@@ -96,6 +96,8 @@ def print_cleaning(facts: Mapping[str, Any]) -> None:
             f"{plural(older['results'], 'result')} ({amount(older['bytes'])}) may belong to runs "
             "of an older tina-kit and stay: say where those lie with --runs DIR"
         )
+    if facts["unreadable"]:
+        print_wrapped(f"{plural(facts['unreadable'], 'result')} cannot be read by you and stay")
     if facts["busy"]:
         print_wrapped(f"being computed, so they stay: {', '.join(facts['busy'])}")
     if not deleted and facts["bytes"]:

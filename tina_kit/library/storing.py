@@ -124,6 +124,7 @@ def clean_store(*, delete: bool = False, runs: Sequence[str | Path] = ()) -> dic
         "unfinished": [f"{each.stage}/{each.key}" for each in found.unfinished],
         "kept": len(found.items) - len(results),
         "older": {"results": len(found.unclear), "bytes": total(found.unclear)},
+        "unreadable": len(found.unreadable),
         "gone": [str(name) for name in found.gone],
         "unknown": [str(name) for name in found.unknown],
         "busy": [] if done is None else ["/".join(each) for each in done.busy],
@@ -226,24 +227,22 @@ def _of_run(folder: Path) -> Name:
 
 def _pinned(what: str, root: Path) -> tuple[str, Sequence[Result], str]:
     """The pin's name, its results and its title."""
+    from tina_kit.store.listing import items
+
     path = user_path(what)
     if (path / "run.json").is_file():
         name = _of_run(path)
         return name.what, sorted(name.results), name.title
-    stage, _, key = what.rpartition("/")
-    place = root / stage
-    found = sorted(p.name for p in place.glob(f"{key}*")) if stage and key.isalnum() else []
-    if len(found) != 1:
-        many = (
-            f"{len(found)} results begin so; write more of the key"
-            if found
-            else (
-                "this is neither a run folder nor a result in the store, as `store ls` lists them "
-                "(STAGE/KEY)"
-            )
+    stage, _, start = what.rpartition("/")
+    keys = [item.key for item in items(root, [stage]) if start and item.key.startswith(start)]
+    if len(keys) > 1:
+        raise UserError(f"{what}: {len(keys)} results begin so; write more of the key")
+    if not keys:
+        raise UserError(
+            f"{what}: this is neither a run folder nor a result in the store, as `store ls` lists "
+            "them (STAGE/KEY)"
         )
-        raise UserError(f"{what}: {many}")
-    return f"{stage}/{found[0]}", [(stage, found[0])], ""
+    return f"{stage}/{keys[0]}", [(stage, keys[0])], ""
 
 
 def _row(item: Item, found: Survey) -> dict[str, Any]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from tina_kit.api import TinaKitError
 from tina_kit.pipeline.causes import Change, changes, compact
 from tina_kit.pipeline.stage import DRAWN, Stage
+from tina_kit.recipe.load import source_of
 from tina_kit.store import Store, content_key, read_json
-from tina_kit.store.names import Result
+from tina_kit.store.names import Result, of_run_folder
 from tina_kit.store.store import ENTRY
+
+_SHARD = re.compile(r" \d+/\d+(?= \[|$)")
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,32 @@ def read(folder: Path) -> Made | None:
     return None
 
 
+class Recorded:
+    """What a run folder says of its stages, however the run ended. Raises UserError if it cannot be
+    read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = of_run_folder(folder)
+        stages: Sequence[Mapping[str, Any]] = read_json(folder / "run.json")["stages"]
+        self._stages = [(str(s["name"]), s.get("seed"), (s["kind"], s["key"])) for s in stages]
+
+    def results(self, stage: Stage) -> list[Result]:
+        """Those of this stage: of the same name and seed, else of another shard or seed."""
+        same = [r for name, seed, r in self._stages if (name, seed) == (stage.name, stage.seed)]
+        group = _SHARD.sub("", stage.name)
+        alike = [r for name, _, r in self._stages if _SHARD.sub("", name) == group]
+        return same or [result for result in alike if result[0] == stage.kind]
+
+    @cached_property
+    def recipe(self) -> dict[str, Any] | None:
+        """As written with every default; None if it cannot be read. No plugin that it names is
+        loaded: the run may be somebody else's."""
+        with suppress(TinaKitError, OSError):
+            return dict(source_of(self.folder / "resolved.yaml").plain())
+        return None
+
+
 def _comparable(made: Made, now: Made) -> bool:
     """Whether both are of one generator, by its row or its component."""
     ours, theirs = (each.settings.get("generator") for each in (now, made))
@@ -147,8 +178,8 @@ def _distance(made: Made, now: Made, expected: Sequence[Result]) -> float:
     own = sum(3 if change.kind == "component" else 1 for change in made.own(now))
     if made.after is None:
         return own + 0.5
-    others = sum(each not in expected for each in made.after)
-    return own + min(others, 1) + 0.25 * (bool(made.name) and made.name != now.name)
+    others = {stage for stage, key in made.after if (stage, key) not in expected}
+    return own + 2 * len(others) + 0.25 * (bool(made.name) and made.name != now.name)
 
 
 def mismatched(

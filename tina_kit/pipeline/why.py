@@ -3,26 +3,21 @@ results."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 from tina_kit.api import TinaKitError, UserError, abridged
 from tina_kit.pipeline.causes import Change, of_recipes
 from tina_kit.pipeline.explanation import Explanation, Reason
-from tina_kit.pipeline.lineage import Known, Made, Ranked, mismatched, nearest, row_of
+from tina_kit.pipeline.lineage import Known, Made, Ranked, Recorded, mismatched, nearest, row_of
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.stage import Stage
 from tina_kit.recipe.component import ResolvedComponent
-from tina_kit.recipe.load import source_of
-from tina_kit.store import read_json
-from tina_kit.store.names import Name, Names, Result, of_run_folder
+from tina_kit.store.names import Name, Names, Result
 
-_SHARD = re.compile(r" \d+/\d+(?= \[|$)")
 _DRAWING = ("tasks.", "evaluation.id_tasks", "evaluation.on", "finetune.shard", "zoo")
 """Settings of a recipe by which tasks are drawn or split."""
 _PLACES = {
@@ -36,32 +31,6 @@ _PLACES = {
     "rejection": ("generators.{row}", "tasks", "evaluation.rejection"),
 }
 """Which settings of a recipe are in the keys of a kind of stage."""
-
-
-class Recorded:
-    """What a run folder says of its stages, however the run ended. Raises UserError if it cannot be
-    read."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.name = of_run_folder(folder)
-        stages: Sequence[Mapping[str, Any]] = read_json(folder / "run.json")["stages"]
-        self._stages = [(str(s["name"]), s.get("seed"), (s["kind"], s["key"])) for s in stages]
-
-    def results(self, stage: Stage) -> list[Result]:
-        """Those of this stage: of the same name and seed, else of another shard or seed."""
-        same = [r for name, seed, r in self._stages if (name, seed) == (stage.name, stage.seed)]
-        group = _SHARD.sub("", stage.name)
-        alike = [r for name, _, r in self._stages if _SHARD.sub("", name) == group]
-        return same or [result for result in alike if result[0] == stage.kind]
-
-    @cached_property
-    def recipe(self) -> dict[str, Any] | None:
-        """As written with every default; None if it cannot be read. No plugin that it names is
-        loaded: the run may be somebody else's."""
-        with suppress(TinaKitError, OSError):
-            return dict(source_of(self.folder / "resolved.yaml").plain())
-        return None
 
 
 class Explainer:
@@ -89,11 +58,19 @@ class Explainer:
         if made is not None:
             own, inherited = self._compared(stage, made.stage, made.key)
             return Reason(stage, (made.stage, made.key), own, inherited)
-        before = self._reasons_of(stage.after)
-        own = [change for change in self._by_recipe(stage) if change not in before]
-        if not own and not before:
-            own = [Change("new", stage.group)]
-        return Reason(stage, None, own, list(before))
+        # A generator without a result is new. Any other kind of stage is there because of a change.
+        added = "generator" in stage.keyed
+        found = self._by_recipe(stage) or ([] if added else self._by_reader(stage))
+        before = Ranked() if added and not self._elsewhere(stage) else self._changed(stage.after)
+        if not found and not before:
+            found = [Change("new", stage.group)]
+        return Reason(stage, None, [c for c in found if c not in before], list(before))
+
+    def _changed(self, stages: Sequence[Stage]) -> Ranked:
+        """The same, but for what was never stored."""
+        found = Ranked()
+        found.add(change for change in self._reasons_of(stages) if change.kind != "new")
+        return found
 
     def _reasons_of(self, stages: Sequence[Stage]) -> Ranked:
         """What changed in stages that are not stored, and in those before them."""
@@ -201,12 +178,24 @@ class Explainer:
             return []
         return of_recipes(run.recipe, self.plan.recipe.plain())
 
+    def _by_reader(self, stage: Stage) -> list[Change]:
+        """What changed in the first stage that reads this one, as when a conditioner that learns
+        takes the place of one that does not."""
+        for reader in self.plan.stages:
+            if stage.key in (before.key for before in reader.after) and not reader.cached:
+                made = self._reference(reader)
+                own = [] if made is None else made.own(Made.of(reader))
+                return [change for change in own if change.kind == "component"]
+        return []
+
+    def _elsewhere(self, stage: Stage) -> bool:
+        """Whether the run that was named had such a stage, whose result is not in this store."""
+        return self.against is not None and bool(self.against.results(stage))
+
     def _by_recipe(self, stage: Stage) -> list[Change]:
         """Where the run's own results are not in this store: how the recipes differ in what is in
         the stage's key."""
-        if self.against is None or self.against.recipe is None:
-            return []
-        if not self.against.results(stage):
+        if not self._elsewhere(stage) or self.against is None or self.against.recipe is None:
             return []
         places = [p.format(row=row_of(stage.name)) for p in _PLACES.get(stage.kind, ())]
         return [

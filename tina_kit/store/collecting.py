@@ -79,6 +79,11 @@ class Survey:
         return [i for i in self._unnamed if self._may_be_older(i)]
 
     @cached_property
+    def unreadable(self) -> list[Item]:
+        """Results that this user cannot read; they stay."""
+        return [item for item in self.items if item.state == "unreadable"]
+
+    @cached_property
     def garbage(self) -> list[Item]:
         """Results that nobody names, and folders without a whole result."""
         return [i for i in self._unnamed if not self._may_be_older(i)]
@@ -90,7 +95,9 @@ class Survey:
 
     @property
     def _unnamed(self) -> list[Item]:
-        return [i for i in self.items if i.state == "incomplete" or i.result not in self.named]
+        """But for those that cannot be read."""
+        readable = [item for item in self.items if item.state != "unreadable"]
+        return [i for i in readable if i.state == "incomplete" or i.result not in self.named]
 
     def _may_be_older(self, item: Item) -> bool:
         return self.older is None and item.state == "whole" and not item.recorded

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tina_kit.api import TinaKitError
 from tina_kit.store.files import read_json
@@ -48,8 +49,6 @@ def verified(folder: Path, result: Result) -> str:
         return f"{ENTRY} was altered"
 
 
-def _key(entry: dict[str, object]) -> str:
-    after = entry["after"]
-    assert isinstance(after, list)
+def _key(entry: Mapping[str, Any]) -> str:
     whole = {name: entry[name] for name in ("stage", "version", "settings")}
-    return content_key({**whole, "after": [each["key"] for each in after]})
+    return content_key({**whole, "after": [each["key"] for each in entry["after"]]})
