@@ -53,7 +53,7 @@ class Made:
             None if after is None else tuple((str(a["stage"]), str(a["key"])) for a in after),
         )
 
-    @property
+    @cached_property
     def drawn(self) -> str:
         """Its seed and tasks."""
         return content_key({name: self.settings.get(name) for name in DRAWN})
@@ -93,13 +93,12 @@ class Known:
     def _of(self, stage: str, key: str) -> Made | None:
         return read(self.store.folder(stage, key))
 
-    def _grouped(self, stage: str) -> list[list[Made]]:
-        """The results of a kind that differ in seed and tasks alone."""
-        groups: dict[str, list[Made]] = {}
+    def _grouped(self, stage: str) -> list[Group]:
+        groups: dict[str, Group] = {}
         for entry in self.store.entries(stage):
             with suppress(KeyError, TypeError, ValueError, AttributeError):
                 made = Made.read(entry)
-                groups.setdefault(made.rest, []).append(made)
+                groups.setdefault(made.rest, Group()).add(made)
         return list(groups.values())
 
     def alike(self, now: Made, expected: Sequence[Result]) -> Made | None:
@@ -109,24 +108,40 @@ class Known:
         expected: what it is likely to come after. One result of a group stands for all, so that
         time grows with the number of results and not with its square.
         """
-        best = min(
-            (
-                (_distance(group[0], now, expected), group)
-                for group in self._groups(now.stage)
-                if _comparable(group[0], now)
-            ),
-            key=lambda found: found[0],
-            default=None,
-        )
-        return None if best is None else nearest(best[1], now, expected)
+        groups = [group for group in self._groups(now.stage) if _comparable(group.one, now)]
+        if not groups:
+            return None
+        best = min(groups, key=lambda group: (_distance(group.one, now, expected), group.one.key))
+        return best.nearest(now)
+
+
+class Group:
+    """Results of a kind that differ in seed and tasks alone. one: of them, which stands for all."""
+
+    def __init__(self) -> None:
+        self._by_drawn: dict[str, Made] = {}
+        self._by_seed: dict[Any, Made] = {}
+
+    @property
+    def one(self) -> Made:
+        return next(iter(self._by_drawn.values()))
+
+    def add(self, made: Made) -> None:
+        self._by_drawn[made.drawn] = made
+        self._by_seed[made.settings.get("seed")] = made
+
+    def nearest(self, now: Made) -> Made:
+        """Of the same seed and tasks, else of the same seed, else any."""
+        same_seed = self._by_seed.get(now.settings.get("seed"), self.one)
+        return self._by_drawn.get(now.drawn, same_seed)
 
 
 def nearest(candidates: Iterable[Made], now: Made, expected: Sequence[Result]) -> Made:
     """The one that differs least, of the same seed and tasks if there is one."""
 
-    def distance(made: Made) -> tuple[bool, bool, float, str]:
+    def distance(made: Made) -> tuple[bool, bool, float]:
         same_seed = made.settings.get("seed") == now.settings.get("seed")
-        return made.drawn != now.drawn, not same_seed, _distance(made, now, expected), made.key
+        return made.drawn != now.drawn, not same_seed, _distance(made, now, expected)
 
     return min(candidates, key=distance)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from tina_kit.store.names import Name, Names, Result
 from tina_kit.store.process import has_ended
 from tina_kit.store.store import TRASH, WORK, Store
 
+_AT_ONCE = 1000
+"""Results that are moved away while runs that start must wait."""
 REMEDY = "run this as the owner of the store"
 
 
@@ -129,6 +131,7 @@ class Collector:
         self._trash = draft_of(survey.root / TRASH[1:])
         self._busy: list[Result] = []
         self._refused: list[Path] = []
+        self._emptied: set[Path] = set()  # perhaps
 
     def collect(self) -> Collected:
         """Raises TinaKitError if the store cannot be written, and UserError on a file system
@@ -136,23 +139,33 @@ class Collector:
         root, survey = self.survey.root, self.survey
         if not root.is_dir():
             return Collected((), 0, (), ())
+        removed: list[Item] = []
+        ended: list[Work] = []
         with explaining(root, REMEDY):
-            with self.names.held() as lacking:
-                names = self.names.all()
-                if lacking:
-                    _check_nobody_runs(names, root, lacking)
-                gone = [name for name in names if name.presence == "gone"]
-                kept = {r for n in names if n not in gone for r in n.results}
-                kept |= {r for n in survey.older or () for r in n.results}
-                _delete(self._trash)  # of an earlier process with the same ID
-                removed = [item for item in survey.garbage if self._move_item(item, kept)]
-                ended = [each for each in survey.unfinished if self._move_work(each, kept)]
-                self.names.remove(gone)
+            _delete(self._trash)  # of an earlier process with the same ID
+            for start in range(0, max(len(survey.garbage), 1), _AT_ONCE):
+                with self._named_by_others() as kept:
+                    some = survey.garbage[start : start + _AT_ONCE]
+                    removed += [item for item in some if self._move_item(item, kept)]
+            with self._named_by_others() as kept:
+                ended += [each for each in survey.unfinished if self._move_work(each, kept)]
             left = [(path, size) for path, size in survey.left_over if _delete(path)]
             _delete(self._trash)
             self._tidy()
         size = total(removed) + total(ended) + sum(size for _, size in left)
         return Collected(removed, size, self._busy, self._refused)
+
+    @contextmanager
+    def _named_by_others(self) -> Iterator[set[Result]]:
+        """What is named now, and stays so in the block; names of what is gone are removed."""
+        with self.names.held() as lacking:
+            names = self.names.all()
+            if lacking:
+                _check_nobody_runs(names, self.survey.root, lacking)
+            gone = [name for name in names if name.presence == "gone"]
+            self.names.remove(gone)
+            there = [*(name for name in names if name not in gone), *(self.survey.older or ())]
+            yield {result for name in there for result in name.results}
 
     def _move_item(self, item: Item, kept: set[Result]) -> bool:
         if item.state != "incomplete" and item.result in kept:
@@ -189,8 +202,7 @@ class Collector:
         except PermissionError:  # another user's
             self._refused.append(folder)
             return False
-        with suppress(OSError):  # unless others are left
-            folder.parent.rmdir()
+        self._emptied.add(folder.parent)
         return True
 
     def _tidy(self) -> None:
@@ -199,6 +211,10 @@ class Collector:
         for lock in (self.survey.root / WORK).glob("*/*.lock"):
             with suppress(OSError, Busy), locked(lock):
                 remove_left_over(lock.with_suffix(""))
+        for folder in self._emptied:
+            with suppress(OSError):  # unless others are left
+                folder.rmdir()
+        self.store.tidy()
 
 
 def total(found: Iterable[Item | Work]) -> int:

@@ -92,6 +92,7 @@ def unpack(store: Store, path: Path, tell: Callable[[str], None] = lambda line: 
                     raise damaged(f"{stage}/{key}: {problem}")
             Names(store.root).add("pin", f"unpacked: {packed.title}", results, packed.title, tell)
             new = [each for each in results if _added(store, each, draft)]
+            store.tidy()
         finally:
             with suppress(FileNotFoundError):
                 remove(draft)

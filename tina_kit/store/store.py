@@ -194,9 +194,15 @@ class Store:
     @contextmanager
     def alone(self, stage: str, key: str) -> Iterator[bool]:
         """Hold the lock of a result, as a run that computes it does; yield whether there are locks.
-        Raises Busy if another process holds it."""
-        with self._alone(self.root / WORK / stage / key, None) as alone:
-            yield alone
+        Raises Busy if another process holds it. Leaves empty folders, which `tidy` removes."""
+        with locked(_lock_of(self.root / WORK / stage / key)) as lacking:
+            yield not lacking
+
+    def tidy(self) -> None:
+        """Remove empty folders in which nothing is being computed."""
+        for folder in (*(self.root / WORK).glob("*"), self.root / WORK):
+            with suppress(OSError):  # unless they are not empty
+                folder.rmdir()
 
     @contextmanager
     def _alone(self, work: Path, tell: Callable[[str], None] | None) -> Iterator[bool]:
