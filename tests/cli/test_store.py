@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import subprocess
 import sys
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.run import Run
 from tina_kit.store import Store
+from tina_kit.store.collecting import Collector, Survey
 from tina_kit.store.names import Names, Result, of_run_folder
 
 
@@ -236,3 +239,35 @@ def test_looking_at_the_store_imports_no_torch(two, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(two[2])], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def collecting(root: str, stop: Event) -> None:
+    while not stop.is_set():
+        Collector(Survey.of(Path(root))).collect()
+
+
+def test_runs_that_start_while_gc_works_lose_nothing_that_they_count_as_stored(
+    recipe: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Another process removes what nobody names without pause, as run folders come and go."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    context = multiprocessing.get_context("fork")
+    stop = context.Event()
+    other = context.Process(target=collecting, args=(str(tmp_path / "store"), stop))
+    other.start()
+    counted = []
+    try:
+        for _ in range(15):
+            plan = plan_of(recipe, tmp_path / "store")
+            run = Run.start(plan, tmp_path / "runs", [])
+            cached = [stage for stage in plan.stages if stage.cached]
+            counted.append(len(cached))
+            for stage in plan.stages:
+                stage.compute = lambda draft: draft.save_json("nothing.json", 0)
+                assert stage.ensure() is None or stage not in cached
+            assert all(stage.cached for stage in plan.stages)
+            shutil.rmtree(run.folder)
+    finally:
+        stop.set()
+        other.join()
+    assert other.exitcode == 0 and 0 in counted

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tina_kit.api import UserError
 from tina_kit.store.disk import explaining
-from tina_kit.store.files import draft_of, read_json, remove_left_over
+from tina_kit.store.files import draft_of, found_in, read_json, remove_left_over
 from tina_kit.store.listing import Item, Work, items, left_over, size_of, work
 from tina_kit.store.locks import Busy, locked
 from tina_kit.store.names import Name, Names, Result
@@ -185,7 +185,7 @@ class Collector:
         try:
             with self.store.alone(*each.result) as alone:
                 remove_left_over(each.folder)
-                if not alone and any(each.folder.glob(".*")):
+                if not alone and found_in(each.folder, ".*"):
                     raise Busy
                 return self._move(each.folder, f"work.{each.stage}.{each.key}")
         except Busy:
@@ -208,7 +208,7 @@ class Collector:
     def _tidy(self) -> None:
         """Remove locks that nobody holds, and what killed runs were writing."""
         self.store.clean()
-        for lock in (self.survey.root / WORK).glob("*/*.lock"):
+        for lock in found_in(self.survey.root / WORK, "*/*.lock"):
             with suppress(OSError, Busy), locked(lock):
                 remove_left_over(lock.with_suffix(""))
         for folder in self._emptied:

@@ -20,6 +20,7 @@ from tina_kit.store.disk import STORE_REMEDY, explained, explaining
 from tina_kit.store.files import (
     draft_of,
     flush,
+    found_in,
     mode_of_new_files,
     read_json,
     remove,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 ENTRY = "entry.json"
 WORK, _BEGUN = ".partial", "begun_by.json"
+_TRIES = 100
 TRASH, UNPACKED = ".trash", ".unpacked"
 """In the root: what is being removed and what is being unpacked, followed by the process's mark."""
 
@@ -109,7 +111,7 @@ class Store:
 
     def entries(self, stage: str) -> Iterator[dict[str, Any]]:
         """What is recorded of each finished result of a stage, in no order; it is not verified."""
-        for path in (self.root / stage).glob(f"*/{ENTRY}"):
+        for path in found_in(self.root / stage, f"*/{ENTRY}"):
             with suppress(OSError, ValueError, TypeError):
                 yield dict(read_json(path))
 
@@ -166,7 +168,7 @@ class Store:
                 _clear(work, alone)
                 return None
             start = time.monotonic()
-            for other in work.glob(".*") if alone else ():  # left by killed runs
+            for other in found_in(work, ".*") if alone else ():  # left by killed runs
                 remove(other)
             out = draft_of(work / "out")
             shutil.rmtree(out, ignore_errors=True)  # left by an earlier process with the same ID
@@ -200,7 +202,7 @@ class Store:
 
     def tidy(self) -> None:
         """Remove empty folders in which nothing is being computed."""
-        for folder in (*(self.root / WORK).glob("*"), self.root / WORK):
+        for folder in (*found_in(self.root / WORK, "*"), self.root / WORK):
             with suppress(OSError):  # unless they are not empty
                 folder.rmdir()
 
@@ -209,7 +211,8 @@ class Store:
         """Hold the lock of a work folder; yield whether this is the only run that uses it. Without
         `tell`, raise Busy instead of waiting."""
         try:
-            work.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # another process has just removed the empty folder
+                work.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explained(error, self.root, STORE_REMEDY) from error
         waiting = tell and partial(tell, "another run is computing it, waiting")
@@ -232,7 +235,7 @@ class Store:
         needed."""
         for name in (TRASH, UNPACKED):
             remove_left_over(self.root, name[1:])
-        for left in (self.root / WORK).glob("*/*"):
+        for left in found_in(self.root / WORK, "*/*"):
             work = left.with_suffix("")  # only its lock may be left
             with suppress(TinaKitError):
                 if self.has(work.parent.name, work.name) or not _checkpoints(work):
@@ -250,14 +253,19 @@ class Store:
         """Make a folder that is whole the result of a stage, unless there is one. The lock of the
         result must be held."""
         place = self.folder(stage, key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists() and not self.has(stage, key):  # an entry that was partly deleted
-            shutil.rmtree(place)
-        try:
-            os.replace(out, place)
-        except OSError:
-            if not self.has(stage, key):  # otherwise, without locks, another run was faster
-                raise
+        for remaining in reversed(range(_TRIES)):
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if place.exists() and not self.has(stage, key):  # one that was partly deleted
+                    shutil.rmtree(place)
+                os.replace(out, place)
+                break
+            except OSError as error:
+                if self.has(stage, key):  # without locks, another run was faster
+                    break
+                # Another process may just have removed the empty folder of the stage.
+                if not isinstance(error, FileNotFoundError) or not remaining:
+                    raise
         flush(place.parent)
 
 
@@ -266,7 +274,7 @@ def _lock_of(work: Path) -> Path:
 
 
 def _checkpoints(work: Path) -> list[Path]:
-    return list(work.glob("[!.]*.safetensors"))
+    return found_in(work, "*.safetensors")
 
 
 def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -282,7 +290,7 @@ def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | Non
 def _clear(work: Path, alone: bool) -> None:
     """Remove a work folder unless another run may be using it."""
     remove_left_over(work)
-    if alone or not any(work.glob(".*")):
+    if alone or not found_in(work, ".*"):
         shutil.rmtree(work, ignore_errors=True)
 
 
