@@ -154,6 +154,9 @@ COMMANDS = {
     **{"make": "bundle", "push": "push_bundle", "pull": "pull_bundle"},
     **{"predict": "predict", "evaluate": "evaluate", "export": "export"},
     "serve": "serve",
+    **{"ls": "list_store", "du": "store_usage", "why": "why", "gc": "clean_store"},
+    **{"pin": "pin", "unpin": "unpin", "verify": "verify_store"},
+    **{"pack": "pack", "unpack": "unpack"},
     **{"zoo export": "export_zoo", "import": "import_zoo", "zoo show": "describe_zoo"},
 }
 """Command → the call that does the same."""
