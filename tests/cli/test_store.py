@@ -246,6 +246,7 @@ def collecting(root: str, stop: Event) -> None:
         Collector(Survey.of(Path(root))).collect()
 
 
+@pytest.mark.slow
 def test_runs_that_start_while_gc_works_lose_nothing_that_they_count_as_stored(
     recipe: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -257,7 +258,7 @@ def test_runs_that_start_while_gc_works_lose_nothing_that_they_count_as_stored(
     other.start()
     counted = []
     try:
-        for _ in range(15):
+        for _ in range(10):
             plan = plan_of(recipe, tmp_path / "store")
             run = Run.start(plan, tmp_path / "runs", [])
             cached = [stage for stage in plan.stages if stage.cached]

@@ -97,7 +97,7 @@ def killed(work: Callable[[], object]) -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 5, 6, 7, 11, 29, 64, 90, 120, 140, 160, 180])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 5, 7, 29, 90, 140, 180])
 def test_killed_at_any_moment_nothing_that_is_named_is_lost(
     store: Store, copied, step: int
 ) -> None:
