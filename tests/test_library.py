@@ -160,6 +160,9 @@ COMMANDS = {
     **{"runs list": "list_runs", "runs show": "describe_run", "runs compare": "compare"},
     **{"runs tag": "tag_run", "runs note": "note_run", "runs rm": "remove_run"},
     **{"runs export": "export_run", "runs import": "import_run"},
+    **{"store ls": "list_store", "store du": "store_usage", "store why": "why"},
+    **{"store gc": "clean_store", "store verify": "verify_store", "store pin": "pin"},
+    **{"store unpin": "unpin", "store pack": "pack", "store unpack": "unpack"},
 }
 """Command → the call that does the same."""
 

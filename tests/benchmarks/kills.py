@@ -152,7 +152,8 @@ class Trial:
             yield "other results"
         if files_of(self.folder / "store") != files_of(undisturbed / "store"):
             yield "other files in the store"
-        yield from (f"left over: {path}" for path in self.folder.rglob(".*"))
+        hidden = (path for path in self.folder.rglob(".*") if path.name != ".names")
+        yield from (f"left over: {path}" for path in hidden)
         if "Traceback" in (self.folder / "log").read_text():
             yield f"a traceback in {self.folder / 'log'}"
         for path in (self.folder / "runs").glob("killed/*"):

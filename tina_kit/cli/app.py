@@ -63,6 +63,7 @@ def _register() -> None:
         schema,
         serve,
         show,
+        store,
         sweep,
         validate,
         watch,
@@ -90,6 +91,7 @@ def _register() -> None:
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(runs.app, name="runs")
+    app.add_typer(store.app, name="store")
     app.add_typer(zoo.app, name="zoo")
 
 

@@ -111,6 +111,13 @@ Track = Annotated[
         "TINA_KIT_TRACK names some for every run.",
     ),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEEDS",
+        help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
+    ),
+]
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option(

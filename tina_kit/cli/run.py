@@ -16,6 +16,7 @@ from tina_kit.cli.common import (
     PluginFiles,
     Profile,
     RecipeFile,
+    Seeds,
     Sets,
     Strict,
     Track,
@@ -38,13 +39,7 @@ def run(
     recipe: RecipeFile,
     set_: Sets = None,
     profile: Profile = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SEEDS",
-            help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     device: Device = "auto",
     output: Annotated[
         Path,

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tina_kit
@@ -118,6 +117,7 @@ def _store() -> Iterator[Finding]:
     from shutil import disk_usage
 
     from tina_kit.store import Store
+    from tina_kit.store.listing import size_of
 
     try:
         root = Store.default().root
@@ -130,20 +130,8 @@ def _store() -> Iterator[Finding]:
         yield Finding("store", "broken", f"{root}: {there} cannot be written to", remedy)
         return
     free = disk_usage(there).free / _GIB
-    text = f"{root}, {_size(root) / _GIB:.2f} GiB, {free:.1f} GiB free on its disk"
+    text = f"{root}, {size_of(root) / _GIB:.2f} GiB, {free:.1f} GiB free on its disk"
     yield Finding("store", "ok" if free > 1 else "note", text, "" if free > 1 else remedy)
-
-
-def _size(root: Path) -> int:
-    """Bytes of all files below; those that go away meanwhile count nothing."""
-    total = 0
-    for folder, _, names in os.walk(root):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def _data() -> Iterator[Finding]:

@@ -107,10 +107,13 @@ class Names:
         """In order. Raises TinaKitError for a file that cannot be read: without it nobody knows
         which results it names."""
         try:
-            files = sorted(self.folder.glob("[!.]*.json"))
+            with os.scandir(self.folder) as found:
+                names = sorted(e.name for e in found if not e.name.startswith("."))
+        except FileNotFoundError:
+            return []
         except OSError as error:
             raise TinaKitError(f"{self.folder}: cannot be read: {error.strerror}") from None
-        return [name for file in files for name in _read(file)]
+        return [name for file in names for name in _read(self.folder / file)]
 
     @contextmanager
     def held(self, waiting: Callable[[], None] | None = None) -> Iterator[str]:
