@@ -34,7 +34,7 @@ for path in sys.argv[2:]:
 assert not {"tina_datasets.shapes", "tina_datasets.caltech"} & sys.modules.keys()
 """
 SHIPPED = {
-    "quickstart": ["classifier-selection", "class-means", "tina-dit"],
+    "quickstart": ["classifier-selection", "tina-dit"],
     # Its sentences are embedded by a network that comes as a package (extra `text`).
     "caltech_cnn": ["classifier-selection", "class-means", "tina-dit"],
 }
