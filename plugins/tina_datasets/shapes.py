@@ -8,7 +8,7 @@ not edges as such. A few filters find those of two colours, but it takes many to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ def _disc(x: Tensor, y: Tensor, radius: float) -> Tensor:
 
 
 # x, y in units of the shape's radius; inside where the field is below 0.
-SHAPES = {
+SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "circle": lambda x, y: _disc(x, y, 0.85),
     "ellipse": lambda x, y: _disc(x, y / 0.6, 0.95),
     "ring": lambda x, y: _disc(x, y, 0.68).abs() - 0.22,
