@@ -72,7 +72,7 @@ def test_the_quickstart_runs_with_a_package_that_is_installed_by_itself(tmp_path
     call("pip", "install", kit)
     printed, told = call(*run, code=2)
     assert not printed and told == (
-        f"error: {QUICKSTART}:21:17: generators.tina-dit.tokenizer.use: unknown tokenizer "
+        f"error: {QUICKSTART}:27:17: generators.tina-dit.tokenizer.use: unknown tokenizer "
         "'class-rows'; install the plugin that provides it\n"
     )
 
