@@ -13,6 +13,8 @@ from tests.run_folders import make_run
 from tina_kit.api import UserError
 from tina_kit.pipeline.notes import LONGEST_NOTE, read_notes
 from tina_kit.pipeline.run_folders import FILES, FOLDERS
+from tina_kit.store import Store
+from tina_kit.store.names import Names
 from tina_kit.store.process import this_process
 
 RIGHT = {
@@ -148,10 +150,18 @@ def test_a_removed_run_leaves_nothing(run: Path) -> None:
     assert not run.exists() and not run.parent.exists() and run.parent.parent.is_dir()
 
 
-def test_what_no_run_writes_stays(run: Path) -> None:
+@pytest.mark.parametrize("imported", [True, False])
+def test_what_no_run_writes_stays_and_keeps_no_results(
+    run: Path, tmp_path: Path, imported: bool
+) -> None:
+    """imported: the store that is in use keeps its results, not the one that it was made with."""
     (run / "mine.safetensors").touch()
+    change(run, store=str(tmp_path / "recorded"))
+    names = Names(Store.default().root if imported else tmp_path / "recorded")
+    names.add("run", run, [("zoo", "key")])
     assert tina_kit.remove_run(run) == [run / "mine.safetensors"]
     assert list(run.iterdir()) == [run / "mine.safetensors"]
+    assert names.all() == []
 
 
 def test_every_file_of_a_run_is_known(finished: tuple[Path, Path, Path]) -> None:

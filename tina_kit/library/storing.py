@@ -210,12 +210,13 @@ def unpack(file: str | Path) -> Unpacked:
 
 
 def survey(runs: Sequence[str | Path] = ()) -> Survey:
+    from tina_kit.pipeline.run_folders import readable_runs
     from tina_kit.store import Store
     from tina_kit.store.collecting import Survey
-    from tina_kit.store.names import of_run_folder, run_folders
+    from tina_kit.store.names import of_run_folder
 
     places = [user_path(place) for place in runs]
-    older = [of_run_folder(folder) for place in places for folder in run_folders(place)]
+    older = [of_run_folder(run.folder) for place in places for run in readable_runs(place)]
     return Survey.of(Store.default().root, older if places else None)
 
 
