@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import GeneratorName, RunFolder, Seed, open_run, user_paths
+from tina_kit.cli.common import open_run
 from tina_kit.cli.group import Defaulting
+from tina_kit.cli.options import GeneratorName, RunFolder, Seed, user_paths
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(

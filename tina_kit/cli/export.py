@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import ModelFile, show_warnings, user_paths
+from tina_kit.cli.common import show_warnings
+from tina_kit.cli.options import ModelFile, user_paths
 from tina_kit.pipeline.console import log
 
 _SUFFIXES = {

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import AnyRun, Json, show_warnings, user_paths
+from tina_kit.cli.common import show_warnings
 from tina_kit.cli.confirm import confirm
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.layout import print_csv, print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.options import AnyRun, Json, user_paths
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(
@@ -67,10 +66,7 @@ def list_(
     if as_json:
         print_json(list(found))
     elif as_csv:
-        rows = found.flat()
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        print_csv(found.flat())
     elif not len(found):
         log(f"no runs in {folder}")
     else:

@@ -7,19 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import (
-    Device,
-    PluginFiles,
-    Profile,
-    RecipeFile,
-    Strict,
-    Track,
-    registry,
-    seeds_of,
-    show_warnings,
-    user_paths,
-)
+from tina_kit.cli.common import registry, seeds_of, show_warnings
 from tina_kit.cli.layout import print_wrapped, width
+from tina_kit.cli.options import Device, PluginFiles, Profile, RecipeFile, Strict, Track, user_paths
 from tina_kit.pipeline.console import log
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from tina_kit.api import UserError
 from tina_kit.pipeline.comparing import side_of
-from tina_kit.report.comparison.pairs import Side, compare
+from tina_kit.report.comparison.pairs import compare
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.comparison.tables import probability
 from tina_kit.report.results import plain
 from tina_kit.report.table import frame, interval, markdown_lines, text_lines

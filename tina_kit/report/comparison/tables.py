@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tina_kit.report.comparison.differences import KINDS
-from tina_kit.report.comparison.pairs import Compared, Pair, Side
+from tina_kit.report.comparison.pairs import Compared, Pair
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.results import CONTROLS, plain
 from tina_kit.report.table import interval
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from tina_kit.report.comparison import tables
 from tina_kit.report.comparison.page import compared_page
-from tina_kit.report.comparison.pairs import SPLITS, Compared, Pair, Side
+from tina_kit.report.comparison.pairs import SPLITS, Compared, Pair
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.results import plain
 from tina_kit.report.table import frame, text_lines
 
