@@ -14,6 +14,7 @@ from tina_kit.cli.group import Group
 from tina_kit.cli.layout import print_csv, print_json, print_rows, print_table, print_wrapped, width
 from tina_kit.cli.options import AnyRun, Json, user_paths
 from tina_kit.pipeline.console import log
+from tina_kit.report.amounts import amount
 
 app = typer.Typer(
     cls=Group,
@@ -135,7 +136,7 @@ def compare(
         from tina_kit.store.output import write_output
 
         write_output(output, found.html().encode("utf-8", "backslashreplace"))
-        log(f"written: {output}")
+        log(f"{output}: written")
     if as_json:
         print_json(found.facts())
         return
@@ -225,8 +226,7 @@ def export(
     from tina_kit import library
 
     show_warnings()
-    size = library.export_run(run, output)
-    log(f"written: {output} ({size:,} bytes)")
+    log(f"{output}: {amount(library.export_run(run, output))}")
 
 
 @app.command("import")

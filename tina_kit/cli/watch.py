@@ -16,7 +16,7 @@ from tina_kit.api.messages import printable
 from tina_kit.cli.layout import print_table
 from tina_kit.cli.options import user_paths
 from tina_kit.cli.terminal import raw
-from tina_kit.pipeline.console import duration
+from tina_kit.report.amounts import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
