@@ -12,7 +12,7 @@ import tina_kit
 from tests.run_folders import make_run
 from tina_kit.api import UserError
 from tina_kit.pipeline.notes import LONGEST_NOTE, read_notes
-from tina_kit.pipeline.run_folders import FILES, FOLDERS
+from tina_kit.pipeline.run_folders import FILES, FOLDERS, readable_runs
 from tina_kit.store import Store
 from tina_kit.store.names import Names
 from tina_kit.store.process import this_process
@@ -137,6 +137,15 @@ def test_notes_that_cannot_be_read_do_not_matter(run: Path, content: str) -> Non
     (run / "notes.json").write_text(content)
     assert read_notes(run).tags == ()
     assert len(tina_kit.list_runs(run)) == 1
+
+
+def test_who_must_not_miss_a_run_looks_into_hidden_folders_and_hears_of_damage(run: Path) -> None:
+    hidden = run.parent.rename(run.parent.with_name(".old"))
+    assert len(tina_kit.list_runs(hidden.parent)) == 0
+    assert [found.folder for found in readable_runs(hidden.parent)] == [hidden / run.name]
+    (hidden / run.name / "run.json").write_text("{")
+    with pytest.raises(UserError, match=r"run\.json: cannot be read"):
+        readable_runs(hidden.parent)
 
 
 # Removing them.

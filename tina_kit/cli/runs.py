@@ -157,8 +157,8 @@ def remove(
 ) -> None:
     """Remove the folders of runs.
 
-    Results in the store stay, so that a run can be repeated in seconds, and so do files in the
-    folder that no run writes.
+    Results stay in the store until `store gc`, so that a run can be repeated in seconds, and so do
+    files in the folder that no run writes.
     """
     from tina_kit import library
 
