@@ -72,6 +72,10 @@ ModelFile = Annotated[
         autocompletion=complete.models,
     ),
 ]
+OutputFile = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="FILE", help="The file to write.", callback=user_paths),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option(

@@ -12,7 +12,7 @@ from tina_kit.cli.common import show_warnings
 from tina_kit.cli.confirm import confirm
 from tina_kit.cli.group import Group
 from tina_kit.cli.layout import print_csv, print_json, print_rows, print_table, print_wrapped, width
-from tina_kit.cli.options import AnyRun, Json, user_paths
+from tina_kit.cli.options import AnyRun, Json, OutputFile, user_paths
 from tina_kit.pipeline.console import log
 from tina_kit.report.amounts import amount
 
@@ -213,10 +213,7 @@ def note(
 @app.command()
 def export(
     run: AnyRun,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="FILE", help="File to write.", callback=user_paths),
-    ],
+    output: OutputFile,
 ) -> None:
     """Write the folder of a finished run to one file, with its tags and note.
 

@@ -14,6 +14,7 @@ from tina_kit.cli.layout import print_json, print_rows, print_wrapped
 from tina_kit.cli.options import (
     Device,
     Json,
+    OutputFile,
     PluginFiles,
     Profile,
     RecipeFile,
@@ -212,12 +213,7 @@ def verify(run: OneRun = None, as_json: Json = False) -> None:
 @app.command()
 def pack(
     run: RunFolder,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="The file to write.", callback=user_paths
-        ),
-    ],
+    output: OutputFile,
     stage: Stages = None,
 ) -> None:
     """Write the results of a run to one file, to continue with them on another machine."""
