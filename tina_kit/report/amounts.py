@@ -1,4 +1,4 @@
-"""Amounts of bytes and time in words."""
+"""Bytes and times in words."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0, seconds):.0f} s"
+
+
+def moment(time: str) -> str:
+    """Like "2026-11-01 12:00", of a time of `run.json`."""
+    return time[:16].replace("T", " ")
