@@ -17,6 +17,7 @@ from tina_kit.api import TinaKitError, UserError
 from tina_kit.pipeline import record as module
 from tina_kit.pipeline import results as results_module
 from tina_kit.pipeline import run as run_module
+from tina_kit.pipeline.new_folder import RESERVE
 from tina_kit.pipeline.record import differences, read_record, status_of
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.stages.fit import FitStage
@@ -147,7 +148,7 @@ def disk_fills_up_at(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_real_disk_that_is_full_can_still_be_told(again: Run, tmp_path: Path) -> None:
     """Of the space that a run keeps, nothing is seen and nothing stays."""
-    assert os.fstat(again.reserve.fileno()).st_blocks * 512 >= run_module.RESERVE  # type: ignore[union-attr]
+    assert os.fstat(again.reserve.fileno()).st_blocks * 512 >= RESERVE  # type: ignore[union-attr]
     assert {path.name for path in again.folder.iterdir()} == {
         *("metrics.csv", "recipe.yaml", "resolved.yaml", "run.json")
     }

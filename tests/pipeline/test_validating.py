@@ -36,8 +36,8 @@ def test_the_curve_ends_at_the_tables_p_acc_and_changes_no_digit(plan, tmp_path:
     without = Run.start(plan(sets=[CURVE[0], CURVE[2]]), tmp_path / "runs")
     without.execute()
     assert not any(row["p_acc"] for row in rows_of(without.folder, "fit/tina-dit"))
-    for name in ("results.json",):
-        assert (without.folder / name).read_text() == (with_curve.folder / name).read_text()
+    one, other = (run.folder / "results.json" for run in (without, with_curve))
+    assert one.read_text() == other.read_text()
     assert without.record["key"] == with_curve.record["key"]
 
 

@@ -39,7 +39,8 @@ def run_folder(
         {"name": stage, "kind": stage, "key": key, "seed": 0, "state": "computed"}
         for stage, key in results
     ]
-    record = {"status": "done", "name": folder.parent.name, "stages": stages, **facts}
+    record = {"status": "done", "name": folder.parent.name, "stages": stages, "seeds": [0]}
+    record |= {"started": "2026-11-01T12:00:00+00:00", **facts}
     write_json(folder / "run.json", record)
     if named:
         Names(store.root).add("run", folder, results, folder.parent.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,9 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import wrapped
-from tina_kit.cli.common import (
+from tina_kit.cli.common import registry, seeds_of, show_warnings
+from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.options import (
     Device,
     PluginFiles,
     Profile,
@@ -20,12 +21,8 @@ from tina_kit.cli.common import (
     Sets,
     Strict,
     Track,
-    registry,
-    seeds_of,
-    show_warnings,
     user_paths,
 )
-from tina_kit.cli.layout import print_rows, print_table, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -78,7 +75,7 @@ def run(
         found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
     )
     if as_json:
-        print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
+        print_json(plan.facts())
         return
     if dry_run:
         _print_plan(plan)

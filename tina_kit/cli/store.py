@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tina_kit.api.errors import TinaKitError
-from tina_kit.cli.common import (
+from tina_kit.cli.common import registry, seeds_of, show_warnings
+from tina_kit.cli.group import Group
+from tina_kit.cli.layout import print_json, print_rows, print_wrapped
+from tina_kit.cli.options import (
     Device,
     Json,
+    OutputFile,
     PluginFiles,
     Profile,
     RecipeFile,
     RunFolder,
     Seeds,
     Sets,
-    registry,
-    seeds_of,
-    show_warnings,
     user_paths,
 )
-from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_rows, print_wrapped
 from tina_kit.cli.stored import plural, print_causes, print_cleaning, print_results, print_usage
 from tina_kit.pipeline.console import log
 from tina_kit.report.amounts import amount
@@ -79,7 +77,7 @@ def ls(
         sort=sort,
     )
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     else:
         print_results(rows)
 
@@ -94,7 +92,7 @@ def du(as_json: Json = False) -> None:
 
     facts = store_usage()
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
     else:
         print_usage(facts)
 
@@ -132,7 +130,7 @@ def why(
         registry(files), recipe, against, profile, set_ or (), seeds_of(seeds), device, files
     )
     if as_json:
-        print(json.dumps(found.facts, indent=2, ensure_ascii=False))
+        print_json(found.facts)
     else:
         print_causes(found)
 
@@ -160,7 +158,7 @@ def gc(
 
     facts = clean_store(delete=yes, runs=runs or ())
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
     else:
         print_cleaning(facts)
     if facts["refused"]:
@@ -200,7 +198,7 @@ def verify(run: OneRun = None, as_json: Json = False) -> None:
     rows = list(verify_store(run=run))
     wrong = [row for row in rows if row["problem"]]
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     else:
         print_rows([(f"{row['stage']}/{row['key']}", row["problem"]) for row in wrong])
         size = amount(sum(row["bytes"] for row in rows))
@@ -215,12 +213,7 @@ def verify(run: OneRun = None, as_json: Json = False) -> None:
 @app.command()
 def pack(
     run: RunFolder,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="The file to write.", callback=user_paths
-        ),
-    ],
+    output: OutputFile,
     stage: Stages = None,
 ) -> None:
     """Write the results of a run to one file, to continue with them on another machine."""

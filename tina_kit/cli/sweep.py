@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import (
+from tina_kit.cli.common import registry, seeds_of, show_warnings
+from tina_kit.cli.layout import print_wrapped, width
+from tina_kit.cli.options import (
     Device,
     PluginFiles,
     Profile,
     RecipeFile,
+    Seeds,
     Strict,
     Track,
-    registry,
-    seeds_of,
-    show_warnings,
     user_paths,
 )
-from tina_kit.cli.layout import print_wrapped, width
 from tina_kit.pipeline.console import log
 
 
@@ -62,13 +61,7 @@ def sweep(
         typer.Option(metavar="NAME", help="Name of the sweep's folder (default: one of its own)."),
     ] = None,
     profile: Profile = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SEEDS",
-            help="Seeds of each point, separated by commas: 0,1,2 (default: the recipe's).",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     device: Device = "auto",
     output: Annotated[
         Path,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tina_kit.api.messages import printable
-from tina_kit.cli.common import user_paths
-from tina_kit.cli.layout import print_wrapped, width
+from tina_kit.cli.layout import print_table
+from tina_kit.cli.options import user_paths
 from tina_kit.cli.terminal import raw
-from tina_kit.pipeline.console import duration
+from tina_kit.report.amounts import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,9 +59,7 @@ def watch(
         state = _lines(run, state)
     if state.table is not None:
         print()
-        for line in state.table.lines(width()):
-            print(line)
-        print_wrapped(state.table.caption, faint=True)
+        print_table(state.table)
 
 
 def summary(state: Watched) -> Iterator[str]:

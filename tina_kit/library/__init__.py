@@ -32,6 +32,7 @@ from tina_kit.library.installed import (
     entries,
     schema,
 )
+from tina_kit.library.keeping import pack, pin, unpack, unpin
 from tina_kit.library.models import evaluate, export, loaded_model, predict
 from tina_kit.library.runs import (
     open_run,
@@ -48,11 +49,7 @@ from tina_kit.library.starting import init, new_plugin
 from tina_kit.library.storing import (
     clean_store,
     list_store,
-    pack,
-    pin,
     store_usage,
-    unpack,
-    unpin,
     verify_store,
     why,
     why_with,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tina_kit.api.paths import user_path
 from tina_kit.library.installed import Files, discovered
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def write_report(run: str | Path | FinishedRun, output: str | Path | None = None
     from tina_kit.store.output import write_output
 
     opened = run if isinstance(run, FinishedRun) else open_run(run)
-    path = opened.folder / FILE if output is None else Path(output)
-    write_output(path, opened.report().encode())
+    path = opened.folder / FILE if output is None else user_path(output)
+    write_output(path, opened.report().encode("utf-8", "backslashreplace"))
     return path
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Registry
     from tina_kit.store.collecting import Survey
     from tina_kit.store.listing import Item
-    from tina_kit.store.names import Name, Result
-    from tina_kit.store.packing import Unpacked
 
 
 def list_store(
@@ -38,6 +36,8 @@ def list_store(
     """
     import time
 
+    from tina_kit.store.names import of_run_folder
+
     orders: dict[str, Callable[[Item], Any]] = {
         "stage": lambda item: item.result,
         "age": lambda item: item.stored,
@@ -46,7 +46,7 @@ def list_store(
     if sort not in orders:
         raise UserError(f"sort {sort!r}: choose one of {', '.join(orders)}")
     found = survey()
-    of_run = None if run is None else _of_run(user_path(run)).results
+    of_run = None if run is None else of_run_folder(user_path(run)).results
     before = time.time() - older_than * 86400
     items = [
         item
@@ -132,52 +132,14 @@ def clean_store(*, delete: bool = False, runs: Sequence[str | Path] = ()) -> dic
     }
 
 
-def pin(what: str | Path) -> int:
-    """Keep results whoever else names them; returns how many.
-
-    what: a run folder, for all of its results, or one as `STAGE/KEY`, whose key may be abridged.
-    Raises UserError if there is no such thing.
-    """
-    from tina_kit.store import Store
-    from tina_kit.store.disk import explaining
-    from tina_kit.store.names import Names
-
-    root = Store.default().root
-    name, results, title = _pinned(str(what), root)
-    with explaining(root, "run this as the owner of the store"):
-        Names(root).add("pin", name, results, title)
-    return len(results)
-
-
-def unpin(what: str | Path) -> None:
-    """No longer keep what was pinned so. Raises UserError, with all pins, if nothing was."""
-    from tina_kit.store import Store
-    from tina_kit.store.disk import explaining
-    from tina_kit.store.names import Names
-
-    root = Store.default().root
-    names = Names(root)
-    pins = {name.what: name for name in names.all() if name.kind == "pin"}
-    asked = str(what)
-    found = pins.get(asked) or pins.get(str(user_path(asked).resolve()))
-    if found is None and "/" in asked:
-        stage, _, key = asked.rpartition("/")
-        alike = [pins[text] for text in pins if key and text.startswith(f"{stage}/{key}")]
-        found = alike[0] if len(alike) == 1 else None
-    if found is None:
-        there = ", ".join(pins) or "none"
-        raise UserError(f"{asked}: this is not pinned; pinned are: {there}")
-    with explaining(root, "run this as the owner of the store"), names.held():
-        names.remove([found])
-
-
 def verify_store(*, run: str | Path | None = None) -> Iterator[dict[str, Any]]:
     """Read every result, or every one of a run; yields `stage`, `key`, `bytes` and `problem`, which
     is "" if its files are as they were stored."""
     from tina_kit.store import Store
+    from tina_kit.store.names import of_run_folder
     from tina_kit.store.verifying import verified_all
 
-    results = None if run is None else _of_run(user_path(run)).results
+    results = None if run is None else of_run_folder(user_path(run)).results
     there = set()
     for item, problem in verified_all(Store.default().root, results):
         there.add(item.result)
@@ -186,63 +148,15 @@ def verify_store(*, run: str | Path | None = None) -> Iterator[dict[str, Any]]:
         yield {"stage": stage, "key": key, "bytes": 0, "problem": "it is not in the store"}
 
 
-def pack(run: str | Path, output: str | Path, *, stages: Sequence[str] = ()) -> int:
-    """Write the results of a run to one file, to continue with them on another machine; returns its
-    bytes. stages: kinds of stages, by default all. Raises UserError if the run has none of these
-    or the file cannot be written, and TinaKitError for a result that is missing or was altered."""
-    from tina_kit.store import Store
-    from tina_kit.store.packing import pack
-
-    name = _of_run(user_path(run))
-    results = [each for each in name.results if not stages or each[0] in stages]
-    if not results:
-        raise UserError(f"{run}: this run has no results of the stages {', '.join(stages)}")
-    return pack(Store.default(), results, user_path(output), f"{name.title} ({Path(run).name})")
-
-
-def unpack(file: str | Path) -> Unpacked:
-    """Add the results in such a file to the store, and pin them. Nothing is added unless all of
-    them are as they were packed. Raises UserError if they are not."""
-    from tina_kit.store import Store
-    from tina_kit.store.packing import unpack
-
-    return unpack(Store.default(), user_path(file))
-
-
 def survey(runs: Sequence[str | Path] = ()) -> Survey:
+    from tina_kit.pipeline.run_folders import readable_runs
     from tina_kit.store import Store
     from tina_kit.store.collecting import Survey
-    from tina_kit.store.names import of_run_folder, run_folders
-
-    places = [user_path(place) for place in runs]
-    older = [of_run_folder(folder) for place in places for folder in run_folders(place)]
-    return Survey.of(Store.default().root, older if places else None)
-
-
-def _of_run(folder: Path) -> Name:
     from tina_kit.store.names import of_run_folder
 
-    return of_run_folder(folder)
-
-
-def _pinned(what: str, root: Path) -> tuple[str, Sequence[Result], str]:
-    """The pin's name, its results and its title."""
-    from tina_kit.store.listing import items
-
-    path = user_path(what)
-    if (path / "run.json").is_file():
-        name = _of_run(path)
-        return name.what, sorted(name.results), name.title
-    stage, _, start = what.rpartition("/")
-    keys = [item.key for item in items(root, [stage]) if start and item.key.startswith(start)]
-    if len(keys) > 1:
-        raise UserError(f"{what}: {len(keys)} results begin so; write more of the key")
-    if not keys:
-        raise UserError(
-            f"{what}: this is neither a run folder nor a result in the store, as `store ls` lists "
-            "them (STAGE/KEY)"
-        )
-    return f"{stage}/{keys[0]}", [(stage, keys[0])], ""
+    places = [user_path(place) for place in runs]
+    older = [of_run_folder(run.folder) for place in places for run in readable_runs(place)]
+    return Survey.of(Store.default().root, older if places else None)
 
 
 def _row(item: Item, found: Survey) -> dict[str, Any]:

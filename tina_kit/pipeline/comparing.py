@@ -13,7 +13,8 @@ from tina_kit.pipeline.notes import read_notes
 from tina_kit.pipeline.record import read_record
 from tina_kit.pipeline.run_folders import EVALUATIONS, RESOLVED, RESULTS, recipe_text
 from tina_kit.recipe.yaml12 import parse
-from tina_kit.report.comparison.pairs import Side, compare
+from tina_kit.report.comparison.pairs import compare
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.comparison.whole import Comparison
 from tina_kit.store.files import read_json
 

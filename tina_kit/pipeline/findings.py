@@ -14,13 +14,14 @@ import tina_kit
 from tina_kit.api.component import OWN
 from tina_kit.api.errors import UserError
 from tina_kit.api.paths import environment_path
+from tina_kit.report.amounts import amount
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from tina_kit.plugins import Registry
 
-_GIB = 1024**3
+_LEAST = 1 << 30  # bytes on the store's disk
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,10 @@ def _store() -> Iterator[Finding]:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield Finding("store", "broken", f"{root}: {there} cannot be written to", remedy)
         return
-    free = disk_usage(there).free / _GIB
-    text = f"{root}, {size_of(root) / _GIB:.2f} GiB, {free:.1f} GiB free on its disk"
-    yield Finding("store", "ok" if free > 1 else "note", text, "" if free > 1 else remedy)
+    free = disk_usage(there).free
+    text = f"{root}, {amount(size_of(root))}, {amount(free)} free on its disk"
+    enough = free > _LEAST
+    yield Finding("store", "ok" if enough else "note", text, "" if enough else remedy)
 
 
 def _data() -> Iterator[Finding]:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from tina_kit.api import RunInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
+from tina_kit.pipeline.keeping import keep
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
 from tina_kit.pipeline.memory import explaining_memory
+from tina_kit.pipeline.new_folder import appearing, fresh, remove_left_over_in, reserve
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import differences, new_record
 from tina_kit.pipeline.results import Results, publish, results_of
@@ -29,12 +29,10 @@ from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
-from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
-from tina_kit.store.names import Names
+from tina_kit.store.files import write_text
 from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
-RESERVE = 1 << 16  # bytes that the record of a full disk may take
 WRITING = 20  # spend at most about 5% of the time on the record of a run that goes on
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with every result
 
@@ -66,41 +64,20 @@ class Run:
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            _remove_left_over(folder.parent)
-            with _appearing(folder) as draft:
-                run = cls(plan, draft, record, reserve=_reserve(draft))
+            remove_left_over_in(folder.parent)
+            with appearing(folder) as draft:
+                run = cls(plan, draft, record, reserve=reserve(draft))
                 shutil.copyfile(plan.recipe.path, draft / "recipe.yaml")
                 text = dump(plan.recipe.plain())
                 write_text(draft / "resolved.yaml", text)
                 run._write("running")
-                run.folder = _fresh(folder, draft)
-            run._keep_results()
+                run.folder = fresh(folder, draft)
+            results = [(stage.kind, stage.key) for stage in plan.stages]
+            keep(plan.store.root, run.folder, results, plan.recipe.core.name)
             plan.runtime.observer.add(EventLog(run.folder), MetricsLog(run.folder))
         except OSError as error:
             raise explained(error, output, RUN_REMEDY) from error
         return run
-
-    def _keep_results(self) -> None:
-        """Name all results that this run uses or will compute, so that nobody removes them while
-        the run folder exists."""
-        store, stages = self.plan.store, self.plan.stages
-        results = [(stage.kind, stage.key) for stage in stages]
-        try:
-            Names(store.root).add(
-                "run",
-                self.folder,
-                results,
-                self.plan.recipe.core.name,
-                lambda line: _LOG.warning("%s", line),
-            )
-        except OSError as error:  # such as a disk that is read-only, where all may be stored
-            reason = error.strerror or error
-            _LOG.warning(
-                "the store %s cannot note that this run uses it (%s): `tina-kit store gc` by "
-                "somebody else may remove its results",
-                store.root,
-                reason,
-            )
 
     @property
     def observer(self) -> Observers:
@@ -243,47 +220,3 @@ def _warn(what: str, found: Sequence[str]) -> None:
             what,
             "; ".join(found),
         )
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which is not seen before it is whole."""
-    draft = draft_of(folder)
-    draft.mkdir()
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _fresh(folder: Path, draft: Path) -> Path:
-    """Name the folder; runs that start in the same second get one each."""
-    number, place = 1, folder
-    while True:
-        try:
-            os.rename(draft, place)
-            return place
-        except OSError:
-            if not place.is_dir():
-                raise
-            number += 1
-            place = folder.with_name(f"{folder.name}-{number}")
-
-
-def _remove_left_over(runs: Path) -> None:
-    """What earlier runs of the recipe were writing when they were killed."""
-    remove_left_over(runs)
-    for folder in runs.iterdir():
-        if folder.is_dir():
-            remove_left_over(folder)
-            for inner in filter(Path.is_dir, folder.iterdir()):
-                remove_left_over(inner)
-
-
-def _reserve(folder: Path) -> IO[bytes]:
-    """A file without a name, so that nothing stays of it."""
-    reserve: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115
-    reserve.write(bytes(RESERVE))
-    reserve.flush()
-    sync(reserve.fileno())
-    return reserve

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.api import UserError, read_text
+from tina_kit.pipeline.keeping import forget
 from tina_kit.pipeline.logs import EVENTS, METRICS
 from tina_kit.pipeline.notes import FILE as NOTES
 from tina_kit.pipeline.notes import Notes, read_notes
@@ -115,18 +116,23 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Found:
-    """runs: the newest first; unreadable: why other folders with a `run.json` cannot be read."""
+    """runs: the newest first; unreadable: why other folders with a `run.json` cannot be read, or
+    folders not be searched."""
 
     runs: Sequence[RunFolder]
     unreadable: Sequence[str]
 
 
-def find_runs(root: Path) -> Found:
-    """All run folders in `root` and below. Raises UserError if there is no such folder."""
+def find_runs(root: Path, hidden: bool = False) -> Found:
+    """All run folders in `root` and below. Raises UserError if there is no such folder.
+
+    hidden: search hidden folders too, which hold what runs that just start are writing.
+    """
     if not root.is_dir():
         raise UserError(f"{root}: there is no such folder; `--output` of `tina-kit run` names it")
-    runs, unreadable = [], []
-    for folder in _folders(root):
+    runs: list[RunFolder] = []
+    unreadable: list[str] = []
+    for folder in _folders(root, hidden, unreadable):
         try:
             runs.append(RunFolder.open(folder))
         except UserError as error:
@@ -135,13 +141,26 @@ def find_runs(root: Path) -> Found:
     return Found(runs, unreadable)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(root):
+def readable_runs(root: Path) -> Sequence[RunFolder]:
+    """All run folders, for who must not miss one. Raises UserError if there are none, or if some
+    cannot be read or searched."""
+    found = find_runs(root, hidden=True)
+    if found.unreadable:
+        raise UserError(found.unreadable[0])
+    if not found.runs:
+        raise UserError(f"{root}: there is no run folder in it")
+    return found.runs
+
+
+def _folders(root: Path, hidden: bool, unreadable: list[str]) -> Iterator[Path]:
+    def note(error: OSError) -> None:
+        unreadable.append(f"{error.filename}: cannot be searched: {error.strerror}")
+
+    for place, folders, files in os.walk(root, onerror=note):
         if RECORD in files:
             folders.clear()
             yield Path(place)
-        # Hidden folders are of runs that are just starting, and nobody's runs.
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if hidden or not name.startswith("."))
 
 
 def chosen(
@@ -185,13 +204,14 @@ def check_removable(run: RunFolder) -> None:
 
 def remove_run(run: RunFolder) -> list[Path]:
     """Remove what a run wrote to its folder, and the folder if nothing else is in it; its results
-    in the store stay. Returns what is left in it."""
+    stay in the store, but are no longer named by it. Returns what is left in the folder."""
     check_removable(run)
     folder = run.folder
     # The record goes last: a folder that is half removed can still be removed.
     for name in sorted((*FILES, *FOLDERS), key=lambda name: name == RECORD):
         if (path := folder / name).exists() or path.is_symlink():
             remove(path)
+    forget(folder, run.record.get("store"))
     left = sorted(folder.iterdir())
     if not left:
         folder.rmdir()

@@ -121,11 +121,8 @@ class Explainer:
     def _stands_for(self, stage: Stage) -> Result:
         """The result itself, or what it was compared with."""
         reason = self._reasons.get(stage.key)
-        return (
-            (stage.kind, stage.key)
-            if reason is None or reason.against is None
-            else (reason.against)
-        )
+        against = None if reason is None else reason.against
+        return against or (stage.kind, stage.key)
 
     def _compare(self, stage: Stage, kind: str, key: str) -> tuple[list[Change], list[Change]]:
         """What changed in a stage itself, and in those before it, since a stored result."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 from tina_kit.api import UserError
 from tina_kit.pipeline.comparing import side_of
-from tina_kit.report.comparison.pairs import Side, compare
+from tina_kit.report.comparison.pairs import compare
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.comparison.tables import probability
-from tina_kit.report.results import plain
+from tina_kit.report.results import number, plain
 from tina_kit.report.table import frame, interval, markdown_lines, text_lines
 from tina_kit.store.files import read_json, write_text
 from tina_kit.sweeps.axes import short_names, shown
@@ -142,8 +142,8 @@ def compared(record: Record) -> list[dict[str, Any]]:
                 point = record.points[int(pair.second) - 1]
                 told = {
                     **plain(pair.estimate),
-                    "p": _number(pair.p),
-                    "p_holm": _number(pair.p_holm),
+                    "p": number(pair.p),
+                    "p_holm": number(pair.p_holm),
                 }
                 point["vs_best"] = {**told, "tasks": pair.tasks}
     return [*done, *rest]
@@ -156,10 +156,6 @@ def _side(record: Record, point: Mapping[str, Any]) -> Side:
 
 def _nothing_counted(folder: Path) -> Any:
     raise UserError(f"{folder}: it has no evaluations.json; remove it and repeat the sweep")
-
-
-def _number(p: float) -> float | None:
-    return None if math.isnan(p) else p
 
 
 def publish(record: Record) -> Outcome:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint, NotFinite
+from tina_kit.training.optimizer import ema_decay, learning_rate, make_optimizer, update_average
 from tina_kit.training.precision import autocast
 from tina_kit.training.seeds import generator_for
 from tina_kit.training.snapshot import misfit, plain
@@ -236,44 +237,3 @@ def _laid_out_as(parameter: Tensor, slot: Tensor) -> Tensor:
     """The optimiser's state in the memory format of its parameter, since fused steps pair the two
     place by place in memory, while files hold tensors row by row."""
     return torch.empty_like(parameter).copy_(slot) if slot.ndim else slot
-
-
-def learning_rate(training: Training, step: int) -> float:
-    """Linear warm-up, then constant or cosine decay to 0."""
-    if step < training.warmup:
-        return training.learning_rate * (step + 1) / training.warmup
-    if training.schedule == "constant":
-        return training.learning_rate
-    progress = (step - training.warmup) / max(1, training.steps - training.warmup)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def ema_decay(decay: float, step: int) -> float:
-    """The decay at a step, with a warm-up: after a few thousand steps at 0.9999 the average would
-    still be mostly the initial weights."""
-    return min(decay, (1 + step) / (10 + step))
-
-
-def update_average(average: list[Tensor], parameters: list[nn.Parameter], share: float) -> None:
-    """Update the averaged weights in place: average += share * (parameters - average)."""
-    torch._foreach_lerp_(average, [p.detach() for p in parameters], share)
-
-
-def make_optimizer(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
-    """The optimiser, `fused` if all parameters are on devices that support it."""
-    fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            fused=fused,
-        )
-    return torch.optim.AdamW(
-        parameters,
-        lr=training.learning_rate,
-        betas=training.betas,
-        weight_decay=training.weight_decay,
-        fused=fused,
-    )
