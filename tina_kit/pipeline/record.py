@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tina_kit
-from tina_kit.api import UserError
+from tina_kit.api import UserError, read_text
 from tina_kit.pipeline.logs import now
-from tina_kit.pipeline.run_files import Record, read_content
+from tina_kit.pipeline.run_files import Record, check_content
 from tina_kit.store.process import has_ended, this_process
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
 def read_record(folder: Path) -> dict[str, Any]:
     """`run.json` of a finished run. Raises UserError if `folder` has no finished run."""
     try:
-        record = read_content(folder / "run.json", Record)
+        record = dict(json.loads(read_text(folder / "run.json")))
         status = status_of(record)
         if status == "done":
+            check_content(record, Record)
             Path(record["store"])  # which readers open
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"{folder}: not a run folder (it has no readable run.json); `tina-kit run` prints the "
             "folder of each run"

@@ -104,10 +104,15 @@ def read_content(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
     """The content of a file, as it is. Raises OSError if it cannot be read, and ValueError if it
     is not JSON or not of its kind: Record, Results or Evaluations."""
     content = read_json(path)
+    check_content(content, kind)
+    return dict(content)
+
+
+def check_content(content: Any, kind: type[BaseModel]) -> None:
+    """Raise ValueError unless it is of its kind."""
     try:
         kind.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
-    return dict(content)

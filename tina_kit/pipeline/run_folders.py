@@ -52,7 +52,7 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{folder / RECORD}: cannot be read: {error.strerror}") from None
         except ValueError as error:
-            raise UserError(f"{folder / RECORD}: not the record of a run: {error}") from None
+            raise UserError(f"{folder / RECORD}: cannot be read: {error}") from None
         return cls(folder, record)
 
     @property
