@@ -43,6 +43,16 @@ def variant(recipe: Path, old: str, new: str) -> Path:
         (["evaluation={on: test},{on: validation}"], "--set evaluation: a sweep chooses options"),
         (["seeds=[0],[1]"], "give them with --seeds"),
         (["studies=[],[scaling]"], "--set studies: a sweep runs no studies"),
+        (["evaluation.average=images,classes"], "it changes how points are measured"),
+        (["tasks.ood=6,8"], "it changes how points are measured"),
+        (["tasks={id: 12, ood: 6},{id: 12, ood: 8}"], "it changes how points are measured"),
+        (["profiles.all.evaluation.on=test,validation"], "is the same as"),
+        (["set={evaluation.on: test},{}"], "is the same as"),
+        (["extends=a.yaml,b.yaml"], "is the same as"),
+        (["name=a,b"], "is the same as"),
+        (["generators.tina-dit.name=a,b"], "has no generator 'tina-dit'"),
+        (["generic.learning_rate=.nan,1e-3"], "not a finite number"),
+        (["generic.learning_rate=1,.inf"], "not a finite number"),
     ],
 )
 def test_a_set_that_would_measure_elsewhere_is_refused(

@@ -107,8 +107,8 @@ def sweep_with(
     from tina_kit.recipe import load_recipe
     from tina_kit.recipe.schema import unfit_as_name
     from tina_kit.store import content_key
-    from tina_kit.sweeps.allowed import check_axes, check_recipe, with_fixed
-    from tina_kit.sweeps.axes import axes_of
+    from tina_kit.sweeps.allowed import check_axes, check_points, check_recipe, with_fixed
+    from tina_kit.sweeps.axes import axes_of, words
     from tina_kit.sweeps.points import corners, drawn, grid
     from tina_kit.sweeps.record import Record
     from tina_kit.sweeps.search import Search
@@ -139,9 +139,12 @@ def sweep_with(
     if wrong := unfit_as_name(own):
         raise UserError(f"--name {own}: {wrong}")
     facts = {"name": own, "recipe": str(recipe), "profile": profile, **identity}
+    ends = []
     for point in corners(axes):  # mistakes in values that would be chosen only later
         sets = with_fixed(point, 0)
-        load_recipe(Path(recipe), registry, profile=profile, sets=sets, seeds=seeds)
+        resolved = load_recipe(Path(recipe), registry, profile=profile, sets=sets, seeds=seeds)
+        ends.append((f"--set {words(point)}", resolved))
+    check_points(base, chosen.name, ends)
     points = [] if search else drawn(axes, random, seed) if random else grid(axes)
     chooser = Search(axes, seed) if search else None
 

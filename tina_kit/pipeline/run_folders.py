@@ -17,8 +17,9 @@ from tina_kit.pipeline.logs import EVENTS, METRICS
 from tina_kit.pipeline.notes import FILE as NOTES
 from tina_kit.pipeline.notes import Notes, read_notes
 from tina_kit.pipeline.record import status_of
+from tina_kit.pipeline.run_files import Record, Results, read_content
 from tina_kit.report.results import GENERIC, ORACLE, PLUS, SELECTION
-from tina_kit.store.files import read_json, remove
+from tina_kit.store.files import remove
 
 RECORD, RESOLVED = "run.json", "resolved.yaml"
 RESULTS, EVALUATIONS = "results.json", "evaluations.json"
@@ -30,12 +31,11 @@ FILES = (
 """What runs, and what is said of them, write to a run folder."""
 STATUS = ("running", "done", "failed", "interrupted", "killed")
 _REFERENCES = (GENERIC, SELECTION, PLUS, ORACLE)  # which a key figure is not of
-_NEEDED = {"status": str, "name": str, "started": str, "seeds": list, "stages": list}
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """record: the content of its `run.json`, which is not checked further."""
+    """record: the content of its `run.json`."""
 
     folder: Path
     record: Mapping[str, Any]
@@ -44,19 +44,16 @@ class RunFolder:
     def open(cls, folder: Path) -> RunFolder:
         """A run that may have ended in any way. Raises UserError if the folder is not one's."""
         try:
-            record = read_json(folder / RECORD)
-            fits = isinstance(record, dict) and all(
-                isinstance(record.get(key), kind) for key, kind in _NEEDED.items()
-            )
+            record = read_content(folder / RECORD, Record)
         except FileNotFoundError:
             raise UserError(
                 f"{folder}: not a run folder: it has no {RECORD}. `tina-kit runs list` lists the "
                 "runs below a folder"
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise UserError(f"{folder / RECORD}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
             raise UserError(f"{folder / RECORD}: cannot be read: {error}") from None
-        if not fits:
-            raise UserError(f"{folder / RECORD}: not the record of a run")
         return cls(folder, record)
 
     @property
@@ -89,7 +86,7 @@ class RunFolder:
     def details(self) -> dict[str, Any]:
         """The facts, and what is worth knowing of this one run."""
         try:
-            results = read_json(self.folder / RESULTS)
+            results = read_content(self.folder / RESULTS, Results)
         except (OSError, ValueError):
             results = None
         keys = ("error", "signal", "command", "device", "precision", "tina_kit", "versions")
@@ -100,7 +97,7 @@ class RunFolder:
         """The row of the generator with the highest p-Acc, on OOD tasks if there are any. Those
         that others are compared with are left out."""
         try:
-            rows = read_json(self.folder / RESULTS)["generators"]
+            rows = read_content(self.folder / RESULTS, Results)["generators"]
             best = [row for row in rows if "gap_closed" in row] or [
                 row for row in rows if row["generator"] not in _REFERENCES and "vs_selection" in row
             ]

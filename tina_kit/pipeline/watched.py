@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.pipeline.logs import EVENTS, METRICS
+from tina_kit.pipeline.run_files import Results, read_content
 from tina_kit.pipeline.run_folders import RESULTS, RunFolder
 from tina_kit.report.table import Table
-from tina_kit.store.files import read_json
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _place(row: Mapping[str, str]) -> tuple[str | None, ...]:
 
 def _table(folder: Path) -> Table | None:
     try:
-        results = read_json(folder / RESULTS)
+        results = read_content(folder / RESULTS, Results)
         return Table(results["generators"], results["about"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

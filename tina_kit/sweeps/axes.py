@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def _values(key: str, value: Any) -> tuple[Any, ...] | Range:
         return ranges[0]
     if any(ranges):
         raise UserError(f"--set {key}: write either one range or values, not both")
+    if any(isinstance(each, float) and not math.isfinite(each) for each in listed):
+        raise UserError(f"--set {key}: a value is not a finite number")
     if not listed:
         raise UserError(f"--set {key}: no values")
     if len({repr(each) for each in listed}) < len(listed):
