@@ -220,6 +220,10 @@ def refusal(capsys, *words: object) -> str:
         (("show", "dataset", "shaps"), "did you mean 'shapes'?"),
         (("run", "none.yaml"), "there is no none.yaml"),
         (("run",), "Missing argument"),
+        (
+            ("run", "quickstart", "--dry-run", "--track", "nope"),
+            "track: unknown tracker 'nope'",
+        ),
         (("fly",), "No such command 'fly'"),
         (("run", "x.yaml", "--speed", "3"), "No such option"),
         (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "not a run folder"),
