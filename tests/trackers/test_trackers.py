@@ -82,6 +82,10 @@ def test_a_tracker_shows_the_curves_of_metrics_csv(
     assert shown.keys() == expected.keys() and len(shown) == 2 * 2 * 3
     for curve, points in expected.items():
         assert shown[curve] == pytest.approx(points, rel=1e-5), curve
+    if name == "tensorboard":
+        parameters = read_back.tensorboard_parameters(tmp_path)
+        assert parameters["generators.tina-dit.depth"] == 2
+        assert (parameters["evaluation.on"], parameters["seeds"]) == ("validation", "[0, 1]")
 
 
 @pytest.mark.parametrize(
