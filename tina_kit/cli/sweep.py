@@ -88,7 +88,6 @@ def sweep(
     Example: tina-kit sweep quickstart --profile smoke --set generators.tina-dit.depth=1,2
     """
     from tina_kit import library
-    from tina_kit.sweeps.outcome import Outcome
 
     show_warnings()
     made = library.sweep_with(
@@ -108,6 +107,8 @@ def sweep(
         observers=None,
         track=track or (),
     )
+    from tina_kit.sweeps.outcome import Outcome
+
     try:
         made.work()
         outcome = Outcome(made.record)

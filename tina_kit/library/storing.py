@@ -98,6 +98,8 @@ def why_with(
     device: str,
     plugins: Files,
 ) -> Explanation:
+    if against is not None:
+        _of_run(against)  # a wrong folder is told before torch is imported, which takes seconds
     made = plan_with(registry, recipe, profile, set, seeds, device, plugins, ())
     from tina_kit.pipeline.why import Explainer
 

@@ -112,7 +112,6 @@ def sweep_with(
     from tina_kit.sweeps.points import corners, drawn, grid
     from tina_kit.sweeps.record import Record
     from tina_kit.sweeps.search import Search
-    from tina_kit.sweeps.sweep import Sweep
 
     for option, count in (("random", random), ("search", search)):
         if count is not None and count < 1:
@@ -124,6 +123,9 @@ def sweep_with(
     trackers(registry, track)  # a wrong name is a mistake to be told before anything runs
     base = load_recipe(Path(recipe), registry, profile=profile, seeds=seeds)
     check_recipe(base)
+    for point in corners(axes):  # mistakes in values that would be chosen only later
+        sets = with_fixed(point, 0)
+        load_recipe(Path(recipe), registry, profile=profile, sets=sets, seeds=seeds)
     chosen = _row(base, row, [axis.key for axis in axes])
     flags = chosen.component.build()
     identity = {
@@ -139,11 +141,10 @@ def sweep_with(
     if wrong := unfit_as_name(own):
         raise UserError(f"--name {own}: {wrong}")
     facts = {"name": own, "recipe": str(recipe), "profile": profile, **identity}
-    for point in corners(axes):  # mistakes in values that would be chosen only later
-        sets = with_fixed(point, 0)
-        load_recipe(Path(recipe), registry, profile=profile, sets=sets, seeds=seeds)
     points = [] if search else drawn(axes, random, seed) if random else grid(axes)
     chooser = Search(axes, seed) if search else None
+
+    from tina_kit.sweeps.sweep import Sweep  # which takes seconds: mistakes are told before
 
     def planned(sets: Mapping[str, Any]) -> Plan:
         return plan_with(registry, recipe, profile, sets, seeds, device, plugins, observers)
