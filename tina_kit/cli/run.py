@@ -66,7 +66,7 @@ def run(
     To resume a run that was stopped, run the same command again. It gives identical results if the
     number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
 
-    Example: tina-kit run quickstart --profile smoke --set generators.tina-dit.steps=200
+    Example: tina-kit run quickstart --profile smoke --set generic.epochs=2
     """
     from tina_kit import library
     from tina_kit.plugins.trackers import trackers

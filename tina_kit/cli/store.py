@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,8 @@ from tina_kit.cli.common import (
     user_paths,
 )
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_rows, print_wrapped
-from tina_kit.cli.stored import plural, print_causes, print_cleaning, print_results, print_usage
+from tina_kit.cli.layout import print_rows, print_wrapped, width
+from tina_kit.cli.stored import plural, print_cleaning, print_results, print_usage
 from tina_kit.pipeline.console import log
 from tina_kit.report.amounts import amount
 
@@ -57,10 +58,16 @@ def ls(
         bool, typer.Option("--unnamed", help="Only what no run, bundle or pin names.")
     ] = False,
     older_than: Annotated[
-        float, typer.Option(min=0, metavar="DAYS", help="Only what was stored before.")
+        float,
+        typer.Option(
+            min=0, metavar="DAYS", help="Only results that were stored more than so many days ago."
+        ),
     ] = 0,
     larger_than: Annotated[
-        float, typer.Option(min=0, metavar="MB", help="Only what is larger.")
+        float,
+        typer.Option(
+            min=0, metavar="MB", help="Only results that are larger than so many megabytes."
+        ),
     ] = 0,
     sort: Annotated[
         str, typer.Option(metavar="ORDER", help="By stage, age (oldest first) or size.")
@@ -122,7 +129,7 @@ def why(
     Compares what the keys are made of: settings, versions of components and stages, the content of
     files and data, the seed and the precision. Computes nothing.
 
-    Example: tina-kit store why quickstart --set generic.epochs=2
+    Example: tina-kit store why quickstart --profile smoke --set generic.epochs=2
     """
     from tina_kit import library
 
@@ -134,7 +141,8 @@ def why(
     if as_json:
         print(json.dumps(found.facts, indent=2, ensure_ascii=False))
     else:
-        print_causes(found)
+        for line in found.lines(width()):
+            print(line)
 
 
 @app.command()
@@ -185,7 +193,7 @@ def pin(what: What) -> None:
 
 @app.command()
 def unpin(what: What) -> None:
-    """No longer keep what was pinned."""
+    """No longer keep what was pinned, by `pin` or by `unpack`, which prints its name."""
     from tina_kit.library import unpin as unpinned
 
     unpinned(what)
@@ -245,4 +253,8 @@ def unpack(
     done = unpacked(file)
     new = f"{len(done.new):,} of them new"
     log(f"{file}: {plural(len(done.results), 'result')} of {done.title}, {new}")
-    log(f"once a run here names them: tina-kit store unpin 'unpacked: {done.title}'")
+    pin = f"unpacked: {done.title}"
+    log(
+        f"They are pinned as {pin!r}; once a run here uses them, unpin them with: "
+        f"tina-kit store unpin {shlex.quote(pin)}"
+    )

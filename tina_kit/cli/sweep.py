@@ -85,7 +85,7 @@ def sweep(
     Test images and the OOD tasks of a run on them are never looked at. Points share the stages
     that they have in common. To resume a sweep that was stopped, run the same command again.
 
-    Example: tina-kit sweep quickstart --profile smoke --set generators.tina-dit.depth=1,2
+    Example: tina-kit sweep quickstart --profile smoke --set generic.epochs=1,2
     """
     from tina_kit import library
 

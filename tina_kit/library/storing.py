@@ -34,7 +34,8 @@ def list_store(
 
     stages: kinds of stages, like "zoo", by default all; run: only what this run folder names;
     unnamed: only what nobody names; older_than: days; larger_than: megabytes; sort: "stage", "age"
-    (oldest first) or "size" (largest first). Raises UserError for other words.
+    (oldest first) or "size" (largest first). Raises UserError for other words, and for a stage of
+    which nothing is stored.
     """
     import time
 
@@ -46,6 +47,11 @@ def list_store(
     if sort not in orders:
         raise UserError(f"sort {sort!r}: choose one of {', '.join(orders)}")
     found = survey()
+    there = sorted({item.stage for item in found.items})
+    if unknown := [stage for stage in stages if there and stage not in there]:
+        raise UserError(
+            f"stage {unknown[0]!r}: no result is of this stage; there are {', '.join(there)}"
+        )
     of_run = None if run is None else _of_run(user_path(run)).results
     before = time.time() - older_than * 86400
     items = [
