@@ -49,12 +49,8 @@ def test_ls_lists_what_is_there_and_who_names_it(call, two) -> None:
         out.splitlines()[-1],
     ]
     short = f"{folder.parent.name}/{folder.name}"
-    assert (
-        f"run {short}" in out
-        and str(folder) not in out
-        and "nobody" in out
-        and "zoo/1, seed 0" in out
-    )
+    assert f"run {short}" in out and str(folder) not in out
+    assert "nobody" in out and "zoo/1, seed 0" in out
     assert out.splitlines()[-1].startswith("2 results, ")
 
 
