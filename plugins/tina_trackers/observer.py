@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -17,15 +19,18 @@ class Tracked(Observer):
     """A run's losses, p-Acc and results, for a tracker in a process of its own.
 
     name: of the tracker, for messages; target: what it is there, as "module:attribute"; package:
-    what must be installed for it.
+    what must be installed for it; told: what the user is told at the start of the run.
     """
 
-    def __init__(self, run: RunInfo, name: str, target: str, package: str) -> None:
+    def __init__(self, run: RunInfo, name: str, target: str, package: str, told: str = "") -> None:
         seeds = run.recipe.get("seeds", ())
         self._several, self._seed = len(seeds) > 1, ""
         self._tracker: Tracker | None = None
+        self._told, self._missing = told, ""
         if find_spec(package) is None:
-            _warn(f"{name}: the package {package} is not installed: pip install 'tina-kit[{name}]'")
+            self._missing = (
+                f"{name}: the package {package} is not installed: pip install 'tina-kit[{name}]'"
+            )
             return
         facts = {
             "name": run.name,
@@ -35,6 +40,13 @@ class Tracked(Observer):
             "settings": dict(flat(run.recipe)),
         }
         self._tracker = Tracker(target, facts, lambda reason: _warn(f"{name}: {reason}"))
+
+    def run_started(self, run: RunInfo) -> None:
+        # Only now: what is written while an observer is made is discarded.
+        if self._missing:
+            _warn(self._missing)
+        elif self._told:
+            print(self._told, file=sys.stderr, flush=True)
 
     def stage_started(self, stage: StageInfo) -> None:
         named = self._several and stage.seed is not None
@@ -60,7 +72,10 @@ class Tracked(Observer):
 
 
 def tensorboard(run: RunInfo) -> Observer:
-    return Tracked(run, "tensorboard", "tina_trackers.to_tensorboard:TensorBoard", "tensorboard")
+    folder = shlex.quote(str(run.folder / "trackers" / "tensorboard"))
+    told = f"to see the curves: tensorboard --logdir {folder}"
+    target = "tina_trackers.to_tensorboard:TensorBoard"
+    return Tracked(run, "tensorboard", target, "tensorboard", told)
 
 
 def mlflow(run: RunInfo) -> Observer:

@@ -55,6 +55,14 @@ def test_version_and_help(run) -> None:
     assert all(name in text for name in ("run", "list", "show", "validate", "generate", "version"))
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_the_example_in_the_help_can_be_copied(run, command: str, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(command, "--help").stdout.splitlines()
+    [example] = [line for line in lines if "Example: " in line]
+    assert "--set generic.epochs=" in example
+
+
 @pytest.mark.parametrize("words", [[], ["zoo"], ["plugin"]])
 def test_a_group_without_a_command_prints_its_help(words: list[str], capsys) -> None:
     assert invoke(words) == 0
@@ -220,6 +228,10 @@ def refusal(capsys, *words: object) -> str:
         (("show", "dataset", "shaps"), "did you mean 'shapes'?"),
         (("run", "none.yaml"), "there is no none.yaml"),
         (("run",), "Missing argument"),
+        (
+            ("run", "quickstart", "--dry-run", "--track", "nope"),
+            "track: unknown tracker 'nope'",
+        ),
         (("fly",), "No such command 'fly'"),
         (("run", "x.yaml", "--speed", "3"), "No such option"),
         (("generate", ".", "--classes", "a, b", "-o", "p.safetensors"), "not a run folder"),

@@ -58,6 +58,25 @@ def test_looking_around_does_not_import_torch(words: list[str]) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_mistakes_are_told_before_torch_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tina_kit.cli.app import invoke\n"
+        "key = 'generators.tina-dit.depth'\n"
+        "for words in (\n"
+        "    ['sweep', 'quickstart'],\n"
+        "    ['sweep', 'quickstart', '--set', f'{key}=1,2', '--set', 'evaluation.on=test'],\n"
+        "    ['sweep', 'quickstart', '--set', f'{key}=1,none'],\n"
+        "    ['report', sys.argv[1]],\n"
+        "    ['store', 'why', 'quickstart', '--against', sys.argv[1]],\n"
+        "    ['run', 'quickstart', '--track', 'nope'],\n"
+        "):\n"
+        "    assert invoke(words) == 2, words\n"
+        "assert 'torch' not in sys.modules"
+    )
+    result = call(sys.executable, "-c", code, str(tmp_path))
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_closed_pipe_is_no_error() -> None:
     result = call("bash", "-c", f"set -o pipefail; PYTHONUNBUFFERED=1 '{SCRIPT}' list | true")
     assert (result.returncode, result.stderr) == (0, "")

@@ -74,6 +74,7 @@ def test_folders_that_cannot_be_read_are_warned_of(runs, capsys) -> None:
 
 def test_a_run_is_shown(runs, capsys) -> None:
     assert invoke(["runs", "note", runs[0], "a note"]) == 0
+    assert capsys.readouterr().err == f"{runs[0]}: note written\n"
     assert invoke(["runs", "show", runs[0]]) == 0
     text = capsys.readouterr().out
     for told in ("a note", "2026-11-01T12:00:00", "tina-kit run made.yaml", "OOD p-Acc"):

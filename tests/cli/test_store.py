@@ -48,7 +48,9 @@ def test_ls_lists_what_is_there_and_who_names_it(call, two) -> None:
         *("stage/key", "/".join(free), "/".join(named)),
         out.splitlines()[-1],
     ]
-    assert f"run {folder}" in out and "nobody" in out and "zoo/1, seed 0" in out
+    short = f"{folder.parent.name}/{folder.name}"
+    assert f"run {short}" in out and str(folder) not in out
+    assert "nobody" in out and "zoo/1, seed 0" in out
     assert out.splitlines()[-1].startswith("2 results, ")
 
 
@@ -82,6 +84,11 @@ def test_an_unknown_order_is_one_message(call, two) -> None:
     assert "choose one of stage, age, size" in call("ls", "--sort", "name", code=2)[1]
 
 
+def test_a_stage_of_which_nothing_is_stored_is_one_message(call, two) -> None:
+    told = "error: stage 'nope': no result is of this stage; there are fit, zoo\n"
+    assert call("ls", "--stage", "nope", code=2) == ("", told)
+
+
 def test_du_says_what_would_go_with_a_run(call, two) -> None:
     facts = json.loads(call("du", "--json")[0])
     [run] = facts["names"]
@@ -95,12 +102,13 @@ def test_du_says_what_would_go_with_a_run(call, two) -> None:
 def test_gc_shows_first_and_deletes_if_asked(call, two, tmp_path: Path) -> None:
     out, _ = call("gc")
     assert "fit/" in out and "nobody names 1 result and 0 unfinished stages" in out
-    assert "nothing was deleted; --yes does it" in out
+    assert "1 result is in use" in out and "dry run: repeat with --yes to delete" in out
     assert (tmp_path / "store" / "fit").exists()
     shown = json.loads(call("gc", "--json")[0])
     done = json.loads(call("gc", "--yes", "--json")[0])
     assert shown["bytes"] == done["bytes"] > 100 and (shown["deleted"], done["deleted"]) == (0, 1)
     assert not (tmp_path / "store" / "fit").exists() and (tmp_path / "store" / "zoo").exists()
+    assert call("gc")[0] == "nothing to remove; 1 result is in use\n"
     shutil.rmtree(two[2])
     out, _ = call("gc", "--yes")
     assert "deleted 1 result" in out and f"no longer there: run {two[2]}" in out
@@ -160,6 +168,7 @@ def test_results_travel_to_another_store(call, two, tmp_path: Path, monkeypatch)
     monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "other"))
     _, err = call("unpack", tmp_path / "x.zip")
     assert "1 result of tiny (1), 1 of them new" in err
+    assert err.endswith("unpin them with: tina-kit store unpin 'unpacked: tiny (1)'\n")
     assert Store(tmp_path / "other").has(*two[0])
     call("unpin", "unpacked: tiny (1)")
     call("gc", "--yes")
@@ -208,6 +217,8 @@ def test_why_tells_the_cause_and_what_follows(finished, call, tmp_path: Path) ->
     path, _, folder = finished
     out, _ = call("why", path)
     assert out == "11 of 11 stages stored\n"
+    found = tina_kit.why(path)
+    assert (str(found), repr(found)) == (out.strip(), "<11 of 11 stages stored; 0 causes>")
     out, _ = call("why", path, "--set", "generators.tina-dit.depth=2", "--against", folder)
     assert out.splitlines() == [
         f"9 of 11 stages stored, compared with {folder}",

@@ -51,6 +51,15 @@ def tell(folder: Path, event: str, **facts: Any) -> None:
         file.write(json.dumps({"time": now(), "event": event, **facts}) + "\n")
 
 
+def test_a_run_is_printed_in_words(tmp_path: Path) -> None:
+    state = tina_kit.watched(write(tmp_path / "run"))
+    head, stages, training = str(state).splitlines()
+    assert head.startswith("quick: running, ") and head.endswith(f" ({tmp_path / 'run'})")
+    assert stages == "stages: 2 of 3 computed, now fit/tina-dit"
+    assert training.startswith("fit/tina-dit, seed 0: step 40 of 100, ")
+    assert repr(state) == f"<{head}>"
+
+
 def end(folder: Path) -> None:
     tell(folder, "stage ended", stage=STAGES[2], key=STAGES[2], seed=0, state="computed", seconds=9)
     tell(folder, "run ended", status="done")

@@ -102,7 +102,7 @@ def test_it_is_written_again_for_an_older_run_folder(
 
 def test_the_command_writes_it_where_it_is_told(finished: Finished, tmp_path: Path, capfd) -> None:
     assert invoke(["report", str(finished[2]), "-o", str(tmp_path / "mine.html")]) == 0
-    assert "mine.html: written" in capfd.readouterr().err
+    assert f"written: {tmp_path / 'mine.html'}" in capfd.readouterr().err
     assert "What was done" in (tmp_path / "mine.html").read_text(encoding="utf-8")
     assert invoke(["report", str(tmp_path)]) == 2
     assert "not a run folder" in capfd.readouterr().err

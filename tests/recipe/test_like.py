@@ -69,8 +69,13 @@ def test_an_override_of_a_row_holds_for_those_like_it(load) -> None:
     assert [found[name]["depth"] for name in ("first", "same", "own")] == [3, 3, 2]
     found = rows(load(*more, sets=["generators.same.depth=3"]))
     assert [found[name]["depth"] for name in ("same", "own")] == [3, 2]
-    found = rows(load(*more, sets=["generators.tina-dit.depth=3"]))
-    assert [found[name]["depth"] for name in ("first", "same", "own")] == [3, 3, 3]
+    found = rows(load(*more, sets=["generators.tina-dit.depth=3"]))  # no row's name: the component
+    assert [found[name]["depth"] for name in ("first", "same", "own")] == [3, 3, 2]
+    found = rows(load(*more, sets=["generators.own.depth=4", "generators.tina-dit.depth=3"]))
+    assert [found[name]["depth"] for name in ("first", "same", "own")] == [3, 3, 4]
+    profiles = "profiles: {smoke: {generators.tina-dit.depth: 3}}\n"
+    found = rows(load(*more, base=profiles + RECIPE, profile="smoke"))
+    assert [found[name]["depth"] for name in ("first", "same", "own")] == [3, 3, 2]
     varied = vary(load(*more), {"generators.first.depth": 5}, Where("a study", 0, 0, Path()))
     assert rows(varied)["same"]["depth"] == 5
 

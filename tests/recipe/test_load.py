@@ -178,6 +178,11 @@ def test_a_wrong_set_is_told_as_it_was_written(load, text: str, told: str) -> No
     assert told in complaint(load, GOOD, sets=[text])
 
 
+def test_a_key_that_is_wrong_from_python_is_told_once(load) -> None:
+    told = "set generators.small.deep: unknown option; did you mean 'depth'?"
+    assert complaint(load, GOOD, sets={"generators.small.deep": 3}) == told
+
+
 def test_a_wrong_member_is_told_once(load) -> None:
     told = "--seeds: seeds.0: input should be greater than or equal to 0, not -1"
     assert complaint(load, GOOD, seeds=[-1]) == told

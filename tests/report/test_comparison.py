@@ -209,6 +209,16 @@ def test_differences_are_told_by_kind_and_dotted_key(make) -> None:
     assert "The same: data" in text
 
 
+def test_a_key_that_an_older_run_lacks_has_its_default(make) -> None:
+    run = one_seed(tina=percent())
+    older = make("older", run, recipe={"evaluation": {"on": "test"}})
+    newer = make("newer", run, recipe={"evaluation": {"on": "test", "curve": 0}})
+    other = make("other", run, recipe={"evaluation": {"on": "test", "curve": 5}})
+    assert not tina_kit.compare([older, newer]).differences
+    [curve] = tina_kit.compare([older, other]).differences
+    assert (curve["key"], curve["values"]) == ("evaluation.curve", {"A": 0, "B": 5})
+
+
 def test_of_different_components_only_shared_options_are_told(make) -> None:
     datasets = (
         {"use": "tina-kit/shapes", "train": 40, "seed": 0},

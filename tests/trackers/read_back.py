@@ -43,8 +43,21 @@ def tensorboard(folder: Path) -> Curves:
     return _sorted(
         (tag, event.step, float(make_ndarray(event.tensor_proto)))
         for tag in events.Tags()["tensors"]
+        if not tag.startswith("_hparams_")
         for event in events.Tensors(tag)
     )
+
+
+def tensorboard_parameters(folder: Path) -> dict[str, object]:
+    """As TensorBoard's HParams plugin reads them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+
+    events = EventAccumulator(str(folder / "trackers" / "tensorboard"))
+    events.Reload()
+    content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    values = metadata.parse_session_start_info_plugin_data(content).hparams
+    return {key: getattr(value, value.WhichOneof("kind")) for key, value in values.items()}
 
 
 def mlflow(uri: str, experiment: str) -> Curves:

@@ -82,6 +82,10 @@ def test_a_tracker_shows_the_curves_of_metrics_csv(
     assert shown.keys() == expected.keys() and len(shown) == 2 * 2 * 3
     for curve, points in expected.items():
         assert shown[curve] == pytest.approx(points, rel=1e-5), curve
+    if name == "tensorboard":
+        parameters = read_back.tensorboard_parameters(tmp_path)
+        assert parameters["generators.tina-dit.depth"] == 2
+        assert (parameters["evaluation.on"], parameters["seeds"]) == ("validation", "[0, 1]")
 
 
 @pytest.mark.parametrize(
@@ -125,13 +129,32 @@ def test_one_that_hangs_a_while_or_prints_loses_nothing(tmp_path: Path, caplog, 
     assert not caplog.records and capfd.readouterr() == ("", "")
 
 
-def test_a_package_that_is_not_installed_costs_one_warning(tmp_path: Path, caplog) -> None:
-    tell(Tracked(run_in(tmp_path), "wandb", f"{FAKES}:Writes", "no_such_package"))
+def test_a_package_that_is_not_installed_costs_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def made(run: RunInfo) -> Observer:
+        return Tracked(run, "wandb", f"{FAKES}:Writes", "no_such_package")
+
+    monkeypatch.setattr(observer, "wandb", made)
+    [wandb] = trackers(registry(), ["wandb"])
+    found = wandb.observer(run_in(tmp_path), pytest.fail)  # as a run makes it, its output discarded
+    assert found is not None
+    found.run_started(run_in(tmp_path))
+    tell(found)
     [record] = caplog.records
     assert "the package no_such_package is not installed: pip install 'tina-kit[wandb]'" in (
         record.getMessage()
     )
     assert not (tmp_path / "told.txt").exists()
+
+
+def test_tensorboard_says_where_its_log_is(tmp_path: Path, monkeypatch, capfd) -> None:
+    monkeypatch.setattr(observer, "find_spec", lambda package: True)
+    monkeypatch.setattr(observer, "Tracker", lambda *facts: None)
+    run = run_in(tmp_path / "my runs")
+    observer.tensorboard(run).run_started(run)
+    told = f"to see the curves: tensorboard --logdir '{tmp_path}/my runs/trackers/tensorboard'\n"
+    assert capfd.readouterr() == ("", told)
 
 
 def test_a_killed_run_is_told_as_killed(tmp_path: Path) -> None:

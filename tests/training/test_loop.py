@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tina_kit.api import Step, TinaKitError, Training
+from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer, derived_seed, generator_for
 from tina_kit.training.optimizer import ema_decay, learning_rate
@@ -111,6 +112,21 @@ def test_the_result_is_the_average_of_the_weights_where_one_is_kept(tmp_path: Pa
     for step, weight in enumerate(plain):
         average = ema_decay(0.9999, step) * average + (1 - ema_decay(0.9999, step)) * weight
     torch.testing.assert_close(model.weight.detach(), average, atol=1e-6, rtol=1e-6)
+
+
+def test_observers_are_told_the_mean_of_losses_that_are_summed(tmp_path: Path) -> None:
+    class Told(Observer):
+        def step(self, step: StepInfo) -> None:
+            told.append(step.loss)
+
+    told: list[float | None] = []
+    run = trainer(tmp_path)
+    run.observer, run.summed = Told(), 4
+    x = torch.ones(4, 4)
+    run(module(), lambda step, module: module(x).square().sum() + 8, replace(TRAINING, steps=3))
+    losses = [loss for _, loss in run.losses[0]]
+    assert told == [None, *(loss / 4 for loss in losses)]
+    assert min(losses) >= 8  # what is kept is the loss as it was
 
 
 def test_the_average_warms_up() -> None:

@@ -156,6 +156,9 @@ def open_generator(
 def open_run(folder: Path, device: str = "auto") -> FinishedRun:
     """A finished run, for the commands that generate or export from it."""
     from tina_kit.pipeline.console import console
+    from tina_kit.pipeline.record import read_record
+
+    read_record(folder)  # a wrong folder is told before torch is imported, which takes seconds
     from tina_kit.pipeline.finished import FinishedRun
 
     show_warnings()

@@ -82,7 +82,7 @@ def evaluate(
     for path, drawn in ((plot, confusion_png), (mistakes, mistakes_png)):
         if path is not None:
             write_output(path, drawn(found))
-            log(f"{path}: written")
+            log(f"written: {path}")
 
 
 def _check(option: str, output: Path | None) -> None:

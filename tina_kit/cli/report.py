@@ -34,4 +34,4 @@ def report(
     """
     from tina_kit.library import write_report
 
-    log(f"{write_report(open_run(run), output)}: written")
+    log(f"written: {write_report(open_run(run), output)}")

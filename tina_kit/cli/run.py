@@ -63,14 +63,16 @@ def run(
     To resume a run that was stopped, run the same command again. It gives identical results if the
     number of threads (OMP_NUM_THREADS), the hardware and the version of torch are the same.
 
-    Example: tina-kit run quickstart --profile smoke --set generators.tina-dit.steps=200
+    Example: tina-kit run quickstart --profile smoke --set generic.epochs=2
     """
     from tina_kit import library
+    from tina_kit.plugins.trackers import trackers
 
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
     show_warnings()
     found = registry(plugin or (), strict)
+    trackers(found, track or ())  # a wrong name is a mistake to be told before anything else
     plan = library.plan_with(
         found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
     )

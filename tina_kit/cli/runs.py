@@ -52,8 +52,8 @@ def list_(
 ) -> None:
     """List the runs in a folder and below, the newest first.
 
-    A run that says that it is running, but whose process is gone, is told as killed. The p-Acc is
-    that of the best generator on OOD tasks; those that others are compared with do not count.
+    A run that says that it is running, but whose process is gone, is shown as killed. The p-Acc
+    is that of the best generator on OOD tasks; baselines do not count.
 
     Example: tina-kit runs list --status done --name "caltech*"
     """
@@ -102,7 +102,7 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN RUN",
+            metavar="RUN",
             help="Folders of finished runs, two or more. RUN:ROW chooses one generator.",
         ),
     ],
@@ -208,6 +208,7 @@ def note(
     from tina_kit import library
 
     library.note_run(run, text)
+    log(f"{run}: {'note written' if text else 'note removed'}")
 
 
 @app.command()

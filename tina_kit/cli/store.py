@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from tina_kit.api.errors import TinaKitError
 from tina_kit.cli.common import registry, seeds_of, show_warnings
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_json, print_rows, print_wrapped
+from tina_kit.cli.layout import print_json, print_rows, print_wrapped, width
 from tina_kit.cli.options import (
     Device,
     Json,
@@ -23,7 +24,7 @@ from tina_kit.cli.options import (
     Sets,
     user_paths,
 )
-from tina_kit.cli.stored import plural, print_causes, print_cleaning, print_results, print_usage
+from tina_kit.cli.stored import plural, print_cleaning, print_results, print_usage
 from tina_kit.pipeline.console import log
 from tina_kit.report.amounts import amount
 
@@ -55,10 +56,16 @@ def ls(
         bool, typer.Option("--unnamed", help="Only what no run, bundle or pin names.")
     ] = False,
     older_than: Annotated[
-        float, typer.Option(min=0, metavar="DAYS", help="Only what was stored before.")
+        float,
+        typer.Option(
+            min=0, metavar="DAYS", help="Only results that were stored more than so many days ago."
+        ),
     ] = 0,
     larger_than: Annotated[
-        float, typer.Option(min=0, metavar="MB", help="Only what is larger.")
+        float,
+        typer.Option(
+            min=0, metavar="MB", help="Only results that are larger than so many megabytes."
+        ),
     ] = 0,
     sort: Annotated[
         str, typer.Option(metavar="ORDER", help="By stage, age (oldest first) or size.")
@@ -120,7 +127,7 @@ def why(
     Compares what the keys are made of: settings, versions of components and stages, the content of
     files and data, the seed and the precision. Computes nothing.
 
-    Example: tina-kit store why quickstart --set generic.epochs=2
+    Example: tina-kit store why quickstart --profile smoke --set generic.epochs=2
     """
     from tina_kit import library
 
@@ -132,7 +139,8 @@ def why(
     if as_json:
         print_json(found.facts)
     else:
-        print_causes(found)
+        for line in found.lines(width()):
+            print(line)
 
 
 @app.command()
@@ -183,7 +191,7 @@ def pin(what: What) -> None:
 
 @app.command()
 def unpin(what: What) -> None:
-    """No longer keep what was pinned."""
+    """No longer keep what was pinned, by `pin` or by `unpack`, which prints its name."""
     from tina_kit.library import unpin as unpinned
 
     unpinned(what)
@@ -238,4 +246,8 @@ def unpack(
     done = unpacked(file)
     new = f"{len(done.new):,} of them new"
     log(f"{file}: {plural(len(done.results), 'result')} of {done.title}, {new}")
-    log(f"once a run here names them: tina-kit store unpin 'unpacked: {done.title}'")
+    pin = f"unpacked: {done.title}"
+    log(
+        f"They are pinned as {pin!r}; once a run here uses them, unpin them with: "
+        f"tina-kit store unpin {shlex.quote(pin)}"
+    )

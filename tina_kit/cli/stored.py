@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tina_kit.cli.layout import print_rows, print_wrapped
 from tina_kit.report.amounts import age, amount
-
-if TYPE_CHECKING:
-    from tina_kit.pipeline.explanation import Explanation
 
 _LISTED = 20
 
@@ -37,7 +35,10 @@ def _namers(names: Sequence[str]) -> str:
     if not names:
         return "nobody"
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{names[0]}{more}"
+    kind, _, what = names[0].partition(" ")
+    if kind == "run":  # its name and folder say enough
+        what = "/".join(Path(what).parts[-2:])
+    return f"{kind} {what}{more}"
 
 
 def print_usage(facts: Mapping[str, Any]) -> None:
@@ -61,19 +62,6 @@ def print_usage(facts: Mapping[str, Any]) -> None:
     print_rows([heads, *names])
 
 
-def print_causes(found: Explanation) -> None:
-    stages, missing = len(found.plan.stages), len(found.reasons)
-    with_what = "" if found.against is None else f", compared with {found.against}"
-    print_wrapped(f"{stages - missing} of {plural(stages, 'stage')} stored{with_what}")
-    for cause in found.causes:
-        print()
-        print_wrapped(str(cause.change))
-        if cause.stages:
-            print_wrapped(f"computed again: {', '.join(cause.stages)}", "  ")
-        if cause.followers:
-            print_wrapped(f"only because of that: {', '.join(cause.followers)}", "  ")
-
-
 def print_cleaning(facts: Mapping[str, Any]) -> None:
     deleted = facts["deleted"]
     results, unfinished = facts["results"], facts["unfinished"]
@@ -84,8 +72,12 @@ def print_cleaning(facts: Mapping[str, Any]) -> None:
     if len(results) > _LISTED:
         print_wrapped(f"and {len(results) - _LISTED:,} more (`store ls --unnamed` lists all)", "  ")
     what = f"{plural(len(results), 'result')} and {plural(len(unfinished), 'unfinished stage')}"
-    verb = "deleted" if deleted else "nobody names"
-    print_wrapped(f"{verb} {what}: {amount(facts['bytes'])}; {facts['kept']:,} stay")
+    in_use = f"{plural(facts['kept'], 'result')} {'is' if facts['kept'] == 1 else 'are'} in use"
+    if facts["bytes"]:
+        verb = "deleted" if deleted else "nobody names"
+        print_wrapped(f"{verb} {what}: {amount(facts['bytes'])}; {in_use}")
+    else:
+        print_wrapped(f"nothing to remove; {in_use}")
     for name in facts["gone"]:
         print_wrapped(f"no longer there: {name}", "  ")
     for name in facts["unknown"]:
@@ -101,4 +93,4 @@ def print_cleaning(facts: Mapping[str, Any]) -> None:
     if facts["busy"]:
         print_wrapped(f"being computed, so they stay: {', '.join(facts['busy'])}")
     if not deleted and facts["bytes"]:
-        print_wrapped("nothing was deleted; --yes does it")
+        print_wrapped("dry run: repeat with --yes to delete")

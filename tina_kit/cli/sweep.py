@@ -78,10 +78,9 @@ def sweep(
     Test images and the OOD tasks of a run on them are never looked at. Points share the stages
     that they have in common. To resume a sweep that was stopped, run the same command again.
 
-    Example: tina-kit sweep quickstart --profile smoke --set generators.tina-dit.depth=1,2
+    Example: tina-kit sweep quickstart --profile smoke --set generic.epochs=1,2
     """
     from tina_kit import library
-    from tina_kit.sweeps.outcome import Outcome
 
     show_warnings()
     made = library.sweep_with(
@@ -101,6 +100,8 @@ def sweep(
         observers=None,
         track=track or (),
     )
+    from tina_kit.sweeps.outcome import Outcome
+
     try:
         made.work()
         outcome = Outcome(made.record)

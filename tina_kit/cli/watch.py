@@ -66,12 +66,7 @@ def summary(state: Watched) -> Iterator[str]:
     """Lines of plain text."""
     from tina_kit.pipeline.watched import words
 
-    yield f"{state.name}: {state.status}, {duration(state.seconds)} ({state.folder})"
-    if state.error:
-        yield f"error: {state.error}"
-    yield f"stages: {state.done} of {state.total} computed" + (
-        f", now {state.stage}" if state.stage and state.running else ""
-    )
+    yield from state.lines()
     if state.training is not None:
         yield from curves(state.training)
     yield from [text for event in state.events if (text := words(event))][-LAST:]
@@ -79,11 +74,7 @@ def summary(state: Watched) -> Iterator[str]:
 
 def curves(training: Training) -> Iterator[str]:
     """How far a training is, and its curves with their first and last values."""
-    seed = f", seed {training.seed}" if training.seed else ""
-    left = training.left if training.step < training.steps else None
-    yield f"{training.stage}{seed}: step {training.step} of {training.steps}" + (
-        f", {duration(left)} left" if left else ""
-    )
+    yield str(training)
     for name, values in (("loss", training.losses), ("p-Acc", training.p_acc)):
         if values:
             ends = f"{values[0]:.3g} to {values[-1]:.3g}"

@@ -32,7 +32,8 @@ def list_store(
 
     stages: kinds of stages, like "zoo", by default all; run: only what this run folder names;
     unnamed: only what nobody names; older_than: days; larger_than: megabytes; sort: "stage", "age"
-    (oldest first) or "size" (largest first). Raises UserError for other words.
+    (oldest first) or "size" (largest first). Raises UserError for other words, and for a stage of
+    which nothing is stored.
     """
     import time
 
@@ -46,6 +47,11 @@ def list_store(
     if sort not in orders:
         raise UserError(f"sort {sort!r}: choose one of {', '.join(orders)}")
     found = survey()
+    there = sorted({item.stage for item in found.items})
+    if unknown := [stage for stage in stages if there and stage not in there]:
+        raise UserError(
+            f"stage {unknown[0]!r}: no result is of this stage; there are {', '.join(there)}"
+        )
     of_run = None if run is None else of_run_folder(user_path(run)).results
     before = time.time() - older_than * 86400
     items = [
@@ -98,6 +104,10 @@ def why_with(
     device: str,
     plugins: Files,
 ) -> Explanation:
+    if against is not None:
+        from tina_kit.store.names import of_run_folder
+
+        of_run_folder(against)  # a wrong folder is told before torch is imported
     made = plan_with(registry, recipe, profile, set, seeds, device, plugins, ())
     from tina_kit.pipeline.why import Explainer
 

@@ -112,7 +112,6 @@ def sweep_with(
     from tina_kit.sweeps.points import corners, drawn, grid
     from tina_kit.sweeps.record import Record
     from tina_kit.sweeps.search import Search
-    from tina_kit.sweeps.sweep import Sweep
 
     for option, count in (("random", random), ("search", search)):
         if count is not None and count < 1:
@@ -124,7 +123,13 @@ def sweep_with(
     trackers(registry, track)  # a wrong name is a mistake to be told before anything runs
     base = load_recipe(Path(recipe), registry, profile=profile, seeds=seeds)
     check_recipe(base)
+    ends = []
+    for point in corners(axes):  # mistakes in values that would be chosen only later
+        sets = with_fixed(point, 0)
+        resolved = load_recipe(Path(recipe), registry, profile=profile, sets=sets, seeds=seeds)
+        ends.append((f"--set {words(point)}", resolved))
     chosen = _row(base, row, [axis.key for axis in axes])
+    check_points(base, chosen.name, ends)
     flags = chosen.component.build()
     identity = {
         "recipe_key": content_key(base.plain()),
@@ -139,14 +144,10 @@ def sweep_with(
     if wrong := unfit_as_name(own):
         raise UserError(f"--name {own}: {wrong}")
     facts = {"name": own, "recipe": str(recipe), "profile": profile, **identity}
-    ends = []
-    for point in corners(axes):  # mistakes in values that would be chosen only later
-        sets = with_fixed(point, 0)
-        resolved = load_recipe(Path(recipe), registry, profile=profile, sets=sets, seeds=seeds)
-        ends.append((f"--set {words(point)}", resolved))
-    check_points(base, chosen.name, ends)
     points = [] if search else drawn(axes, random, seed) if random else grid(axes)
     chooser = Search(axes, seed) if search else None
+
+    from tina_kit.sweeps.sweep import Sweep  # which takes seconds: mistakes are told before
 
     def planned(sets: Mapping[str, Any]) -> Plan:
         return plan_with(registry, recipe, profile, sets, seeds, device, plugins, observers)

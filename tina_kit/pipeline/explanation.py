@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tina_kit.api.messages import wrapped
 from tina_kit.pipeline.causes import Change
 from tina_kit.pipeline.lineage import Ranked
 from tina_kit.pipeline.plan import Plan
@@ -56,13 +57,41 @@ class Cause:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
-    """plan: of the recipe; against: the run folder it was compared with, if one was named."""
+    """plan: of the recipe; against: the run folder it was compared with, if one was named.
+
+    `print` shows what `store why` prints.
+    """
 
     plan: Plan
     against: Path | None
     reasons: Sequence[Reason]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines(80))
+
+    def __repr__(self) -> str:
+        return f"<{self._head}; {len(self.causes)} causes>"
+
+    def lines(self, columns: int | None = None) -> list[str]:
+        """The causes in words, wrapped at so many columns."""
+        found = wrapped(self._head, columns)
+        for cause in self.causes:
+            found += ["", *wrapped(str(cause.change), columns)]
+            for what, groups in (
+                ("computed again", cause.stages),
+                ("only because of that", cause.followers),
+            ):
+                if groups:
+                    found += wrapped(f"{what}: {', '.join(groups)}", columns, "  ", "  ")
+        return found
+
+    @property
+    def _head(self) -> str:
+        stages = len(self.plan.stages)
+        what = f"{stages - len(self.reasons)} of {stages} stage{'' if stages == 1 else 's'} stored"
+        return what if self.against is None else f"{what}, compared with {self.against}"
 
     @cached_property
     def causes(self) -> list[Cause]:

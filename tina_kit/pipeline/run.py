@@ -132,7 +132,7 @@ class Run:
             self.observer.stage_started(info)
             if stage.form and stage.form not in self._noted:
                 self._noted.add(stage.form)
-                self.observer.note(info, stage.form)
+                self.observer.keep_note(info, stage.form)
         with explaining_memory(self.plan.recipe, stage.name):
             seconds = stage.ensure(
                 lambda line: self.observer.note(info, line),

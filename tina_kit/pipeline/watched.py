@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from tina_kit.pipeline.logs import EVENTS, METRICS
 from tina_kit.pipeline.run_files import Results, read_content
 from tina_kit.pipeline.run_folders import RESULTS, RunFolder
+from tina_kit.report.amounts import duration
 from tina_kit.report.table import Table
 
 
@@ -38,8 +39,14 @@ class Training:
         """Seconds until it ends, at its rate so far; None before it is known."""
         return (self.steps - self.step) * self.seconds / self.step if self.step else None
 
+    def __str__(self) -> str:
+        seed = f", seed {self.seed}" if self.seed else ""
+        left = self.left if self.step < self.steps else None
+        rest = f", {duration(left)} left" if left else ""
+        return f"{self.stage}{seed}: step {self.step} of {self.steps}{rest}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Watched:
     """A run as its files say it is.
 
@@ -58,12 +65,27 @@ class Watched:
     stage: str | None
     seconds: float
     training: Training | None
-    events: Sequence[Mapping[str, Any]] = field(repr=False)
+    events: Sequence[Mapping[str, Any]]
     table: Table | None = None
 
     @property
     def running(self) -> bool:
         return self.status == "running"
+
+    def lines(self) -> list[str]:
+        """How far it is, in words."""
+        now = f", now {self.stage}" if self.stage and self.running else ""
+        return [
+            f"{self.name}: {self.status}, {duration(self.seconds)} ({self.folder})",
+            *([f"error: {self.error}"] if self.error else []),
+            f"stages: {self.done} of {self.total} computed{now}",
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join([*self.lines(), *([str(self.training)] if self.training else [])])
+
+    def __repr__(self) -> str:
+        return f"<{self.lines()[0]}>"
 
 
 def watched(folder: Path) -> Watched:

@@ -89,7 +89,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        pieces = [str(self.where), self.key, self.message]
+        where = str(self.where)
+        # An override's place names its key, which need not be said twice.
+        pieces = [where, "" if where == f"set {self.key}" else self.key, self.message]
         return ": ".join(_on_one_line(piece) for piece in pieces if piece)
 
 

@@ -1,7 +1,8 @@
 """Overrides by dotted keys, in `set:`, profiles and `--set`.
 
 `generators.tina-dit.depth=3` applies to the row of that name or, if there is none, to all rows that
-use that component. The value is parsed as YAML.
+use that component; a row that is `like` another takes it from that one, unless it has an own value.
+The value is parsed as YAML.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node
         message = f"more than {MOST_ROWS} rows"
         raise RecipeError([Problem(rows.where, key, message)])
     names = [part_name(row) or "" for row in rows.value]
-    # If no row has the name, it may be a component's: then all rows that use it are set.
-    for known in (names, components_of(rows)):
+    # If no row has the name, it may be a component's: then all rows that use it are set, but not
+    # those like others, which take it from these below their own values.
+    for known in (names, _without_like(rows)):
         # Names may contain dots (tina-0.5): the longest matching name wins.
         for length in range(len(steps), 0, -1):
             name = ".".join(steps[:length])
@@ -89,6 +91,12 @@ def _set_named(rows: Node, steps: list[str], value: Node, key: str) -> list[Node
                 ]
     message = f"there is no row '{steps[0]}'; {nearest(steps[0], names)}"
     raise RecipeError([Problem(value.where, key, message)])
+
+
+def _without_like(rows: Node) -> list[str]:
+    """See `components_of`; "" also for a row that is `like` another."""
+    like = (isinstance(row.value, dict) and LIKE in row.value for row in rows.value)
+    return ["" if is_like else name for name, is_like in zip(components_of(rows), like)]
 
 
 def components_of(rows: Node) -> list[str]:

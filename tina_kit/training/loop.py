@@ -34,6 +34,7 @@ class Trainer:
     label: its name in events; stream: seeds its random draws, together with the seed.
     checkpoints: name → Checkpoint, for example a draft's `checkpoint`.
     losses: for each call about a hundred pairs (step, mean loss since the previous pair).
+    summed: how many models' losses a loss is the sum of, whose mean observers are told.
     probe: gives the p-Acc that observers are told, `measurements` times in a training. It must draw
         no random numbers of torch's own, so that results do not depend on it.
     """
@@ -46,6 +47,7 @@ class Trainer:
     checkpoints: Callable[[str], Checkpoint]
     observer: Observer = field(default_factory=Observer)
     losses: list[list[tuple[int, float]]] = field(default_factory=list)
+    summed: int = 1
     probe: Probe | None = None
     measurements: int = 0
 
@@ -78,8 +80,8 @@ class Trainer:
         info = StepInfo(self.label, run.step, run.training.steps, number)
         if recorded:
             rate = learning_rate(run.training, run.step - 1)
-            p_acc = self._measured(run)
-            info = replace(info, loss=run.losses[-1][1], learning_rate=rate, p_acc=p_acc)
+            p_acc, loss = self._measured(run), run.losses[-1][1] / self.summed
+            info = replace(info, loss=loss, learning_rate=rate, p_acc=p_acc)
         self.observer.step(info)
 
     def _measured(self, run: _Run) -> float | None:

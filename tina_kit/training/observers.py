@@ -51,6 +51,11 @@ class Observers(Observer):
     def note(self, *facts: Any) -> None:
         self._tell("note", *facts)
 
+    def keep_note(self, *facts: Any) -> None:
+        """A note for the run's own records, which is nothing for a user to do."""
+        for observer in self._own:
+            observer.note(*facts)
+
     def stage_started(self, *facts: Any) -> None:
         self._tell("stage_started", *facts)
 

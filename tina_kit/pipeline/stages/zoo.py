@@ -83,6 +83,7 @@ class ShardStage(ZooStage):
 
     def compute(self, draft: Draft) -> None:
         train = self.runtime.trainer(self.name, draft, "zoo", self.tuning.seed)
+        train.summed = len(self.tasks)
         start = starting_vectors(self.inputs.generic, self.tasks)
         self._save(draft, self.tuning(start, self.tasks, train), self.tasks)
 

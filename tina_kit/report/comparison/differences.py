@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tina_kit.api import abridged
-from tina_kit.recipe.schema import LISTS
+from tina_kit.recipe.schema import LISTS, CoreOptions
 from tina_kit.recipe.yaml12 import dump
 
 KINDS = ("recipe", "versions", "hardware", "data")
-_WORDS = ("description", "time")  # of a recipe, which change nothing
+_WORDS = {"description", "time"}  # of a recipe, which change nothing
 _ABSENT = "–"
 Flat = Mapping[str, Any]
 
@@ -74,7 +75,15 @@ def _different(kind: str, sides: Mapping[str, Flat]) -> Iterator[Difference]:
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Flat:
-    return dict(_flat({key: value for key, value in recipe.items() if key not in _WORDS}))
+    said = dict(_flat({key: value for key, value in recipe.items() if key not in _WORDS}))
+    return {**_defaults(), **said}
+
+
+@cache
+def _defaults() -> Flat:
+    """What a recipe means that was recorded before there was an option of its own."""
+    options = CoreOptions(name="any").model_dump(mode="json", exclude={"name", *_WORDS})
+    return dict(_flat(options))
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
