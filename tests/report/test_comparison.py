@@ -247,7 +247,10 @@ def test_the_words_say_which_is_better(make) -> None:
     runs = [make("a", one_seed(tina=high)), make("b", one_seed(tina=low))]
     assert tina_kit.compare(runs).words()[0].startswith("A's tina is better than B's by 10.0 ±")
     runs = [make("c", one_seed(tina=high)), make("d", one_seed(tina=[61, 60, 62, 63]))]
-    assert "cannot be told apart" in tina_kit.compare(runs).words()[0]
+    told = tina_kit.compare(runs).words()[0]
+    assert told.startswith("A's tina and B's cannot be told apart: B - A is +0.0 ±")
+    runs = [make("e", one_seed(tina=high)), make("f", one_seed(tina=[60, 61, 50, 62]))]
+    assert "B - A is -3.2 ±" in tina_kit.compare(runs).words()[0]
 
 
 def test_the_page_is_whole_and_escaped(make) -> None:
