@@ -54,7 +54,7 @@ def test_every_class_is_shown_with_images_and_right_answers(finished: Finished, 
     cards = re.findall(r"<li><div class=\"samples\">(.*?)</div><strong>(.*?)</strong>", page)
     assert sorted(name for _, name in cards) == sorted(names)
     assert all(shown.count("data:image/jpeg") == 2 for shown, _ in cards)
-    assert "10 + 5 images" in page
+    assert "10 training, 5 test images" in page
 
 
 def test_right_answers_by_class_add_up_to_those_of_the_run(finished: Finished) -> None:

@@ -56,9 +56,7 @@ def test_prompts_in_a_wrong_order_must_fall_to_guessing() -> None:
 
 def test_a_generator_at_chance_is_not_said_to_do_what_its_prompts_say() -> None:
     [told] = [
-        text
-        for text in verdict(shuffled(facts({"tina": 0.255}), 25.3))[2]
-        if "prompts" in text
+        text for text in verdict(shuffled(facts({"tina": 0.255}), 25.3))[2] if "prompts" in text
     ]
     assert "cannot be shown" in told and "(guessing: 25.0)" in told
 
