@@ -264,6 +264,17 @@ def test_the_page_is_whole_and_escaped(make) -> None:
         assert f"<h2>{title}</h2>" in page
 
 
+def test_the_page_says_first_what_makes_a_run_another(make) -> None:
+    runs = [
+        make(name, one_seed(tina=percent()), recipe={"generic": {"epochs": epochs}})
+        for name, epochs in (("a", 3), ("b", 5))
+    ]
+    top = tina_kit.compare(runs).html().partition('class="notice')[0]
+    assert "generic.epochs: 3" in top and "generic.epochs: 5" in top
+    rows = [f"{runs[0]}:tina", f"{runs[0]}:tina"]
+    assert "differs in" not in tina_kit.compare(rows).html()
+
+
 def test_a_frame_has_a_row_for_each_pair(make) -> None:
     runs = [make(name, one_seed(tina=percent(), mlp=percent())) for name in "ab"]
     frame = tina_kit.compare(runs).to_frame()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,6 +70,7 @@ def run(
     Example: tina-kit run quickstart --profile smoke --set generators.tina-dit.steps=200
     """
     from tina_kit import library
+    from tina_kit.pipeline.run_folders import REPORT
 
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
@@ -91,8 +93,10 @@ def run(
         try:
             if current.results is not None:
                 _print_results(current.results)
+                sys.stdout.flush()  # before what follows on stderr
         finally:
             log(f"run folder: {current.folder}")
+    log(f"report: {current.folder / REPORT}")
     if _can_be_served(current):
         log(f"to try it in a browser: tina-kit serve {shlex.quote(str(current.folder))}")
 

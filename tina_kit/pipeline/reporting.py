@@ -15,6 +15,7 @@ from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.facts import stored
 from tina_kit.pipeline.personal import ReadyGenerator
+from tina_kit.pipeline.run_folders import REPORT as FILE
 from tina_kit.recipe import Recipe, ResolvedComponent
 from tina_kit.recipe.changed import changed
 from tina_kit.report.diagnosis.finding import Finding
@@ -26,7 +27,6 @@ from tina_kit.report.studies import StudyReport
 from tina_kit.store import Store
 from tina_kit.training import Observers
 
-FILE = "report.html"
 _LOG = logging.getLogger(__name__)
 _SAMPLES = 240  # pictures in all, so that the page stays small
 _MOST = 3  # of a class

@@ -21,9 +21,10 @@ from tina_kit.store.files import read_json, remove
 
 RECORD, RESOLVED = "run.json", "resolved.yaml"
 RESULTS, EVALUATIONS = "results.json", "evaluations.json"
+REPORT = "report.html"
 FOLDERS = ("plots", "examples", "trackers")
 FILES = (
-    *("recipe.yaml", RESOLVED, RECORD, RESULTS, EVALUATIONS, "report.md", "report.html"),
+    *("recipe.yaml", RESOLVED, RECORD, RESULTS, EVALUATIONS, "report.md", REPORT),
     *(EVENTS, METRICS, NOTES),
 )
 """What runs, and what is said of them, write to a run folder."""
