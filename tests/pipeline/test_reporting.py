@@ -12,7 +12,7 @@ import pytest
 import tina_kit
 from tests.zoo.browser import PROGRAM, browser
 from tina_kit.cli.app import invoke
-from tina_kit.pipeline.reporting import FILE
+from tina_kit.pipeline.run_folders import REPORT as FILE
 
 Finished = tuple[Path, Path, Path]
 

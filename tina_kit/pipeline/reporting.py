@@ -15,7 +15,6 @@ from tina_kit.pipeline.answering import OfRun
 from tina_kit.pipeline.experiment import Experiment
 from tina_kit.pipeline.facts import stored
 from tina_kit.pipeline.personal import ReadyGenerator
-from tina_kit.pipeline.run_folders import REPORT as FILE
 from tina_kit.recipe import Recipe, ResolvedComponent
 from tina_kit.recipe.changed import changed
 from tina_kit.report.diagnosis.finding import Finding
