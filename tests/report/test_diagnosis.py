@@ -29,6 +29,11 @@ def test_of_a_sound_run_it_only_says_that_tasks_share_images(sound: Facts) -> No
     assert [finding.rule for finding in diagnose(sound)] == ["shared-images"]
 
 
+def test_a_run_that_only_tries_every_stage_is_told_first(sound: Facts) -> None:
+    first, *others = diagnose(replace(sound, profile="smoke"))
+    assert first.rule == "trial" and "mean nothing" in first.what and others == diagnose(sound)
+
+
 def test_every_finding_says_what_with_figures_and_a_remedy() -> None:
     names = [str(number) for number in range(12)]
     ill = facts(

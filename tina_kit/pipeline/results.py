@@ -55,7 +55,7 @@ def results_of(plan: Plan) -> Results:
         name: study_report(name, run.study, run.measured(), notes, options.average)
         for name, run in plan.studies.items()
     }
-    facts = facts_of(plan.experiments, rows, measured)
+    facts = facts_of(plan.experiments, rows, measured, plan.recipe.profile)
     return Results(rows, studies, notes, measured, facts, diagnose(facts))
 
 
