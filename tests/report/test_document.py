@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from tests.report.made import facts
+from tina_kit.report.diagnosis.rules import diagnose
 from tina_kit.report.document.data import data
 from tina_kit.report.document.results import results
-from tina_kit.report.document.source import ClassImages, Source
+from tina_kit.report.document.source import ClassImages, Part, Source
+from tina_kit.report.document.whole import report
 from tina_kit.report.facts import Facts
 
 
@@ -29,6 +31,24 @@ def test_the_interval_of_a_p_acc_ends_at_100_percent_and_guessing_has_none() -> 
     chart = shown[: shown.index("<figcaption>")]
     assert "chance" in chart
     assert chart.count('class="interval"') == chart.count('class="name"') - 1
+
+
+def test_a_trial_says_first_that_its_figures_mean_nothing() -> None:
+    trial = diagnose(replace(facts(), profile="smoke"))[0]
+    recipe = {**facts().recipe, "generic": {"epochs": 1}, "finetune": {"epochs": 1}}
+    parts = [Part(role, role, "") for role in ("data set", "architecture", "conditioner")]
+    record = {
+        **{"seeds": [0], "started": "2026-11-01", "ended": "2026-11-01", "stages": []},
+        **{"hardware": {"threads": 1, "machine": "x"}, "git": None, "tina_kit": "0"},
+        **{"versions": {}, "plugins": [], "device": "cpu", "precision": "fp32", "key": "k"},
+        "command": ["tina-kit"],
+    }
+    made = source(
+        replace(facts(), recipe=recipe), findings=[trial], parts=parts, record=record, changed=()
+    )
+    page = report(made)
+    assert f'<div class="notice bad"><strong>{trial.what}</strong>' in page
+    assert page.index(trial.what) < page.index("is better than selection")
 
 
 def test_a_class_in_no_task_is_not_tested() -> None:

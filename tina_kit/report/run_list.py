@@ -11,11 +11,14 @@ Facts = Mapping[str, Any]
 
 
 def run_lines(rows: Sequence[Facts], columns: int | None) -> list[str]:
-    """The list as text. columns: to fit it in, for which the settings are left out first."""
-    whole = text_lines(run_list(rows))
-    if columns is None or max(map(len, whole)) <= columns:
-        return whole
-    return text_lines(run_list(rows, settings=False), columns)
+    """The list as text. columns: to fit it in; the settings are left out where that keeps a run on
+    one line."""
+    whole, short = run_list(rows), run_list(rows, settings=False)
+    for table in (whole, short):
+        lines = text_lines(table)
+        if columns is None or max(map(len, lines)) <= columns:
+            return lines
+    return text_lines(whole, columns)
 
 
 def run_list(rows: Sequence[Facts], settings: bool = True) -> list[tuple[str, ...]]:

@@ -97,7 +97,8 @@ def collapsed(facts: Facts) -> Findings:
             "It begins with the baselines: train the generic model for longer (generic.epochs) or "
             "with another learning rate, and the p-Models after it (finetune)."
         )
-    often = " and ".join(f"{share:.0%} of {name}'s" for name, share in found.items())
+    *most, last = [f"{share:.0%} of {name}'s" for name, share in found.items()]
+    often = f"{', '.join(most)} and {last}" if most else last
     yield Finding(
         "collapsed",
         "bad",
