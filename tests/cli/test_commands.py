@@ -141,8 +141,11 @@ def test_a_run_prints_its_table_to_stdout(run, finished, tmp_path, monkeypatch) 
     assert "shuffled prompts" in result.stdout and "chance" in result.stdout
     assert "run folder: " in result.stderr and "11 stages, 11 cached" in result.stderr
     [folder] = (tmp_path / "tiny").iterdir()
-    last = result.stderr.splitlines()[-1]
-    assert last == f"to try it in a browser: tina-kit serve {folder}"
+    assert result.stderr.splitlines()[-3:] == [
+        f"run folder: {folder}",
+        f"report: {folder / 'report.html'}",
+        f"to try it in a browser: tina-kit serve {folder}",
+    ]
 
 
 def test_generate_writes_a_file_that_loads(run, finished, tmp_path: Path) -> None:

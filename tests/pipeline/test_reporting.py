@@ -12,7 +12,7 @@ import pytest
 import tina_kit
 from tests.zoo.browser import PROGRAM, browser
 from tina_kit.cli.app import invoke
-from tina_kit.pipeline.reporting import FILE
+from tina_kit.pipeline.run_folders import REPORT as FILE
 
 Finished = tuple[Path, Path, Path]
 
@@ -54,7 +54,7 @@ def test_every_class_is_shown_with_images_and_right_answers(finished: Finished, 
     cards = re.findall(r"<li><div class=\"samples\">(.*?)</div><strong>(.*?)</strong>", page)
     assert sorted(name for _, name in cards) == sorted(names)
     assert all(shown.count("data:image/jpeg") == 2 for shown, _ in cards)
-    assert "10 + 5 images" in page
+    assert "10 training, 5 test images" in page
 
 
 def test_right_answers_by_class_add_up_to_those_of_the_run(finished: Finished) -> None:

@@ -82,6 +82,21 @@ def test_the_key_figure_is_of_the_best_that_is_no_reference(run: Path) -> None:
     assert tina_kit.list_runs(run)[0]["figure"] is None
 
 
+def test_a_list_tells_what_was_set_and_validation_from_test(tmp_path: Path) -> None:
+    sets = ["generators.tina.depth=2", "evaluation.on=validation"]
+    run = make_run(tmp_path / "run", RIGHT, profile="smoke", set=sets)
+    results = json.loads((run / "results.json").read_text())
+    (run / "results.json").write_text(json.dumps({**results, "on": "validation"}))
+    runs = tina_kit.list_runs(tmp_path)
+    assert (runs[0]["profile"], runs[0]["set"]) == ("smoke", sets)
+    assert runs[0]["figure"]["on"] == "validation"
+    head, _, line = runs.lines()
+    assert "tina (validation)" in line
+    assert head.endswith("settings") and line.endswith("smoke tina.depth=2")
+    narrow = runs.lines(len(line) - 1)
+    assert "settings" not in narrow[0] and "tina (validation)" in narrow[-1]
+
+
 def test_a_frame_is_flat(run: Path) -> None:
     tina_kit.tag_run(run, ["a", "b"])
     frame = tina_kit.list_runs(run).to_frame()

@@ -242,6 +242,7 @@ def test_seeds_replace_the_recipes_own(load) -> None:
 def test_a_profile_overrides_and_a_set_overrides_the_profile(load) -> None:
     text = GOOD + "profiles:\n  tiny: {tasks.id: 5, generators.small.depth: 1}\n"
     recipe = load(text, profile="tiny", sets=["tasks.id=6"])
+    assert (recipe.profile, recipe.sets) == ("tiny", ("tasks.id=6",))
     assert (recipe.tasks.options.id, recipe.generators[1].component.options.depth) == (6, 1)
     assert load(text).tasks.options.id == 1000
     assert "unknown profile 'tin'; did you mean 'tiny'?" in complaint(load, text, profile="tin")

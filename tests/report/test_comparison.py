@@ -257,7 +257,10 @@ def test_the_words_say_which_is_better(make) -> None:
     runs = [make("a", one_seed(tina=high)), make("b", one_seed(tina=low))]
     assert tina_kit.compare(runs).words()[0].startswith("A's tina is better than B's by 10.0 ±")
     runs = [make("c", one_seed(tina=high)), make("d", one_seed(tina=[61, 60, 62, 63]))]
-    assert "cannot be told apart" in tina_kit.compare(runs).words()[0]
+    told = tina_kit.compare(runs).words()[0]
+    assert told.startswith("A's tina and B's cannot be told apart: B - A is +0.0 ±")
+    runs = [make("e", one_seed(tina=high)), make("f", one_seed(tina=[60, 61, 50, 62]))]
+    assert "B - A is -3.2 ±" in tina_kit.compare(runs).words()[0]
 
 
 def test_the_page_is_whole_and_escaped(make) -> None:
@@ -269,6 +272,17 @@ def test_the_page_is_whole_and_escaped(make) -> None:
     assert "default-src" in page and len(page) < 100_000
     for title in ("The runs", "Which is better", "Task by task", "What differs"):
         assert f"<h2>{title}</h2>" in page
+
+
+def test_the_page_says_first_what_makes_a_run_another(make) -> None:
+    runs = [
+        make(name, one_seed(tina=percent()), recipe={"generic": {"epochs": epochs}})
+        for name, epochs in (("a", 3), ("b", 5))
+    ]
+    top = tina_kit.compare(runs).html().partition('class="notice')[0]
+    assert "generic.epochs: 3" in top and "generic.epochs: 5" in top
+    rows = [f"{runs[0]}:tina", f"{runs[0]}:tina"]
+    assert "differs in" not in tina_kit.compare(rows).html()
 
 
 def test_a_frame_has_a_row_for_each_pair(make) -> None:

@@ -29,6 +29,11 @@ def test_of_a_sound_run_it_only_says_that_tasks_share_images(sound: Facts) -> No
     assert [finding.rule for finding in diagnose(sound)] == ["shared-images"]
 
 
+def test_a_run_that_only_tries_every_stage_is_told_first(sound: Facts) -> None:
+    first, *others = diagnose(replace(sound, profile="smoke"))
+    assert first.rule == "trial" and "mean nothing" in first.what and others == diagnose(sound)
+
+
 def test_every_finding_says_what_with_figures_and_a_remedy() -> None:
     names = [str(number) for number in range(12)]
     ill = facts(
@@ -129,7 +134,7 @@ def test_an_oracle_no_better_than_selection_leaves_nothing_to_personalise(sound:
 def test_p_models_that_always_answer_one_class_have_collapsed(sound: Facts) -> None:
     always = np.tile([1.05, -0.05, -0.05, -0.05], (30, 1))
     finding = found(facts({"tina": always}), "collapsed")
-    assert finding is not None and "100% of tina's" in finding.evidence
+    assert finding is not None and finding.what.startswith("100% of tina's p-Models give one")
     assert "clip" in finding.remedy
     assert found(sound, "collapsed") is None
 

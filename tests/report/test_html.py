@@ -71,6 +71,24 @@ def test_a_bar_ends_where_its_value_is_on_the_axis() -> None:
     assert re.findall(r">(-?\d+)<", axis) == ["-20", "-10", "0", "10", "20"]
 
 
+def test_a_difference_of_nothing_has_a_mark_where_its_mean_is() -> None:
+    assert bars([Bar("a", 0, "0.0", -1, 1), Bar("b", 1, "1.0")]).count('class="mean"') == 1
+
+
+@pytest.mark.parametrize("values", [[-3.3, 1.2], [-0.4, 7.9], [2.2, 2.9], [0.11, 0.9], [3, 4e3]])
+def test_the_lowest_line_of_a_chart_has_a_number(values: list[float]) -> None:
+    charts = [ranked(values, "x", "y"), curves({"a": list(enumerate(values))}, "x", "y")]
+    if min(values) > 0:
+        charts.append(curves({"a": list(enumerate(values))}, "x", "y", log_y=True))
+    for chart in charts:
+        assert 'style="bottom:0.00%"' in chart
+
+
+def test_a_wide_matrix_says_that_it_scrolls() -> None:
+    narrow, wide = (matrix([[1] * n] * n, ["a"] * n, "true") for n in (3, 10))
+    assert "sideways" in wide and "sideways" not in narrow
+
+
 def test_a_long_curve_is_thinned_and_ends_at_its_last_step() -> None:
     chart = curves({"a": [(float(x), float(x)) for x in range(1000)]}, "x", "y")
     assert chart.count("L") == 199

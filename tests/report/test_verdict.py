@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.report.made import BARE, facts, tasks
+from tests.report.made import BARE, counted, facts, tasks
 from tina_kit.report.document.verdict import verdict
 from tina_kit.report.facts import Facts
 
 
 def shuffled(of: Facts, p_acc: float) -> Facts:
     row = {**(of.row("tina", "ood") or {}), "split": "shuffled", "p_acc": p_acc}
-    return replace(of, rows=[*of.rows, row])
+    drawn = np.array(of.evaluations["tasks"]["0"]["ood"])
+    counts = of.evaluations["counts"]
+    tests = {**counts["tina"]["0"], "shuffled": counted(p_acc / 100, drawn, seed=9)}
+    evaluations = {**of.evaluations, "counts": {**counts, "tina": {"0": tests}}}
+    return replace(of, rows=[*of.rows, row], evaluations=evaluations)
 
 
 def test_a_gain_whose_interval_is_above_zero_is_one() -> None:
@@ -26,7 +30,7 @@ def test_a_gain_whose_interval_is_above_zero_is_one() -> None:
 
 def test_one_whose_interval_holds_zero_is_none_and_closes_no_gap() -> None:
     level, summary, more = verdict(facts({"tina": 0.501}))
-    assert level == "note" and "neither better nor worse" in summary
+    assert level == "note" and summary.startswith("tina cannot be told apart from selection")
     assert not any("gap" in text for text in more)
 
 
@@ -48,6 +52,18 @@ def test_prompts_in_a_wrong_order_must_fall_to_guessing() -> None:
     made = facts()
     assert any("do what their prompts say" in t for t in verdict(shuffled(made, 25.3))[2])
     assert any("does not depend on the prompts" in t for t in verdict(shuffled(made, 40.0))[2])
+
+
+def test_a_generator_at_chance_is_not_said_to_do_what_its_prompts_say() -> None:
+    [told] = [
+        text for text in verdict(shuffled(facts({"tina": 0.255}), 25.3))[2] if "prompts" in text
+    ]
+    assert "cannot be shown" in told and "(guessing: 25.0)" in told
+
+
+def test_nor_one_that_wrong_prompts_do_not_change() -> None:
+    made = shuffled(facts(), 60.0)
+    assert any("cannot be shown: it reaches" in text for text in verdict(made)[2])
 
 
 def test_what_more_training_would_give_is_set_against_it() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,11 @@ def test_a_sweep_compares_its_points_and_goes_on_where_one_failed(
     assert {"sweep.json", "report.md", "report.html", "parallel.png", "parallel.svg"} <= files
     record = json.loads((outcome.best_run / "run.json").read_text())
     assert record["status"] == "done"
+
+    page = (outcome.folder / "report.html").read_text()
+    assert escape(outcome.verdict) in page
+    links = re.findall(r'<a href="([^"]+)">', page)
+    assert len(links) == 2 and all((outcome.folder / link).is_file() for link in links)
 
     runs = len(list(outcome.folder.rglob("run.json")))
     made(recipe, tmp_path, sets).work()  # tries the failed points once more, and only these

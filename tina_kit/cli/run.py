@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,7 @@ def run(
     Example: tina-kit run quickstart --profile smoke --set generic.epochs=2
     """
     from tina_kit import library
+    from tina_kit.pipeline.run_folders import REPORT
     from tina_kit.plugins.trackers import trackers
 
     if as_json and not dry_run:
@@ -90,8 +92,10 @@ def run(
         try:
             if current.results is not None:
                 _print_results(current.results)
+                sys.stdout.flush()  # before what follows on stderr
         finally:
             log(f"run folder: {current.folder}")
+    log(f"report: {current.folder / REPORT}")
     if _can_be_served(current):
         log(f"to try it in a browser: tina-kit serve {shlex.quote(str(current.folder))}")
 

@@ -107,6 +107,7 @@ def sweep(
         outcome = Outcome(made.record)
         for line in outcome.lines(width()):
             print(line)
+        print_wrapped(outcome.verdict)
         print_wrapped(outcome.caption, faint=True)
         log(f"the best point on test images: {outcome.command}")
     finally:

@@ -49,10 +49,9 @@ class RunList:
 
     def lines(self, columns: int | None = None) -> list[str]:
         """The runs as a table. columns: to fit it in, None for any number."""
-        from tina_kit.report.run_list import run_list
-        from tina_kit.report.table import text_lines
+        from tina_kit.report.run_list import run_lines
 
-        return text_lines(run_list(self.rows), columns)
+        return run_lines(self.rows, columns)
 
     def flat(self) -> list[dict[str, Any]]:
         """A row for each run, without values in values."""

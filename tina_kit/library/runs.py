@@ -84,11 +84,11 @@ def write_report(run: str | Path | FinishedRun, output: str | Path | None = None
     if there is no such run or the file cannot be written.
     """
     from tina_kit.pipeline.finished import FinishedRun
-    from tina_kit.pipeline.reporting import FILE
+    from tina_kit.pipeline.run_folders import REPORT
     from tina_kit.store.output import write_output
 
     opened = run if isinstance(run, FinishedRun) else open_run(run)
-    path = opened.folder / FILE if output is None else user_path(output)
+    path = opened.folder / REPORT if output is None else user_path(output)
     write_output(path, opened.report().encode("utf-8", "backslashreplace"))
     return path
 

@@ -27,9 +27,11 @@ def facts_of(
     experiments: Sequence[Experiment],
     rows: Sequence[dict[str, Any]],
     evaluations: Mapping[str, Any],
+    profile: str | None,
 ) -> Facts:
     """experiments: one for each seed; rows: of `results.json`; evaluations: the content of
-    `evaluations.json`. What the store no longer holds is left out."""
+    `evaluations.json`; profile: that the recipe was run with. What the store no longer holds is
+    left out."""
     experiment = experiments[0]
     recipe = experiment.recipe
     bare = {row.name: row.component.entry.component.name for row in recipe.generators}
@@ -47,6 +49,7 @@ def facts_of(
         conditions=stored(text, lambda: text.read("classes").float().numpy()),
         curves=[curve for each in experiments for curve in _curves(each)],
         zoo=_imported(experiment),
+        profile=profile,
     )
 
 

@@ -77,7 +77,8 @@ class FinishedRun:
     def facts(self) -> Facts:
         """What diagnosis and report know of it; what the store no longer holds is left out."""
         experiments = [self.experiment(seed) for seed in self.seeds]
-        return facts_of(experiments, self.results["generators"], self.evaluations)
+        rows, profile = self.results["generators"], self.record.get("profile")
+        return facts_of(experiments, rows, self.evaluations, profile)
 
     @cached_property
     def diagnosis(self) -> list[Finding]:

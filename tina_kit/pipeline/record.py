@@ -41,6 +41,8 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "command": list(command),
         "name": plan.recipe.core.name,
         "key": plan.key,
+        "profile": plan.recipe.profile,
+        "set": list(plan.recipe.sets),
         "seeds": list(plan.recipe.core.seeds),
         "device": str(runtime.device),
         "precision": runtime.precision,

@@ -26,7 +26,6 @@ from tina_kit.report.studies import StudyReport
 from tina_kit.store import Store
 from tina_kit.training import Observers
 
-FILE = "report.html"
 _LOG = logging.getLogger(__name__)
 _SAMPLES = 240  # pictures in all, so that the page stays small
 _MOST = 3  # of a class

@@ -11,8 +11,8 @@ from tina_kit.pipeline.evaluations import evaluations, write_evaluations
 from tina_kit.pipeline.examples import write_examples
 from tina_kit.pipeline.facts import facts_of
 from tina_kit.pipeline.plan import Plan
-from tina_kit.pipeline.reporting import FILE as REPORT
 from tina_kit.pipeline.reporting import html_report
+from tina_kit.pipeline.run_folders import REPORT
 from tina_kit.report.diagnosis.finding import Finding
 from tina_kit.report.diagnosis.rules import diagnose
 from tina_kit.report.facts import Facts
@@ -55,7 +55,7 @@ def results_of(plan: Plan) -> Results:
         name: study_report(name, run.study, run.measured(), notes, options.average)
         for name, run in plan.studies.items()
     }
-    facts = facts_of(plan.experiments, rows, measured)
+    facts = facts_of(plan.experiments, rows, measured, plan.recipe.profile)
     return Results(rows, studies, notes, measured, facts, diagnose(facts))
 
 

@@ -23,9 +23,10 @@ from tina_kit.store.files import remove
 
 RECORD, RESOLVED = "run.json", "resolved.yaml"
 RESULTS, EVALUATIONS = "results.json", "evaluations.json"
+REPORT = "report.html"
 FOLDERS = ("plots", "examples", "trackers")
 FILES = (
-    *("recipe.yaml", RESOLVED, RECORD, RESULTS, EVALUATIONS, "report.md", "report.html"),
+    *("recipe.yaml", RESOLVED, RECORD, RESULTS, EVALUATIONS, "report.md", REPORT),
     *(EVENTS, METRICS, NOTES),
 )
 """What runs, and what is said of them, write to a run folder."""
@@ -76,6 +77,8 @@ class RunFolder:
             "started": record["started"],
             "ended": record.get("ended"),
             "seeds": list(record["seeds"]),
+            "profile": record.get("profile"),
+            "set": list(record.get("set") or ()),
             "commit": git.get("commit"),
             "dirty": git.get("dirty"),
             "tags": list(self.notes.tags),
@@ -97,7 +100,8 @@ class RunFolder:
         """The row of the generator with the highest p-Acc, on OOD tasks if there are any. Those
         that others are compared with are left out."""
         try:
-            rows = read_content(self.folder / RESULTS, Results)["generators"]
+            results = read_content(self.folder / RESULTS, Results)
+            rows = results["generators"]
             best = [row for row in rows if "gap_closed" in row] or [
                 row for row in rows if row["generator"] not in _REFERENCES and "vs_selection" in row
             ]
@@ -105,7 +109,7 @@ class RunFolder:
                 if some := [row for row in best if row["split"] == split]:
                     row = max(some, key=lambda row: float(row["p_acc"]))
                     keys = ("generator", "split", "p_acc", "ci95", "vs_selection")
-                    return {key: row.get(key) for key in keys}
+                    return {**{key: row.get(key) for key in keys}, "on": results.get("on")}
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return None

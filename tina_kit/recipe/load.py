@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tina_kit.recipe.rows import check_rows, rows_of
 from tina_kit.recipe.schema import LISTS, REQUIRED, SLOTS, CoreOptions
 from tina_kit.recipe.shipped import recipe_file
 from tina_kit.recipe.source import written
+from tina_kit.recipe.yaml12 import dump
 
 OWN = ("name", "description", "time")  # not inherited by recipes that extend this one
 _META = ("extends", "set", "profiles", "requires", "plugins", "seed")
@@ -89,13 +91,15 @@ def resolved(
 ) -> Recipe:
     """Check the result of `source_of`, as `load_recipe` does."""
     source = _with_profile(source, profile)
-    for key, value in _overrides(sets):
+    overrides = _overrides(sets)
+    for key, value in overrides:
         source = override(source, key, value.on(_SETS))
     if seeds is not None:
         where = Where("--seeds", 0, 0, Path.cwd())
         source = without(source, "seed")
         source = override(source, "seeds", Node([Node(seed, where) for seed in seeds], where))
-    return _resolve(path, source, registry, recorded)
+    told = (*(f"{key}={dump(value.plain(), flow=True).strip()}" for key, value in overrides),)
+    return replace(_resolve(path, source, registry, recorded), profile=profile, sets=told)
 
 
 def _overrides(sets: Sequence[str] | Mapping[str, Any]) -> list[tuple[str, Node]]:

@@ -19,7 +19,8 @@ class Recipe:
     """A checked recipe with its components.
 
     path: the file it was read from; source: its content after all overrides; plugins: absolute
-    paths of the Python files that it names.
+    paths of the Python files that it names; profile, sets: the overrides that it was read with, the
+    latter as `key=value`.
     """
 
     path: Path
@@ -33,6 +34,8 @@ class Recipe:
     studies: tuple[NamedComponent, ...]
     registry: Registry = field(compare=False, repr=False)
     plugins: tuple[Path, ...] = ()
+    profile: str | None = field(default=None, compare=False)
+    sets: tuple[str, ...] = field(default=(), compare=False)
 
     def where(self, *keys: str) -> str:
         """The location of a key, or of the nearest one above it, for error messages."""

@@ -14,6 +14,8 @@ from tina_kit.report.html import Markup, element, joined
 
 COLOURS = 6  # of series, in the style; then they repeat with dashes
 _MOST_POINTS = 200  # of a curve
+_THIN = 1.0  # percent of the axis: a bar that is too narrow to be seen gets a mark
+_FITS = 5  # columns of a matrix that a phone shows
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def _marks(row: Bar, scale: _Scale) -> list[Markup]:
     if math.isfinite(row.value):
         first, last = sorted((scale.at(0), scale.at(row.value)))
         marks.append(element("b", style=f"left:{first:.2f}%;width:{last - first:.2f}%"))
+        if last - first < _THIN:
+            marks.append(element("i", class_="mean", style=f"left:{scale.at(row.value):.2f}%"))
     if math.isfinite(row.low):
         first, last = scale.at(row.low), scale.at(row.high)
         style = f"left:{first:.2f}%;width:{max(last - first, 0):.2f}%"
@@ -76,8 +80,8 @@ def curves(
     """A curve for each series of (x, y), with a legend if there are several. log_y: all y > 0."""
     shown = {name: _thinned(points) for name, points in series.items() if points}
     across = _Scale.of([x for points in shown.values() for x, _ in points])
-    made = _Scale.log if log_y else _Scale.of
-    up = made([y for points in shown.values() for _, y in points])
+    heights = [y for points in shown.values() for _, y in points]
+    up = _Scale.log(heights) if log_y else _Scale.of(heights, floor=True)
     lines = [
         _line([(across.at(x), 100 - up.at(y)) for x, y in points], number)
         for number, points in enumerate(shown.values())
@@ -100,7 +104,7 @@ def curves(
 def ranked(values: Sequence[float], x_label: str, y_label: str) -> Markup:
     """Numbers in order, each as a bar from zero: how many lie on which side of it, and how far."""
     ordered = sorted(values)
-    up, width = _Scale.of([0.0, *ordered]), 100 / max(1, len(ordered))
+    up, width = _Scale.of([0.0, *ordered], floor=True), 100 / max(1, len(ordered))
     zero, parts = 100 - up.at(0), {"plus": "", "minus": ""}
     for place, value in enumerate(ordered):
         top = 100 - up.at(value)
@@ -135,7 +139,9 @@ def matrix(counts: Sequence[Sequence[int]], names: Sequence[str], corner: str) -
         ]
         rows.append(element("tr", element("th", f"{number}  {name}", scope="row"), *cells))
     whole_table = element("table", element("thead", head), element("tbody", *rows), class_="matrix")
-    return element("div", whole_table, class_="scroll")
+    hint = element("p", "Scroll sideways to see all columns →", class_="soft sideways")
+    scrolling = element("div", whole_table, class_="scroll")
+    return joined([hint, scrolling] if len(names) > _FITS else [scrolling])
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,9 @@ class _Scale:
     logarithmic: bool = False
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> _Scale:
-        """A linear one, with three to six ticks at round numbers."""
+    def of(cls, values: Sequence[float], floor: bool = False) -> _Scale:
+        """A linear one, with three to six ticks at round numbers. floor: whether it begins at one,
+        so that the line at its end has a number."""
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
         if low == high:
             low, high = low - 0.5, high + 0.5
@@ -157,21 +164,28 @@ class _Scale:
         unit = 10 ** math.floor(math.log10(raw))
         step = next(unit * n for n in (1, 2, 2.5, 5, 10) if unit * n >= raw)
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if floor:
+            first = math.floor(low / step + 1e-9)
+            low = min(low, step * first)
         ticks = tuple(step * number for number in range(first, last + 1))
         return cls(low, high, ticks)
 
     @classmethod
     def log(cls, values: Sequence[float]) -> _Scale:
-        """A logarithmic one, with ticks at 1, 2 and 5 of each decade, or at decades if many, or at
-        round numbers if few."""
+        """A logarithmic one that begins at a tick, with ticks at 1, 2 and 5 of each decade, or at
+        decades if many, or at round numbers if few."""
         low, high = (min(values), max(values)) if values else (1.0, 10.0)
         if low == high:
             low, high = low / 2, high * 2
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         steps = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)
         all_ticks = [step * 10.0**decade for decade in decades for step in steps]
-        ticks = tuple(tick for tick in all_ticks if low <= tick <= high)
-        return cls(low, high, ticks if len(ticks) > 2 else cls.of(values).ticks, True)
+        start = max(tick for tick in all_ticks if tick <= low * (1 + 1e-9))
+        ticks = tuple(tick for tick in all_ticks if start <= tick <= high)
+        linear = cls.of([low, high], floor=True)
+        if len(ticks) < 3 and linear.low > 0:
+            start, ticks = linear.low, linear.ticks
+        return cls(min(start, low), high, ticks, True)
 
     def at(self, value: float) -> float:
         if self.logarithmic:

@@ -41,6 +41,7 @@ class Facts:
     `results.accuracies`; over_classes: see `crossed.over_classes`.
     recipe: with every default, as in `resolved.yaml`; bare: generator → its component's name;
     readers: the generators that read text prompts.
+    profile: that the recipe was run with.
     classes: the names of the data set's; conditions: float32 `(K, D)`, their embedded names.
     What the store no longer holds is empty or None.
     """
@@ -56,6 +57,7 @@ class Facts:
     conditions: NDArray[np.float32] | None = None
     curves: Sequence[Curve] = field(default=())
     zoo: ZooFacts | None = None
+    profile: str | None = None
 
     def row(self, generator: str, split: str) -> Row | None:
         found = (row for row in self.rows if row["generator"] == generator)

@@ -6,15 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tina_kit.report.amounts import moment
-from tina_kit.report.table import flat, interval
+from tina_kit.report.table import flat, interval, text_lines
 
 Facts = Mapping[str, Any]
 
 
-def run_list(rows: Sequence[Facts]) -> list[tuple[str, ...]]:
-    """A header and lines of cells. rows: see `RunFolder.facts`."""
+def run_lines(rows: Sequence[Facts], columns: int | None) -> list[str]:
+    """The list as text. columns: to fit it in; the settings are left out where that keeps a run on
+    one line."""
+    whole, short = run_list(rows), run_list(rows, settings=False)
+    for table in (whole, short):
+        lines = text_lines(table)
+        if columns is None or max(map(len, lines)) <= columns:
+            return lines
+    return text_lines(whole, columns)
+
+
+def run_list(rows: Sequence[Facts], settings: bool = True) -> list[tuple[str, ...]]:
+    """A header and lines of cells. rows: see `RunFolder.facts`; settings: whether with the profile
+    and what was set besides."""
     head = ("run", "started (UTC)", "status", "seeds", "generator", "p-Acc", "vs selection")
-    optional = {"commit": _commit, "tags": _tags}
+    optional = {"commit": _commit, "tags": _tags, **({"settings": _settings} if settings else {})}
     shown = {name: of for name, of in optional.items() if any(map(of, rows))}
     lines = [(*head, *shown)]
     for row in rows:
@@ -25,9 +37,9 @@ def run_list(rows: Sequence[Facts]) -> list[tuple[str, ...]]:
 
 def flat_row(row: Facts) -> dict[str, Any]:
     """For CSV and frames: lists as text, and the key figure in columns of its own."""
-    figure = row["figure"] or dict.fromkeys(("generator", "split", "p_acc", "ci95"))
+    figure = row["figure"] or dict.fromkeys(("generator", "split", "p_acc", "ci95", "on"))
     plain = {key: value for key, value in row.items() if key != "figure"}
-    texts = {key: " ".join(map(str, row[key])) for key in ("seeds", "tags")}
+    texts = {key: " ".join(map(str, row[key])) for key in ("seeds", "tags", "set")}
     gain = figure.get("vs_selection") or {"mean": None, "ci95": None}
     return {**plain, **texts, **flat({**figure, "vs_selection": gain})}
 
@@ -47,6 +59,8 @@ def described(facts: Facts) -> list[tuple[str, str]]:
         ("started", f"{facts['started']} (UTC)"),
         ("ended", facts["ended"] or ""),
         ("seeds", ", ".join(map(str, facts["seeds"]))),
+        ("profile", facts["profile"] or ""),
+        ("set", ", ".join(facts["set"])),
         ("tags", ", ".join(facts["tags"])),
         ("note", facts["note"]),
         ("stages", f"{len(facts['stages'])}, {len(computed)} of them computed in {seconds:.0f} s"),
@@ -67,9 +81,9 @@ def _figure(figure: Facts | None) -> tuple[str, str, str]:
     if figure is None:
         return "", "", ""
     gain = figure["vs_selection"]
-    name = figure["generator"] if figure["split"] == "ood" else f"{figure['generator']} (ID)"
+    marks = ["ID"] * (figure["split"] != "ood") + ["validation"] * (figure["on"] == "validation")
     return (
-        name,
+        f"{figure['generator']} ({', '.join(marks)})" if marks else figure["generator"],
         interval(figure["p_acc"], figure["ci95"]),
         interval(gain["mean"], gain["ci95"], sign=True) if gain else "",
     )
@@ -81,3 +95,14 @@ def _commit(row: Facts) -> str:
 
 def _tags(row: Facts) -> str:
     return " ".join(row["tags"])
+
+
+def _settings(row: Facts) -> str:
+    """The profile and what was set, with the last two steps of each key. Where it was measured is
+    told beside the figure."""
+    told = [row["profile"]] if row["profile"] else []
+    for text in row["set"]:
+        key, _, value = text.partition("=")
+        if not key.startswith(("evaluation", "studies")):
+            told.append(f"{'.'.join(key.split('.')[-2:])}={value}")
+    return " ".join(told)

@@ -18,6 +18,7 @@ from tina_kit.store.files import read_json, write_text
 from tina_kit.sweeps.axes import short_names, shown
 from tina_kit.sweeps.page import page
 from tina_kit.sweeps.record import Record
+from tina_kit.sweeps.verdict import verdict
 
 
 def measured_in(run: Path, row: str, split: str) -> dict[str, Any]:
@@ -83,6 +84,11 @@ class Outcome:
     def lines(self, columns: int | None = None) -> list[str]:
         """The table as text. columns: to fit it in, None for any number."""
         return text_lines(self.table(), columns)
+
+    @property
+    def verdict(self) -> str:
+        """The best point, and which others it is surely better than."""
+        return verdict(self.points, list(self.record.facts["axes"]))
 
     @property
     def caption(self) -> str:
@@ -171,9 +177,19 @@ def publish(record: Record) -> Outcome:
     stem = record.folder / "plots" / "parallel"
     stem.parent.mkdir(exist_ok=True)
     _, svg = plot_parallel(axes, p_acc, f"p-Acc of {record.facts['row']}", stem)
-    lines = [f"# {record.facts['name']}", "", *markdown_lines(outcome.table())]
+    lines = [f"# {record.facts['name']}", "", outcome.verdict, ""]
+    lines += markdown_lines(outcome.table())
     lines += ["", outcome.caption, "", f"`{outcome.command}`", "", "![](plots/parallel.png)", ""]
     write_text(record.folder / "report.md", "\n".join(lines))
-    html = page(record.facts, outcome.table(), outcome.caption, outcome.command, svg)
+    runs = [str(point["run"]) if point["status"] == "done" else None for point in outcome]
+    html = page(
+        record.facts,
+        outcome.verdict,
+        outcome.table(),
+        runs,
+        outcome.caption,
+        outcome.command,
+        svg,
+    )
     write_text(record.folder / "report.html", html)
     return outcome

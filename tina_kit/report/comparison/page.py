@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from tina_kit.api import abridged
 from tina_kit.report import charts
 from tina_kit.report.comparison import tables
 from tina_kit.report.comparison.pairs import Compared, Pair
@@ -24,6 +25,7 @@ from tina_kit.report.table import interval
 
 _MOST_CHARTS = 6  # of single tasks
 _NARROW = 2  # runs whose p-Acc a phone shows side by side
+_TOLD = 3  # differences beside a run
 _LONG = 12  # rows of a table that is folded
 
 
@@ -32,8 +34,8 @@ def compared_page(found: Compared) -> str:
     titles = " and ".join(dict.fromkeys(str(side.record["name"]) for side in found.sides))
     return document(
         f"Comparison of {titles}",
-        *_verdicts(found),
         _runs(found),
+        *_verdicts(found),
         *_paired(found),
         _results(found),
         _differences(found),
@@ -61,7 +63,21 @@ def _runs(found: Compared) -> Markup:
         for tags in [_tags(side.about["tags"])]
         if side.about["note"] or tags
     ]
-    return section("The runs", table(tables.runs_table(found)), *notes)
+    head, *lines = tables.runs_table(found)
+    told = [_told_apart(found, side.label) for side in found.sides]
+    if any(told):
+        head, lines = (*head, "differs in"), [(*line, of) for line, of in zip(lines, told)]
+    return section("The runs", table([head, *lines], words=True), *notes)
+
+
+def _told_apart(found: Compared, label: str) -> str:
+    """What is this run's own, in short; the recipe comes first. Empty for two rows of one run."""
+    cells = [(each.kind, each.cells(list(found.runs))) for each in found.differences]
+    if not cells or label not in found.runs:
+        return ""
+    place = list(found.runs).index(label) + 1
+    first = [cell for kind, cell in cells if kind == cells[0][0]]
+    return abridged([f"{cell[0]}: {cell[place]}" for cell in first], _TOLD)
 
 
 def _tags(tags: Sequence[str]) -> str:

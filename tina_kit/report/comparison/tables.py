@@ -113,10 +113,12 @@ def verdicts(found: Compared) -> list[str]:
 
 
 def _verdict(pair: Pair) -> str:
-    """Names the better one first."""
+    """Names the better one first, if it surely is."""
     mean, ci95 = _mean_ci(pair)
     sides = list(zip((pair.first, pair.second), pair.rows))
     (label, row), (other, than) = reversed(sides) if mean > 0 else sides
+    if ci95 is not None and not pair.p_holm < 0.05:
+        (label, row), (other, than) = sides  # in the order of the table
     both = f"{label}'s {row}", f"{other}'s" if than == row else f"{other}'s {than}"
     if ci95 is None:
         return f"{both[0]} is {abs(mean):.1f} points above {both[1]}, on too few tasks to say more."
@@ -125,8 +127,8 @@ def _verdict(pair: Pair) -> str:
     doubt = ""
     if pair.p < 0.05:
         doubt = " By chance, one of so many comparisons may well differ as much."
-    gain = interval(abs(mean), ci95, sign=True)
-    return f"{both[0]} and {both[1]} cannot be told apart: {gain} points.{doubt}"
+    gain = f"{pair.second} - {pair.first} is {interval(mean, ci95, sign=True)} points"
+    return f"{both[0]} and {both[1]} cannot be told apart: {gain}.{doubt}"
 
 
 def caption(found: Compared) -> list[str]:

@@ -67,8 +67,8 @@ def nothing_to_personalise(facts: Facts) -> Findings:
     yield Finding(
         "nothing-to-personalise",
         "bad",
-        "Fine-tuning on a task is no better than selecting its rows of the generic model, so there "
-        "is nothing here that a generator could learn.",
+        "Fine-tuning on a task is not surely better than selecting its rows of the generic model, "
+        "so there may be nothing here that a generator could learn.",
         f"{oracle} {row['p_acc']:.1f}, {selection} {base['p_acc']:.1f}: {told} points.",
         "Fine-tune for longer or with another learning rate"
         + (f" (finetune has {now})" if now else "")
@@ -97,12 +97,13 @@ def collapsed(facts: Facts) -> Findings:
             "It begins with the baselines: train the generic model for longer (generic.epochs) or "
             "with another learning rate, and the p-Models after it (finetune)."
         )
-    often = ", ".join(f"{share:.0%} of {name}'s" for name, share in found.items())
+    *most, last = [f"{share:.0%} of {name}'s" for name, share in found.items()]
+    often = f"{', '.join(most)} and {last}" if most else last
     yield Finding(
         "collapsed",
         "bad",
-        f"p-Models of {', '.join(found)} give one answer to nearly every image.",
-        f"On {facts.split.upper()} tasks {often} have at least {_ONE:.0%} of one class's images "
+        f"{often} p-Models give one answer to nearly every image.",
+        f"On {facts.split.upper()} tasks they have at least {_ONE:.0%} of one class's images "
         f"right and at most {_OTHERS:.0%} of all others.",
         remedy,
     )

@@ -7,10 +7,12 @@ from tina_kit.report.diagnosis.gains import collapsed, nothing_to_personalise, o
 from tina_kit.report.diagnosis.images import few_images, shared_images
 from tina_kit.report.diagnosis.prompts import no_words, too_alike
 from tina_kit.report.diagnosis.training import still_falling, undertrained
+from tina_kit.report.diagnosis.trial import trial
 from tina_kit.report.diagnosis.zoo import unaligned
 from tina_kit.report.facts import Facts
 
 RULES = (
+    trial,
     collapsed,
     unaligned,
     no_words,

@@ -27,7 +27,8 @@ def data(source: Source) -> Markup:
     main = source.facts.main or next(iter(source.facts.bare))
     accuracy = source.accuracy_by_class(main)
     order = sorted(range(len(names)), key=lambda n: (math.isnan(accuracy[n]), accuracy[n]))
-    cards = [_card(names[n], n, images, accuracy[n]) for n in order[:CARDS]]
+    kind = "validation" if source.validating else "test"
+    cards = [_card(names[n], n, images, kind, accuracy[n]) for n in order[:CARDS]]
     parts: list[Markup] = [paragraph(_counts(source, images))]
     parts.append(paragraph(_explained(source, main), soft=True))
     parts.append(_gallery(cards[:OPEN]))
@@ -69,14 +70,17 @@ def _explained(source: Source, main: str) -> str:
     )
 
 
-def _card(name: str, place: int, images: ClassImages | None, accuracy: float) -> Markup:
+def _card(name: str, place: int, images: ClassImages | None, kind: str, accuracy: float) -> Markup:
     samples = [] if images is None else images.samples.get(place, ())
     shown = [picture(content, "jpeg", "") for content in samples]
     parts = [element("div", *shown, class_="samples")] if shown else []
     parts.append(element("strong", name))
     if images is not None:
-        parts.append(element("span", f"{images.train[place]:,} + {images.test[place]:,} images"))
-    if not math.isnan(accuracy):
+        counts = f"{images.train[place]:,} training, {images.test[place]:,} {kind} images"
+        parts.append(element("span", counts))
+    if math.isnan(accuracy):
+        parts.append(element("span", "not tested"))
+    else:
         meter = element("i", element("b", style=f"width:{accuracy:.1f}%"), class_="meter")
         parts += [meter, element("span", f"{accuracy:.0f}% right", class_="right")]
     return element("li", *parts)

@@ -32,7 +32,7 @@ def _by_task(source: Source) -> Iterator[Markup]:
             differences.append(accuracies(mine, facts.average) - accuracies(theirs, facts.average))
     if differences:
         values = np.concatenate(differences)
-        chart = ranked(values.tolist(), "tasks, in order", "points")
+        chart = ranked(values.tolist(), "tasks, from worst to best", "points")
         yield figure(
             chart,
             f"{main} minus {base} on each {split.upper()} task: it is better on "
@@ -51,7 +51,7 @@ def _by_class(source: Source) -> Iterator[Markup]:
     if known:
         most, least = (f"{names[n]} ({apart[n]:+.0f})" for n in (known[-1], known[0]))
         yield figure(
-            ranked(apart[known].tolist(), "classes, in order", "points"),
+            ranked(apart[known].tolist(), "classes, from worst to best", "points"),
             f"{main} minus {base} on the test images of each class. It gains most on {most} and "
             f"least on {least}.",
         )

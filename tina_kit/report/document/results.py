@@ -51,8 +51,8 @@ def results(source: Source) -> Markup:
     facts = source.facts
     chart = figure(
         bars(list(_bars(source)), "%"),
-        f"p-Acc on {facts.split.upper()} tasks with 95% intervals. Grey: baselines, controls and "
-        "guessing.",
+        f"p-Acc on {facts.split.upper()} tasks with 95% intervals. Blue: generators. Grey: what "
+        "they are compared with (generic model, selection, oracle), controls and guessing.",
     )
     return section(
         "Results",
@@ -71,14 +71,16 @@ def _bars(source: Source) -> Iterator[Bar]:
         if row["split"] == "id" and facts.split != "id":
             continue
         control = CONTROLS.get(row["split"])
-        low, high = row["ci95"] or (math.nan, math.nan)
+        low, high = _within(row) or (math.nan, math.nan)
+        if not high > low:  # of guessing, which is no measurement
+            low = high = math.nan
         bare = facts.bare.get(row["generator"])
         yield Bar(
             f"  {control}" if control else row["generator"],
             row["p_acc"],
             interval(row["p_acc"], row["ci95"]),
             low,
-            high if high > low else math.nan,
+            high,
             faint=control is not None or bare is None or bare in BASELINES,
         )
 
@@ -105,13 +107,22 @@ def _how() -> Iterator[str]:
 def _wide(source: Source) -> list[Markup]:
     """The intervals over tasks and classes."""
     facts = source.facts
-    lines = [("generator", "p-Acc", "over tasks", "over tasks and classes", "vs selection, so too")]
+    lines = [
+        (
+            "generator",
+            "p-Acc",
+            "over tasks",
+            "over tasks and classes",
+            "vs selection, over tasks and classes",
+        )
+    ]
     for crossed in facts.over_classes:
         row = facts.row(crossed["generator"], crossed["split"])
         if row is not None and crossed["split"] == facts.split:
             base = crossed.get("vs_base")
             versus = "" if base is None else f"{base['mean']:+.1f} {_bounds(base)}"
-            cells_of = (f"{row['p_acc']:.1f}", _bounds(row), _bounds(crossed), versus)
+            own, wide = (_bounds({"ci95": _within(each)}) for each in (row, crossed))
+            cells_of = (f"{row['p_acc']:.1f}", own, wide, versus)
             lines.append((row["generator"], *cells_of))
     if len(lines) == 1:
         return []
@@ -121,6 +132,11 @@ def _wide(source: Source) -> list[Markup]:
         "seeds as they are): what to expect with other classes and images of the same kind."
     )
     return [element("h3", "Intervals over classes and their images"), paragraph(text), table(lines)]
+
+
+def _within(row: Row) -> list[float] | None:
+    """The interval of a p-Acc; the part of Student's that is below 0% or above 100% is left out."""
+    return [min(max(bound, 0.0), 100.0) for bound in row["ci95"]] if row["ci95"] else None
 
 
 def _bounds(row: Row) -> str:

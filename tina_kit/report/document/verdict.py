@@ -7,7 +7,8 @@ from typing import Any
 
 from tina_kit.recipe.schema import CHANCE, LARGEST
 from tina_kit.report.facts import Facts
-from tina_kit.report.results import PLUS, SELECTION, SHUFFLED
+from tina_kit.report.results import PLUS, SELECTION, SHUFFLED, accuracies
+from tina_kit.report.statistics import mean_estimate
 from tina_kit.report.table import Row, interval
 
 _NEAR = 2.0  # points above guessing that are not worth a word
@@ -40,7 +41,7 @@ def _against_selection(facts: Facts, name: str, row: Row) -> tuple[str, str]:
     if gain["ci95"][1] < 0:
         return "bad", f"{name} is worse than {base}, by {told} points on {tasks}."
     more = interval(gain["mean"], gain["ci95"], sign=True)
-    return "note", f"{name} is neither better nor worse than {base}: {more} points on {tasks}."
+    return "note", f"{name} cannot be told apart from {base}: {more} points on {tasks}."
 
 
 def _more(facts: Facts, name: str, row: Row) -> Iterator[str]:
@@ -73,15 +74,32 @@ def _more(facts: Facts, name: str, row: Row) -> Iterator[str]:
 
 def _controls(facts: Facts, name: str) -> Iterator[str]:
     """Whether it is the prompts that tell p-Models which classes are meant."""
-    shuffled, floor = facts.row(name, SHUFFLED), _guessing(facts)
-    if shuffled is None or floor is None:
+    row, shuffled, floor = facts.row(name, facts.split), facts.row(name, SHUFFLED), _guessing(facts)
+    if row is None or shuffled is None or floor is None:
         return
-    told = f"With its prompts in a wrong order it falls to {shuffled['p_acc']:.1f}"
-    guess = f"(guessing: {floor:.1f})"
+    guess, wrong = f"(guessing: {floor:.1f})", f"{shuffled['p_acc']:.1f}"
+    if not (row["ci95"] and row["ci95"][0] > floor and _falls(facts, name)):
+        yield (
+            "That its p-Models do what their prompts say cannot be shown: it reaches "
+            f"{_told(row)}, and {wrong} with its prompts in a wrong order {guess}."
+        )
+        return
+    told = f"With its prompts in a wrong order it falls to {wrong}"
     if shuffled["p_acc"] < floor + _NEAR:
         yield f"{told} {guess}: its p-Models do what their prompts say."
     else:
         yield f"{told} only {guess}: part of what it answers does not depend on the prompts."
+
+
+def _falls(facts: Facts, name: str) -> bool:
+    """Whether it is surely better with its prompts in order than in a wrong one."""
+    seeds = facts.evaluations["counts"][name].values()
+    lost = [
+        accuracies(counts[facts.split], facts.average) - accuracies(counts[SHUFFLED], facts.average)
+        for counts in seeds
+        if facts.split in counts and SHUFFLED in counts
+    ]
+    return bool(lost) and mean_estimate(lost).low > 0
 
 
 def _guessing(facts: Facts) -> float | None:

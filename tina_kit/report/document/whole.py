@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tina_kit.report.diagnosis.finding import Finding
+from tina_kit.report.diagnosis.trial import RULE as TRIAL_RULE
 from tina_kit.report.document.data import data
 from tina_kit.report.document.details import details, trainings
 from tina_kit.report.document.method import lead, method
@@ -16,7 +17,10 @@ from tina_kit.report.html import Markup, document, notice, paragraph, section, s
 def report(source: Source) -> str:
     """The report as HTML."""
     level, summary, more = verdict(source.facts)
-    if doubts := [finding.what for finding in source.findings if finding.level == "bad"]:
+    bad = [finding for finding in source.findings if finding.level == "bad"]
+    if bad and bad[0].rule == TRIAL_RULE:
+        level, summary, more = "bad", bad.pop(0).what, [summary, *more]
+    if doubts := [finding.what for finding in bad]:
         more = [*more, "But see the diagnosis:", *doubts]
     if source.validating:
         more = [*more, "Measured on held-out training images, for choosing options."]
