@@ -23,6 +23,7 @@ from tina_kit.cli.common import (
     user_paths,
 )
 from tina_kit.cli.layout import print_rows, print_table, print_wrapped, width
+from tina_kit.cli.ranks import follow_first, is_rank, ranks_here, start_ranks
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ def run(
         ),
     ] = None,
     device: Device = "auto",
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Train on N devices of this machine at once: CUDA GPUs, or cores of a CPU.",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -70,13 +79,17 @@ def run(
     Example: tina-kit run quickstart --profile smoke --set generators.tina-dit.steps=200
     """
     from tina_kit import library
+    from tina_kit.pipeline.following import dismiss, lead
 
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
+    if (devices or 1) > 1 and not (dry_run or is_rank()):
+        raise typer.Exit(start_ranks(devices or 1, device))
+    ranks = ranks_here(devices, device)
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
+        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None, ranks
     )
     if as_json:
         print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
@@ -84,10 +97,14 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
+    if not ranks.first:
+        raise typer.Exit(follow_first(plan))
+    lead(plan)
     current = library.start(plan, found, output)
     _announce(current)
     try:
         current.execute()
+        dismiss(plan)
     finally:  # even if the results could not be written in the end
         try:
             if current.results is not None:

@@ -13,8 +13,16 @@ from torch import Tensor, nn
 
 from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint, NotFinite
+from tina_kit.training.optimiser import (
+    ema_decay,
+    learning_rate,
+    make_optimizer,
+    update_average,
+)
 from tina_kit.training.precision import autocast
+from tina_kit.training.ranks import ALONE, Ranks
 from tina_kit.training.seeds import generator_for
+from tina_kit.training.sharing import SharedStep, Sharing, handed_out
 from tina_kit.training.snapshot import misfit, plain
 
 LOSSES = 100  # loss points recorded per training
@@ -29,6 +37,7 @@ class Trainer:
     label: its name in events; stream: seeds its random draws, together with the seed.
     checkpoints: name → Checkpoint, for example a draft's `checkpoint`.
     losses: for each call about a hundred pairs (step, mean loss since the previous pair).
+    ranks: the processes that take part, each in the same calls; checkpoints are those of the first.
     """
 
     label: str
@@ -39,6 +48,7 @@ class Trainer:
     checkpoints: Callable[[str], Checkpoint]
     observer: Observer = field(default_factory=Observer)
     losses: list[list[tuple[int, float]]] = field(default_factory=list)
+    ranks: Ranks = ALONE
 
     def __call__(
         self,
@@ -52,14 +62,20 @@ class Trainer:
         """
         number = len(self.losses)
         checkpoint = self.checkpoints(f"train-{number}")
-        run = _Run(module.to(self.device).train(), training, checkpoint, self.label)
+        run = _Run(module.to(self.device).train(), training, checkpoint, self.label, self.ranks)
         self.losses.append(run.losses)
         self._tell(run, number)
+        sharing, begun = Sharing(self.ranks, module, self.label), run.step
         while run.step < training.steps:
             random = generator_for(self.seed, self.stream, number, run.step)
+            step = sharing.step(run.step, random)
             with autocast(self.precision, self.device):
-                value = loss(Step(run.step, random), module)
-            recorded = run.update(value)
+                value = loss(step, module)
+            if run.step == begun:
+                sharing.decide(step)
+            if sharing.waits:
+                break
+            recorded = run.update(value, step, sharing)
             self._tell(run, number, recorded)
             if run.save_if_due():
                 self.observer.checkpoint(self.label, run.step)
@@ -74,18 +90,26 @@ class Trainer:
 
 
 class _Run:
-    """The module, optimiser and EMA weights of one training; saves and restores them."""
+    """The module, optimiser and EMA weights of one training; saves and restores them. Only the
+    first rank has an average, and checkpoints."""
 
     def __init__(
-        self, module: nn.Module, training: Training, checkpoint: Checkpoint, label: str
+        self,
+        module: nn.Module,
+        training: Training,
+        checkpoint: Checkpoint,
+        label: str,
+        ranks: Ranks,
     ) -> None:
         self.module = module
         self.training = training
         self.checkpoint = checkpoint
         self.label = label
+        self.ranks = ranks
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, training)
-        self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
+        averaged = training.ema and ranks.first
+        self.ema = [p.detach().clone() for p in self.parameters] if averaged else []
         self.step = 0
         self.losses: list[tuple[int, float]] = []
         self._every = max(1, training.steps // LOSSES)
@@ -93,19 +117,19 @@ class _Run:
         self._next = 0.0
         self._restore()
 
-    def update(self, loss: Tensor) -> bool:
+    def update(self, loss: Tensor, step: SharedStep, sharing: Sharing) -> bool:
         """Take one optimiser step. Returns whether its loss was recorded."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        whole = sharing.backward(loss, step, self.parameters)
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
-        if self.training.ema:
+        if self.training.ema and self.ema:
             decay = ema_decay(self.training.ema, self.step)
             update_average(self.ema, self.parameters, 1 - decay)
-        self._sum += loss.detach().float()
+        self._sum += whole
         self.step += 1
         recorded = self.step % self._every == 0 or self.step == self.training.steps
         if recorded:
@@ -117,15 +141,18 @@ class _Run:
     def save_if_due(self) -> bool:
         """Save a checkpoint unless the last one is too recent. Returns whether it was saved."""
         due = self.step % self.training.checkpoint_every == 0 and time.monotonic() >= self._next
-        if due or self.step == self.training.steps:
+        if self.ranks.first and (due or self.step == self.training.steps):
             self._save()
             return True
         return False
 
     def finish(self) -> None:
+        """All ranks end with the first one's weights and losses."""
         with torch.no_grad():
             for parameter, average in zip(self.parameters, self.ema):
                 parameter.copy_(average)
+        self.losses[:] = map(tuple, self.ranks.tell(self.losses))
+        self.ranks.copy(list(self.module.state_dict().values()))
         self.module.eval()
 
     def _record(self) -> None:
@@ -173,13 +200,11 @@ class _Run:
         return tensors
 
     def _restore(self) -> None:
-        saved = self.checkpoint.load()
+        saved = handed_out(self.ranks, self._saved() if self.ranks.first else None)
         if saved is None:
+            self.ranks.copy(list(self.module.state_dict().values()))
             return
         tensors, state = saved
-        if problem := misfit(tensors, state, self.module, self.training):
-            self.checkpoint.discard(problem)
-            return
         module: dict[str, Tensor] = {}
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in tensors.items():
@@ -199,49 +224,16 @@ class _Run:
         self.losses += [(step, loss) for step, loss in state["losses"]]
         self._sum.fill_(state["sum"])
 
+    def _saved(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The last checkpoint, if this training can be continued from it."""
+        saved = self.checkpoint.load()
+        if saved and (problem := misfit(*saved, self.module, self.training)):
+            self.checkpoint.discard(problem)
+            return None
+        return saved
+
 
 def _laid_out_as(parameter: Tensor, slot: Tensor) -> Tensor:
     """The optimiser's state in the memory format of its parameter, since fused steps pair the two
     place by place in memory, while files hold tensors row by row."""
     return torch.empty_like(parameter).copy_(slot) if slot.ndim else slot
-
-
-def learning_rate(training: Training, step: int) -> float:
-    """Linear warm-up, then constant or cosine decay to 0."""
-    if step < training.warmup:
-        return training.learning_rate * (step + 1) / training.warmup
-    if training.schedule == "constant":
-        return training.learning_rate
-    progress = (step - training.warmup) / max(1, training.steps - training.warmup)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def ema_decay(decay: float, step: int) -> float:
-    """The decay at a step, with a warm-up: after a few thousand steps at 0.9999 the average would
-    still be mostly the initial weights."""
-    return min(decay, (1 + step) / (10 + step))
-
-
-def update_average(average: list[Tensor], parameters: list[nn.Parameter], share: float) -> None:
-    """Update the averaged weights in place: average += share * (parameters - average)."""
-    torch._foreach_lerp_(average, [p.detach() for p in parameters], share)
-
-
-def make_optimizer(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
-    """The optimiser, `fused` if all parameters are on devices that support it."""
-    fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            fused=fused,
-        )
-    return torch.optim.AdamW(
-        parameters,
-        lr=training.learning_rate,
-        betas=training.betas,
-        weight_decay=training.weight_decay,
-        fused=fused,
-    )
