@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 def is_rank() -> bool:
     """Whether this process is one of several."""
-    from tina_kit.training import Ranks
-
-    return Ranks.of_environment().several
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1 and "MASTER_ADDR" in os.environ
 
 
 def start_ranks(devices: int, device: str) -> int:
@@ -28,9 +26,11 @@ def start_ranks(devices: int, device: str) -> int:
     return launch(devices, cores(), sys.argv[1:])
 
 
-def ranks_here(devices: int | None, device: str) -> Ranks:
-    """The ranks of which this process is one, as torchrun or `start_ranks` has started them. Only
-    the first is heard from now on."""
+def ranks_here(devices: int | None, device: str) -> Ranks | None:
+    """The ranks of which this process is one, as torchrun or `start_ranks` has started them; None
+    if it is alone. Only the first is heard from now on."""
+    if not is_rank():
+        return None
     from tina_kit.training import Ranks
 
     ranks = Ranks.of_environment()
@@ -39,7 +39,7 @@ def ranks_here(devices: int | None, device: str) -> Ranks:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(nowhere, stream.fileno())
-    if ranks.several and devices not in (None, ranks.count):
+    if devices not in (None, ranks.count):
         raise UserError(f"--devices {devices}: torchrun has started {ranks.count}; leave it out")
     ranks.claim(device)
     return ranks

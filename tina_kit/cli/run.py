@@ -79,7 +79,6 @@ def run(
     Example: tina-kit run quickstart --profile smoke --set generators.tina-dit.steps=200
     """
     from tina_kit import library
-    from tina_kit.pipeline.following import dismiss, lead
 
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
@@ -97,8 +96,11 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
-    if not ranks.first:
+    if ranks is not None and not ranks.first:
         raise typer.Exit(follow_first(plan))
+
+    from tina_kit.pipeline.following import dismiss, lead
+
     lead(plan)
     current = library.start(plan, found, output)
     _announce(current)

@@ -27,6 +27,7 @@ def lead(plan: Plan) -> None:
 def dismiss(plan: Plan) -> None:
     """Let the other ranks go."""
     plan.runtime.ranks.tell(None)
+    plan.runtime.ranks.leave()
 
 
 def follow(plan: Plan) -> None:
@@ -44,6 +45,7 @@ def follow(plan: Plan) -> None:
                 stage.train(Draft(Path(folder), Path(folder)))
         else:
             _take_shards(plan, stage)
+    ranks.leave()
 
 
 def _take_shards(plan: Plan, asked: Stage) -> None:

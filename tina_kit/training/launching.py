@@ -29,10 +29,12 @@ def launch(count: int, cores: int, arguments: Sequence[str]) -> int:
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(_free_port()),
+        "MASTER_PORT": str(free_port()),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, cores // count)),
         LAUNCHED: "1",
     }
+    if sys.platform.startswith("linux"):
+        shared["GLOO_SOCKET_IFNAME"] = "lo"  # whatever the machine's name resolves to
     # Modules are found where this process finds them, and not in the folder it was started in.
     main = f"import sys; sys.path[:] = {sys.path!r}; from tina_kit.cli import main; main()"
     ranks = []
@@ -101,7 +103,8 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody uses now."""
     with socket.socket() as opened:
         opened.bind(("127.0.0.1", 0))
         return int(opened.getsockname()[1])

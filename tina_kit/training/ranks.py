@@ -27,7 +27,7 @@ ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 BUCKET = 1 << 25
 """Entries that are summed in one message: enough to hide its latency, few beside a network."""
 _PATIENCE = timedelta(days=30)  # a rank that waits for a long stage of the first is not lost
-_FAILED = "tina-kit-failed"
+_FAILED, _RANK = "tina-kit-failed", "tina-kit-rank-"
 _REASON_S = 3.0  # how long a lost rank may take to say why
 
 
@@ -66,11 +66,13 @@ class Ranks:
         return self.index == 0
 
     def claim(self, device: str) -> None:
-        """Make `cuda` mean a GPU of this rank's own. Raises UserError if there is none for it."""
+        """Make `cuda` mean a GPU of this rank's own. Raises UserError if there is none for it, or
+        if ranks cannot use the device; there may be more ranks than cores."""
         if self.several:
-            check_devices(int(os.environ.get("LOCAL_WORLD_SIZE", self.count)), device)
+            place = int(os.environ["LOCAL_RANK"])
+            check_devices(place + 1 if kind_of(device) == "cuda" else 1, device)
             if kind_of(device) == "cuda":
-                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+                torch.cuda.set_device(place)
 
     def join(self, device: torch.device) -> None:
         """Wait for the other ranks. Messages go by gloo, tensors on GPUs by NCCL."""
@@ -89,9 +91,16 @@ class Ranks:
                 backend, store=self._store, rank=self.index, world_size=self.count,
                 timeout=_PATIENCE,
             )  # fmt: skip
-            found: list[Any] = [None] * self.count
-            dist.all_gather_object(found, this_process())
-            self._processes = found
+            self._store.set(f"{_RANK}{self.index}", json.dumps(this_process()))
+            found = [self._store.get(f"{_RANK}{index}") for index in range(self.count)]
+            self._processes = [json.loads(text) for text in found]
+
+    def leave(self) -> None:
+        """End the connections, once all that is asked of the ranks is done."""
+        if self.several:
+            import torch.distributed as dist
+
+            dist.destroy_process_group()
 
     def tell(self, message: Any = None) -> Any:
         """The first rank's message, as JSON values; the others' is ignored."""

@@ -56,7 +56,7 @@ class Sharing:
         self.ranks = ranks
         self.alone = False
         """Whether ranks are there but only the first trains."""
-        if any(isinstance(layer, _BatchNorm) for layer in module.modules()):
+        if not can_be_shared(module):
             self._train_alone("batch norm needs the whole batch")
 
     @property
@@ -99,6 +99,11 @@ class Sharing:
         self.alone, self.ranks = self._all.several, ALONE
         if self.alone and self._all.first and self._all.once(f"{self._label} {reason}"):
             _LOG.warning("%s: only one rank trains: %s", self._label, reason)
+
+
+def can_be_shared(module: nn.Module) -> bool:
+    """Whether no layer computes statistics of the batch, which would be those of a share."""
+    return not any(isinstance(layer, _BatchNorm) for layer in module.modules())
 
 
 Saved = tuple[dict[str, Tensor], dict[str, Any]]
