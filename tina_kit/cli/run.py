@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +84,7 @@ def run(
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
     if (devices or 1) > 1 and not (dry_run or is_rank()):
-        raise typer.Exit(start_ranks(devices or 1, device))
+        sys.exit(start_ranks(devices or 1, device))  # the first rank has said why
     ranks = ranks_here(devices, device)
     show_warnings()
     found = registry(plugin or (), strict)

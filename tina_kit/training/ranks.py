@@ -128,7 +128,7 @@ class Ranks:
                 continue
             plain = tensor.detach().contiguous().reshape(-1)
             self._broadcast(plain.view(torch.uint8))
-            if not self.first:
+            if not self.first and plain.data_ptr() != tensor.data_ptr():  # it is a copy
                 tensor.detach().copy_(plain.view(tensor.shape))
 
     def add(self, tensors: Sequence[Tensor]) -> None:
