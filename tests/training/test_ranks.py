@@ -81,7 +81,8 @@ def train_all(ranks: Ranks, folder: Path) -> None:
         trainer = trainer_of(ranks, folder / f"{name}-{ranks.index}", name)
         trainer(module, of_step, TRAINING)
         losses = torch.tensor([value for _, value in trainer.losses[0]])
-        kept = {**module.state_dict(), "losses": losses}
+        kept = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
+        kept["losses"] = losses
         save_file(kept, folder / f"{name}-{ranks.index}.safetensors")
 
 

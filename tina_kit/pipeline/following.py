@@ -9,6 +9,7 @@ it does alone.
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tina_kit.api import TinaKitError
@@ -16,6 +17,7 @@ from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import made_by
 from tina_kit.pipeline.stage import SharedStage, Stage
 from tina_kit.store import Draft
+from tina_kit.training import LostRank
 
 
 def lead(plan: Plan) -> None:
@@ -25,9 +27,10 @@ def lead(plan: Plan) -> None:
 
 
 def dismiss(plan: Plan) -> None:
-    """Let the other ranks go."""
-    plan.runtime.ranks.tell(None)
-    plan.runtime.ranks.leave()
+    """Let the other ranks go. All is done, even if one of them is lost."""
+    with suppress(LostRank):
+        plan.runtime.ranks.tell(None)
+        plan.runtime.ranks.leave()
 
 
 def follow(plan: Plan) -> None:
