@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -12,24 +11,26 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import wrapped
-from tina_kit.cli.common import (
+from tina_kit.cli.common import registry, seeds_of, show_warnings
+from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.options import (
     Device,
     PluginFiles,
     Profile,
     RecipeFile,
+    Seeds,
     Sets,
     Strict,
-    registry,
-    show_warnings,
+    Track,
     user_paths,
 )
-from tina_kit.cli.layout import print_rows, print_table, print_wrapped, width
 from tina_kit.cli.ranks import follow_first, is_rank, ranks_here, start_ranks
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
-    from tina_kit.pipeline.run import Results, Run
+    from tina_kit.pipeline.results import Results
+    from tina_kit.pipeline.run import Run
     from tina_kit.pipeline.stage import Stage
 
 
@@ -37,13 +38,7 @@ def run(
     recipe: RecipeFile,
     set_: Sets = None,
     profile: Profile = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SEEDS",
-            help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     device: Device = "auto",
     devices: Annotated[
         int | None,
@@ -69,6 +64,7 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
+    track: Track = None,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
@@ -89,10 +85,10 @@ def run(
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None, ranks
+        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None, ranks
     )
     if as_json:
-        print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
+        print_json(plan.facts())
         return
     if dry_run:
         _print_plan(plan)
@@ -103,7 +99,7 @@ def run(
     from tina_kit.pipeline.following import dismiss, lead
 
     lead(plan)
-    current = library.start(plan, found, output)
+    current = library.start(plan, found, output, track or ())
     _announce(current)
     try:
         current.execute()
@@ -137,18 +133,6 @@ def _announce(run: Run) -> None:
     log(f"{recipe.core.name}: {_summary(plan)}")
     for key, facts in run.record["components"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        seeds = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: duplicate seed")
-    return seeds
 
 
 def _summary(plan: Plan) -> str:

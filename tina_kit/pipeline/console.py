@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tina_kit.api.messages import printable
 from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
 from tina_kit.pipeline.progress import Progress
+from tina_kit.report.amounts import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -149,10 +150,3 @@ def step_words(progress: Progress) -> str:
     words += [] if progress.loss is None else [f"loss {progress.loss:.3g}"]
     words += [] if progress.rate is None else [f"{progress.rate:.1f}/s"]
     return ", ".join(words)
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

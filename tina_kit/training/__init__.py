@@ -3,7 +3,7 @@
 from tina_kit.training.allocation import keep_freed_memory, return_freed_memory
 from tina_kit.training.cores import on_every_core
 from tina_kit.training.launching import launch
-from tina_kit.training.loop import Trainer
+from tina_kit.training.loop import Probe, Trainer
 from tina_kit.training.observers import Observers, counting
 from tina_kit.training.precision import autocast, resolve_device, resolve_precision
 from tina_kit.training.ranks import ALONE, LostRank, Ranks, check_devices, cores
@@ -13,6 +13,7 @@ __all__ = [
     "ALONE",
     "LostRank",
     "Observers",
+    "Probe",
     "Ranks",
     "Trainer",
     "autocast",

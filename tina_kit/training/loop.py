@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,12 +14,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint, NotFinite
-from tina_kit.training.optimiser import (
-    ema_decay,
-    learning_rate,
-    make_optimizer,
-    update_average,
-)
+from tina_kit.training.optimizer import ema_decay, learning_rate, make_optimizer, update_average
 from tina_kit.training.precision import autocast
 from tina_kit.training.ranks import ALONE, Ranks
 from tina_kit.training.seeds import generator_for
@@ -28,6 +24,9 @@ from tina_kit.training.snapshot import misfit, plain
 LOSSES = 100  # loss points recorded per training
 SAVING = 20  # spend at most about 5% of the time on checkpoints
 CHECKED = 100  # check the loss at least this often, in steps
+Probe = Callable[[nn.Module], float | None]
+"""Measures a module that is being trained, in eval mode and with its EMA weights; None where that
+is not possible (yet)."""
 
 
 @dataclass
@@ -37,6 +36,9 @@ class Trainer:
     label: its name in events; stream: seeds its random draws, together with the seed.
     checkpoints: name → Checkpoint, for example a draft's `checkpoint`.
     losses: for each call about a hundred pairs (step, mean loss since the previous pair).
+    probe: gives the p-Acc that observers are told, `measurements` times in a training, on the first
+        rank alone. It must draw no random numbers of torch's own, so that results do not depend on
+        it.
     ranks: the processes that take part, each in the same calls; checkpoints are those of the first.
     """
 
@@ -48,6 +50,8 @@ class Trainer:
     checkpoints: Callable[[str], Checkpoint]
     observer: Observer = field(default_factory=Observer)
     losses: list[list[tuple[int, float]]] = field(default_factory=list)
+    probe: Probe | None = None
+    measurements: int = 0
     ranks: Ranks = ALONE
 
     def __call__(
@@ -85,8 +89,20 @@ class Trainer:
         info = StepInfo(self.label, run.step, run.training.steps, number)
         if recorded:
             rate = learning_rate(run.training, run.step - 1)
-            info = replace(info, loss=run.losses[-1][1], learning_rate=rate)
+            p_acc = self._measured(run)
+            info = replace(info, loss=run.losses[-1][1], learning_rate=rate, p_acc=p_acc)
         self.observer.step(info)
+
+    def _measured(self, run: _Run) -> float | None:
+        """The p-Acc at a recorded step, None unless it is due and this is the first rank."""
+        if self.probe is None or not self.ranks.first:
+            return None
+        before = run.losses[-2][0] if len(run.losses) > 1 else 0
+        passed = [at * self.measurements // run.training.steps for at in (before, run.step)]
+        if passed[0] == passed[1]:
+            return None
+        with run.averaged():
+            return self.probe(run.module)
 
 
 class _Run:
@@ -146,14 +162,29 @@ class _Run:
             return True
         return False
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The module as it would be if the training ended here."""
+        kept = [parameter.detach().clone() for parameter in self.parameters] if self.ema else []
+        self._put(self.ema)
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self._put(kept)
+            self.module.train()
+
     def finish(self) -> None:
         """All ranks end with the first one's weights and losses."""
-        with torch.no_grad():
-            for parameter, average in zip(self.parameters, self.ema):
-                parameter.copy_(average)
+        self._put(self.ema)
         self.losses[:] = map(tuple, self.ranks.tell(self.losses))
         self.ranks.copy(list(self.module.state_dict().values()))
         self.module.eval()
+
+    def _put(self, weights: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, tensor in zip(self.parameters, weights):
+                parameter.copy_(tensor)
 
     def _record(self) -> None:
         self.losses.append((self.step, self._mean_loss()))

@@ -1,4 +1,4 @@
-"""What a step does to the weights: optimiser, learning rate and the average of the weights."""
+"""The optimiser of a training, its learning rate, and the moving average of weights (EMA)."""
 
 from __future__ import annotations
 
