@@ -79,11 +79,20 @@ def train_all(ranks: Ranks, folder: Path) -> None:
     for name, (build, of_step) in CASES.items():
         module = build()
         trainer = trainer_of(ranks, folder / f"{name}-{ranks.index}", name)
+        measured: list[float] = []
+        if ranks.several:
+            trainer.probe, trainer.measurements = partial(noted, measured), 3
         trainer(module, of_step, TRAINING)
         losses = torch.tensor([value for _, value in trainer.losses[0]])
         kept = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
         kept["losses"] = losses
+        (folder / f"{name}-{ranks.index}.measured").write_text(str(len(measured)))
         save_file(kept, folder / f"{name}-{ranks.index}.safetensors")
+
+
+def noted(measured: list[float], module: nn.Module) -> float:
+    measured.append(0.0)
+    return 0.0
 
 
 def trainer_of(ranks: Ranks, folder: Path, name: str = "") -> Trainer:
@@ -157,6 +166,13 @@ def test_what_cannot_be_shared_is_trained_as_by_one(name: str, alone: Path, seve
 def test_all_ranks_end_with_the_same_digits(name: str, several: Path) -> None:
     first, second = read(several, f"{name}-0"), read(several, f"{name}-1")
     assert all(torch.equal(first[key], tensor) for key, tensor in second.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_only_the_first_rank_measures(name: str, several: Path) -> None:
+    count = [int((several / f"{name}-{index}.measured").read_text()) for index in range(2)]
+    assert count == [3, 0]
 
 
 @pytest.mark.slow
