@@ -12,9 +12,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.preloaded"])
+
+
+def spawned(work: Callable[..., None], *arguments: Any) -> Any:
+    """A started process that calls `work`, a function of a module."""
+    process = _SERVER.Process(target=work, args=arguments)
+    process.start()
+    return process
 
 
 class Forked:

@@ -147,11 +147,11 @@ class Tina(Generator):
         def loss(step: Step, network: nn.Module) -> Tensor:
             drawn = pairs.draw(self.options.batch_size, step.random)
             if objective == "p-models":
-                return self._regression(network, frame, drawn, step.random)
-            task = self._task_loss(network, frame, drawn, step.random)
+                return self._regression(network, frame, drawn, step)
+            task = self._task_loss(network, frame, drawn, step)
             if objective == "task":
                 return task
-            return self._regression(network, frame, drawn, step.random) + weight * task
+            return self._regression(network, frame, drawn, step) + weight * task
 
         training = Training.from_options(self.options, self.options.steps)
         self.context.train(self.network, loss, training)
@@ -163,17 +163,15 @@ class Tina(Generator):
             return Normalisation.of_generic(context.generic, generic, options.output_scale)
         return Normalisation.fit(options.normalisation, pairs.deviations, layout, pairs.present)
 
-    def _regression(
-        self, network: nn.Module, frame: Frame, drawn: Drawn, random: torch.Generator
-    ) -> Tensor:
+    def _regression(self, network: nn.Module, frame: Frame, drawn: Drawn, step: Step) -> Tensor:
         """The squared error of p-Models, given as noisy tokens (Section 4.2)."""
         vectors, mask = drawn.deviations, drawn.present
         prompts = self.condition_scale(self._as_seen(drawn.conditions, mask))
         # Before the normalisation, whose mean says which neuron an entry belongs to.
         for augment in self.augmentations:
-            vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, random)
+            vectors, prompts, mask = augment(vectors, prompts, mask, frame.layout, step.random)
         clean = self.normalisation.normalise(vectors, frame.layout) * frame.mask(mask)
-        return self._squared_error(network, frame, clean, prompts, mask, random)
+        return self._squared_error(network, frame, clean, prompts, mask, step)
 
     def _squared_error(
         self,
@@ -182,48 +180,49 @@ class Tina(Generator):
         clean: Tensor,
         prompts: Tensor,
         mask: Tensor,
-        random: torch.Generator,
+        step: Step,
     ) -> Tensor:
         """Of `(B, P)` normalised vectors, `(B, C, D)` scaled prompts and bool `(B, C)` classes."""
         device = self.context.device
         clean = frame.encode(clean)  # (B, S, W)
-        noise = frame.noise(len(clean), random)
-        noisy, level, prompts = self.corrupt(clean, prompts, noise, random)
+        noise = frame.noise(len(clean), step.random)
+        noisy, level, prompts = self.corrupt(clean, prompts, noise, step.random)
         predicted = network(
-            noisy.to(device),
-            level.to(device),
-            prompts.to(device),
+            step.share(noisy).to(device),
+            step.share(level).to(device),
+            step.share(prompts).to(device),
             frame.groups,
-            _where_some_are_absent(mask, device),
+            _where_some_are_absent(step.share(mask), device),
         )
         weights = frame.mask(mask) * frame.weights(self.options.row_weight)
         weights = frame.encode(weights).to(device).expand_as(clean)
         entries = (weights > 0).sum(-1).clamp(min=1)  # (B, S)
-        square = (predicted - clean.to(device)).square() * weights
-        error, weight = square.sum(-1) / entries, weights.sum(-1) / entries
-        mean: Tensor = error.sum() / weight.sum()
+        square = (predicted - step.share(clean).to(device)).square() * step.share(weights)
+        error, weight = square.sum(-1) / step.share(entries), weights.sum(-1) / entries
+        # Tasks of fewer classes weigh less, in the whole batch as in a share of it.
+        mean: Tensor = error.sum() / weight.sum() * (len(weight) / len(error))
         return mean
 
-    def _task_loss(
-        self, network: nn.Module, frame: Frame, drawn: Drawn, random: torch.Generator
-    ) -> Tensor:
+    def _task_loss(self, network: nn.Module, frame: Frame, drawn: Drawn, step: Step) -> Tensor:
         """The loss on training images of p-Models that are generated in one step."""
         device, context = self.context.device, self.context
         assert drawn.base is not None  # as the options require
-        noise = frame.noise(len(drawn.tasks), random)
-        prompts = self.condition_scale(self._as_seen(drawn.conditions, drawn.present))
+        noise = step.share(frame.noise(len(drawn.tasks), step.random))
+        present = step.share(drawn.present)
+        prompts = self.condition_scale(self._as_seen(step.share(drawn.conditions), present))
         clean = network(
             self.start(noise).to(device),
             torch.ones(len(noise), device=device),
             prompts.to(device),
             frame.groups,
-            _where_some_are_absent(drawn.present, device),
+            _where_some_are_absent(present, device),
         )
-        clean = clean.float() * frame.encode(frame.mask(drawn.present)).to(device)
+        clean = clean.float() * frame.encode(frame.mask(present)).to(device)
         deviation = self.normalisation.restore(frame.decode(clean), frame.layout)
-        vectors = drawn.base.to(device) + deviation
+        vectors = step.share(drawn.base).to(device) + deviation
+        flip = self.options.augment == "flip"
         return context.learning.loss(
-            vectors, drawn.tasks, self.options.images, random, self.options.augment == "flip"
+            vectors, drawn.tasks, self.options.images, step.random, flip, step
         )
 
     def generate(self, request: Request) -> Tensor:

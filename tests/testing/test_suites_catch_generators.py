@@ -37,7 +37,7 @@ class Linear(Generator):
         device = self.context.device
 
         def loss(step: Step, module: nn.Module) -> Tensor:
-            pick = torch.randint(len(zoo.tasks), (8,), generator=step.random)
+            pick = step.share(torch.randint(len(zoo.tasks), (8,), generator=step.random))
             made = module(zoo.conditions[pick].flatten(1).to(device))
             return (made - zoo.vectors[pick].to(device)).square().mean()
 
@@ -181,6 +181,20 @@ class Counting(Linear):
         self.context.train(self.module, loss, Training(6, 0.01))
 
 
+class Summing(Linear):
+    """Its loss is a sum over its share, which the training loop takes for a mean."""
+
+    def fit(self, zoo: Zoo) -> None:
+        self.build()
+
+        def loss(step: Step, module: nn.Module) -> Tensor:
+            pick = step.share(torch.randint(len(zoo.tasks), (8,), generator=step.random))
+            wrong = module(zoo.conditions[pick].flatten(1)) - zoo.vectors[pick]
+            return wrong.square().sum()
+
+        self.context.train(self.module, loss, Training(6, 0.01))
+
+
 class Early(Linear):
     """Initial weights are drawn before the core has seeded anything."""
 
@@ -203,6 +217,11 @@ CASES: list[tuple[str, Any, str]] = [
         "test_the_loss_calls_the_module_that_it_is_given",
         Stubborn,
         "the loss does not call the module that the training loop gives it",
+    ),
+    (
+        "test_the_losses_of_shares_make_that_of_the_batch",
+        Summing,
+        "weighted by their shares, is not the loss of the batch",
     ),
     ("test_flags_are_plain", made(nothing, prompts="smell"), "must be 'text' or 'image'"),
     (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from tina_kit.api.architecture import Architecture
 from tina_kit.api.fingerprint import Fingerprinted
-from tina_kit.api.training import Train
+from tina_kit.api.training import Step, Train
 
 if TYPE_CHECKING:
     import torch
@@ -82,11 +82,13 @@ class Learning(Protocol):
         size: int,
         random: torch.Generator,
         flip: bool = False,
+        step: Step | None = None,
     ) -> Tensor:
         """The mean cross-entropy of M p-Models on `size` random images of each one's task.
 
         vectors: float32 `(M, P)` on any device; tasks: int64 `(M, C)`; flip: whether images are
         flipped horizontally at random, for which p-Models must read images and not features.
+        step: if `vectors` are those of `step.share(tasks)`; images are drawn for all M tasks.
         Returns a scalar, differentiable in `vectors`: to train a generator through its p-Models'
         own loss."""
 

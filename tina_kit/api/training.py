@@ -29,7 +29,11 @@ class Step:
     ranks: int = 1
 
     def share(self, batch: Tensor, dim: int = 0) -> Tensor:
-        """`(B, ...)` of any dtype → this rank's share of the batch along `dim`."""
+        """`(B, ...)` of any dtype → this rank's share of the batch along `dim`.
+
+        All ranks draw the whole batch, and each returns the mean loss over its share. The training
+        loop weights these by the shares, so that all ranks take the step that one would. A loss
+        that takes no share is computed by one rank alone, which is right, but no faster."""
         return batch.tensor_split(self.ranks, dim)[self.rank]
 
 

@@ -24,6 +24,7 @@ from tina_kit.cli.options import (
     Track,
     user_paths,
 )
+from tina_kit.cli.ranks import follow_first, is_rank, ranks_here, start_ranks
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def run(
     profile: Profile = None,
     seeds: Seeds = None,
     device: Device = "auto",
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Train on N devices of this machine at once: CUDA GPUs, or cores of a CPU.",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -72,11 +81,14 @@ def run(
 
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
+    if (devices or 1) > 1 and not (dry_run or is_rank()):
+        sys.exit(start_ranks(devices or 1, device))  # the first rank has said why
+    ranks = ranks_here(devices, device)
     show_warnings()
     found = registry(plugin or (), strict)
     trackers(found, track or ())  # a wrong name is a mistake to be told before anything else
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
+        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None, ranks
     )
     if as_json:
         print_json(plan.facts())
@@ -84,10 +96,17 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
+    if ranks is not None and not ranks.first:
+        raise typer.Exit(follow_first(plan))
+
+    from tina_kit.pipeline.following import dismiss, lead
+
+    lead(plan)
     current = library.start(plan, found, output, track or ())
     _announce(current)
     try:
         current.execute()
+        dismiss(plan)
     finally:  # even if the results could not be written in the end
         try:
             if current.results is not None:

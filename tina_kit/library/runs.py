@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins import Registry
+    from tina_kit.training import Ranks
 
 Overrides = Mapping[str, Any] | Sequence[str]
 """Dotted keys → values, or texts like `generators.tina-dit.steps=200`."""
@@ -114,6 +115,7 @@ def plan_with(
     device: str,
     plugins: Files,
     observers: Sequence[Observer] | None,
+    ranks: Ranks | None = None,
 ) -> Plan:
     from tina_kit.recipe import load_recipe
 
@@ -125,10 +127,11 @@ def plan_with(
     from tina_kit.pipeline.console import console, log
     from tina_kit.pipeline.plan import Plan
     from tina_kit.store import Store
-    from tina_kit.training import Observers, resolve_device
+    from tina_kit.training import ALONE, Observers, resolve_device
 
     watching = Observers([console()] if observers is None else observers, log)
-    return Plan.of(resolved, Store.default(), resolve_device(device), watching)
+    there = resolve_device(device)
+    return Plan.of(resolved, Store.default(), there, watching, ranks or ALONE)
 
 
 def start(plan: Plan, registry: Registry, output: str | Path, track: Sequence[str] = ()) -> Run:

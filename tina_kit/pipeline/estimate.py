@@ -21,7 +21,7 @@ from tina_kit.pipeline.stages.zoo import ShardStage
 from tina_kit.recipe import vary
 from tina_kit.recipe.node import Where
 from tina_kit.store import Draft, Store
-from tina_kit.training import Trainer
+from tina_kit.training import ALONE, Ranks, Trainer
 
 ENOUGH = 1.0  # seconds of training to measure
 LEAST = 3  # minimum number of steps to measure
@@ -140,7 +140,9 @@ class _SamplingRuntime(Runtime):
 
     samples: list[_Sample] = field(default_factory=list)
 
-    def trainer(self, label: str, draft: Draft, stream: str, seed: int) -> Trainer:
+    def trainer(
+        self, label: str, draft: Draft, stream: str, seed: int, ranks: Ranks = ALONE
+    ) -> Trainer:
         return _Sampler(**vars(super().trainer(label, draft, stream, seed)), samples=self.samples)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tina_kit.api import Step
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.training import summed_loss
 
@@ -39,10 +40,12 @@ class TrainingImages:
         size: int,
         random: torch.Generator,
         flip: bool = False,
+        step: Step | None = None,
     ) -> Tensor:
         data = self.mirrored() if flip else self.data
-        drawn = _draw(data, tasks, size, random)
-        return summed_loss(data, vectors, tasks, *drawn) / len(tasks)
+        drawn = (tasks, *_draw(data, tasks, size, random))
+        tasks, index, targets = map(step.share, drawn) if step else drawn
+        return summed_loss(data, vectors, tasks, index, targets) / len(tasks)
 
     def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
         return self.tune(start, tasks, epochs)

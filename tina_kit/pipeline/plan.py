@@ -16,7 +16,7 @@ from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.pipeline.study import StudyRun
 from tina_kit.recipe import Recipe
 from tina_kit.store import Store, content_key
-from tina_kit.training import Observers
+from tina_kit.training import ALONE, Observers, Ranks
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,14 @@ class Plan:
 
     @classmethod
     def of(
-        cls, recipe: Recipe, store: Store, device: torch.device, observer: Observers | None = None
+        cls,
+        recipe: Recipe,
+        store: Store,
+        device: torch.device,
+        observer: Observers | None = None,
+        ranks: Ranks = ALONE,
     ) -> Plan:
-        runtime = Runtime.of(store, device, recipe.core.precision, observer)
+        runtime = Runtime.of(store, device, recipe.core.precision, observer, ranks)
         made = [Experiment(recipe, seed, runtime) for seed in recipe.core.seeds]
         return cls(recipe, runtime, made)
 

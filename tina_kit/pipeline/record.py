@@ -44,20 +44,28 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "profile": plan.recipe.profile,
         "set": list(plan.recipe.sets),
         "seeds": list(plan.recipe.core.seeds),
-        "device": str(runtime.device),
         "precision": runtime.precision,
         "store": str(plan.store.root),
-        "tina_kit": tina_kit.__version__,
+        **made_by(plan),
         "plugins": list(plugins),
         "components": plan.recipe.facts(),
-        "versions": {"python": platform.python_version(), **_versions()},
-        "git": _git(Path(tina_kit.__file__).parent),
-        "hardware": _hardware(runtime.device),
         "data": {
             "classes": list(classes.names),
             "superclasses": None if classes.superclasses is None else list(classes.superclasses),
         },
         "stages": [],
+    }
+
+
+def made_by(plan: Plan) -> dict[str, Any]:
+    """Versions and hardware, which are recorded with every result."""
+    runtime = plan.runtime
+    return {
+        "tina_kit": tina_kit.__version__,
+        "git": _git(Path(tina_kit.__file__).parent),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "device": str(runtime.device),
+        "hardware": {**_hardware(runtime.device), "ranks": runtime.ranks.count},
     }
 
 
@@ -103,6 +111,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found = []
     for text, *path in (
         ("{0} thread{1} (OMP_NUM_THREADS={0})", "hardware", "threads"),
+        ("{} rank{}", "hardware", "ranks"),
         ("device {}", "device"),
         ("{}", "hardware", "gpu"),
         ("{}", "hardware", "cpu"),

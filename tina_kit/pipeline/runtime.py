@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from tina_kit.store import Draft, Store
-from tina_kit.training import Observers, Trainer, keep_freed_memory, resolve_precision
+from tina_kit.training import (
+    ALONE,
+    Observers,
+    Ranks,
+    Trainer,
+    keep_freed_memory,
+    resolve_precision,
+)
 
 Recorded = Mapping[tuple[str, int | None], str]
 """(name of a stage, seed) → its key, as a run recorded it."""
@@ -22,6 +29,7 @@ class Runtime:
     recorded: the keys of a finished run's stages, so that nothing that goes into a key, such as the
         images, is needed to find them.
     variant: the variant of a study that these stages belong to, "" for the recipe's own.
+    ranks: the processes of this run.
     """
 
     store: Store
@@ -30,11 +38,15 @@ class Runtime:
     observer: Observers = field(default_factory=Observers)
     recorded: Recorded = field(default_factory=dict)
     variant: str = ""
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         keep_freed_memory()
 
-    def trainer(self, label: str, draft: Draft, stream: str, seed: int) -> Trainer:
+    def trainer(
+        self, label: str, draft: Draft, stream: str, seed: int, ranks: Ranks = ALONE
+    ) -> Trainer:
+        """ranks: those that take part; only in `SharedStage.train` may it be all of them."""
         return Trainer(
             label=label,
             stream=stream,
@@ -43,15 +55,21 @@ class Runtime:
             precision=self.precision,
             checkpoints=draft.checkpoint,
             observer=self.observer,
+            ranks=ranks,
         )
 
     @classmethod
     def of(
-        cls, store: Store, device: torch.device, precision: str, observer: Observers | None = None
+        cls,
+        store: Store,
+        device: torch.device,
+        precision: str,
+        observer: Observers | None = None,
+        ranks: Ranks = ALONE,
     ) -> Runtime:
         """precision: a recipe's, which may be "auto"."""
         resolved = resolve_precision(precision, device)
-        return cls(store, device, resolved, observer or Observers())
+        return cls(store, device, resolved, observer or Observers(), ranks=ranks)
 
     def for_precision(self, precision: str) -> Runtime:
         """The same for a recipe with another precision."""

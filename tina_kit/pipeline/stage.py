@@ -138,6 +138,18 @@ class Stage(ABC):
         return {"name": self.name, "seed": self.seed, "version": self.version, "after": after}
 
 
+class SharedStage(Stage):
+    """A stage that trains, in which all ranks of a run take part (`following.py`)."""
+
+    @abstractmethod
+    def train(self, draft: Draft) -> Callable[[], None]:
+        """Train on every rank. Returns what writes the result, which the first rank calls."""
+
+    def compute(self, draft: Draft) -> None:
+        self.runtime.ranks.tell([self.kind, self.key])
+        self.train(draft)()
+
+
 def in_order(goals: Sequence[Stage]) -> list[Stage]:
     """The goals and everything they need, each once (the same work has the same key) and after
     what it needs itself."""

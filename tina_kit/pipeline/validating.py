@@ -15,7 +15,7 @@ from tina_kit.pipeline.stages.evaluate import prompts
 from tina_kit.pipeline.stages.fit import GeneratorRow, generate
 from tina_kit.recipe.schema import EvaluationOptions
 from tina_kit.report.results import accuracies
-from tina_kit.training import Probe
+from tina_kit.training import LostRank, Probe
 from tina_kit.zoo.evaluation import evaluate
 
 TASKS = 50  # of the validation tasks, so that measuring takes little of the time of training
@@ -67,6 +67,8 @@ def _probe(
             return None
         try:
             return measure(module)
+        except LostRank:
+            raise
         except Exception as error:  # a curve is no reason to lose a training
             failed = True
             _LOG.warning("fit/%s: no curve of p-Acc: %s: %s", row.name, type(error).__name__, error)

@@ -17,6 +17,7 @@ from tina_kit.api.generator import LearnsFrom
 from tina_kit.testing import expect
 from tina_kit.testing.base import ComponentSuite
 from tina_kit.testing.world import CLASSES, TASK, Interrupted, World, killed
+from tina_kit.training.sharing import SharedStep, can_be_shared
 
 Loss = Callable[[Step, nn.Module], Tensor]
 TASKS = 6  # asked for at once
@@ -232,6 +233,40 @@ class GeneratorSuite(ComponentSuite):
             "the loss does not call the module that the training loop gives it; call its second "
             "argument in place of the generator's own module"
         )
+
+    def test_the_losses_of_shares_make_that_of_the_batch(self) -> None:
+        """Of a distributed run, where each rank computes the loss of its share."""
+        self._needs_learning()
+        plain = self.world.context().train
+
+        def train(module: nn.Module, loss: Loss, training: Training) -> None:
+            def compared(step: Step, module: nn.Module) -> Tensor:
+                start = step.random.get_state()
+
+                def part(rank: int, ranks: int) -> tuple[Tensor, bool]:
+                    step.random.set_state(start)
+                    own = SharedStep(step.index, step.random, rank, ranks)
+                    value = loss(own, module)
+                    return value.detach() * own.weight, bool(own.taken)
+
+                parts = [part(rank, 3) for rank in range(3)]
+                whole, shared = part(0, 1)
+                if shared and can_be_shared(module):
+                    expect.close(
+                        "the mean of three ranks' losses, weighted by their shares, is not the "
+                        "loss of the batch; draw the whole batch on every rank, take step.share "
+                        "of all of it, and return the mean over the share",
+                        torch.stack([value for value, _ in parts]).sum(),
+                        whole,
+                        rtol=1e-3,
+                        atol=1e-6,
+                    )
+                step.random.set_state(start)
+                return loss(step, module)
+
+            plain(module, compared, replace(training, steps=1))
+
+        self.fit(train=train)
 
     def test_a_zoo_stays_as_it_is(self) -> None:
         self._needs_learning()

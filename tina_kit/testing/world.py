@@ -256,9 +256,11 @@ class _Learning:
         size: int,
         random: torch.Generator,
         flip: bool = False,
+        step: Step | None = None,
     ) -> Tensor:
-        drawn = self._draw(tasks, size, random)
-        return summed_loss(self.data, vectors, tasks, *drawn) / len(tasks)
+        drawn = (tasks, *self._draw(tasks, size, random))
+        tasks, index, targets = map(step.share, drawn) if step else drawn
+        return summed_loss(self.data, vectors, tasks, index, targets) / len(tasks)
 
     def _draw(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         uniform = torch.rand(len(tasks), size, generator=random)

@@ -16,7 +16,9 @@ from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint, NotFinite
 from tina_kit.training.optimizer import ema_decay, learning_rate, make_optimizer, update_average
 from tina_kit.training.precision import autocast
+from tina_kit.training.ranks import ALONE, Ranks
 from tina_kit.training.seeds import generator_for
+from tina_kit.training.sharing import SharedStep, Sharing, handed_out
 from tina_kit.training.snapshot import misfit, plain
 
 LOSSES = 100  # loss points recorded per training
@@ -35,8 +37,10 @@ class Trainer:
     checkpoints: name → Checkpoint, for example a draft's `checkpoint`.
     losses: for each call about a hundred pairs (step, mean loss since the previous pair).
     summed: how many models' losses a loss is the sum of, whose mean observers are told.
-    probe: gives the p-Acc that observers are told, `measurements` times in a training. It must draw
-        no random numbers of torch's own, so that results do not depend on it.
+    probe: gives the p-Acc that observers are told, `measurements` times in a training, on the first
+        rank alone. It must draw no random numbers of torch's own, so that results do not depend on
+        it.
+    ranks: the processes that take part, each in the same calls; checkpoints are those of the first.
     """
 
     label: str
@@ -50,6 +54,7 @@ class Trainer:
     summed: int = 1
     probe: Probe | None = None
     measurements: int = 0
+    ranks: Ranks = ALONE
 
     def __call__(
         self,
@@ -63,14 +68,20 @@ class Trainer:
         """
         number = len(self.losses)
         checkpoint = self.checkpoints(f"train-{number}")
-        run = _Run(module.to(self.device).train(), training, checkpoint, self.label)
+        run = _Run(module.to(self.device).train(), training, checkpoint, self.label, self.ranks)
         self.losses.append(run.losses)
         self._tell(run, number)
+        sharing, begun = Sharing(self.ranks, module, self.label), run.step
         while run.step < training.steps:
             random = generator_for(self.seed, self.stream, number, run.step)
+            step = sharing.step(run.step, random)
             with autocast(self.precision, self.device):
-                value = loss(Step(run.step, random), module)
-            recorded = run.update(value)
+                value = loss(step, module)
+            if run.step == begun:
+                sharing.decide(step)
+            if sharing.waits:
+                break
+            recorded = run.update(value, step, sharing)
             self._tell(run, number, recorded)
             if run.save_if_due():
                 self.observer.checkpoint(self.label, run.step)
@@ -85,28 +96,38 @@ class Trainer:
         self.observer.step(info)
 
     def _measured(self, run: _Run) -> float | None:
-        """The p-Acc at a recorded step, None unless it is due."""
+        """The p-Acc at a recorded step, None unless it is due and this is the first rank."""
+        if self.probe is None or not self.ranks.first:
+            return None
         before = run.losses[-2][0] if len(run.losses) > 1 else 0
         passed = [at * self.measurements // run.training.steps for at in (before, run.step)]
-        if self.probe is None or passed[0] == passed[1]:
+        if passed[0] == passed[1]:
             return None
         with run.averaged():
             return self.probe(run.module)
 
 
 class _Run:
-    """The module, optimiser and EMA weights of one training; saves and restores them."""
+    """The module, optimiser and EMA weights of one training; saves and restores them. Only the
+    first rank has an average, and checkpoints."""
 
     def __init__(
-        self, module: nn.Module, training: Training, checkpoint: Checkpoint, label: str
+        self,
+        module: nn.Module,
+        training: Training,
+        checkpoint: Checkpoint,
+        label: str,
+        ranks: Ranks,
     ) -> None:
         self.module = module
         self.training = training
         self.checkpoint = checkpoint
         self.label = label
+        self.ranks = ranks
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(self.parameters, training)
-        self.ema = [p.detach().clone() for p in self.parameters] if training.ema else []
+        averaged = training.ema and ranks.first
+        self.ema = [p.detach().clone() for p in self.parameters] if averaged else []
         self.step = 0
         self.losses: list[tuple[int, float]] = []
         self._every = max(1, training.steps // LOSSES)
@@ -114,19 +135,19 @@ class _Run:
         self._next = 0.0
         self._restore()
 
-    def update(self, loss: Tensor) -> bool:
+    def update(self, loss: Tensor, step: SharedStep, sharing: Sharing) -> bool:
         """Take one optimiser step. Returns whether its loss was recorded."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        whole = sharing.backward(loss, step, self.parameters)
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
-        if self.training.ema:
+        if self.training.ema and self.ema:
             decay = ema_decay(self.training.ema, self.step)
             update_average(self.ema, self.parameters, 1 - decay)
-        self._sum += loss.detach().float()
+        self._sum += whole
         self.step += 1
         recorded = self.step % self._every == 0 or self.step == self.training.steps
         if recorded:
@@ -138,7 +159,7 @@ class _Run:
     def save_if_due(self) -> bool:
         """Save a checkpoint unless the last one is too recent. Returns whether it was saved."""
         due = self.step % self.training.checkpoint_every == 0 and time.monotonic() >= self._next
-        if due or self.step == self.training.steps:
+        if self.ranks.first and (due or self.step == self.training.steps):
             self._save()
             return True
         return False
@@ -147,7 +168,8 @@ class _Run:
     def averaged(self) -> Iterator[None]:
         """The module as it would be if the training ended here."""
         kept = [parameter.detach().clone() for parameter in self.parameters] if self.ema else []
-        self.finish()
+        self._put(self.ema)
+        self.module.eval()
         try:
             yield
         finally:
@@ -155,7 +177,10 @@ class _Run:
             self.module.train()
 
     def finish(self) -> None:
+        """All ranks end with the first one's weights and losses."""
         self._put(self.ema)
+        self.losses[:] = map(tuple, self.ranks.tell(self.losses))
+        self.ranks.copy(list(self.module.state_dict().values()))
         self.module.eval()
 
     def _put(self, weights: list[Tensor]) -> None:
@@ -208,13 +233,11 @@ class _Run:
         return tensors
 
     def _restore(self) -> None:
-        saved = self.checkpoint.load()
+        saved = handed_out(self.ranks, self._saved() if self.ranks.first else None)
         if saved is None:
+            self.ranks.copy(list(self.module.state_dict().values()))
             return
         tensors, state = saved
-        if problem := misfit(tensors, state, self.module, self.training):
-            self.checkpoint.discard(problem)
-            return
         module: dict[str, Tensor] = {}
         slots: dict[int, dict[str, Any]] = {}
         for name, tensor in tensors.items():
@@ -233,6 +256,14 @@ class _Run:
         self.step = state["step"]
         self.losses += [(step, loss) for step, loss in state["losses"]]
         self._sum.fill_(state["sum"])
+
+    def _saved(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The last checkpoint, if this training can be continued from it."""
+        saved = self.checkpoint.load()
+        if saved and (problem := misfit(*saved, self.module, self.training)):
+            self.checkpoint.discard(problem)
+            return None
+        return saved
 
 
 def _laid_out_as(parameter: Tensor, slot: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ def train_generic(
 
     def loss(step: Step, module: nn.Module) -> Tensor:
         batch = batches[step.index]
-        pixels = augmented(images.images[batch], options.augment, step.random)
-        targets = images.labels[batch].to(trainer.device)
+        pixels = step.share(augmented(images.images[batch], options.augment, step.random))
+        targets = step.share(images.labels[batch]).to(trainer.device)
         return cross_entropy(module(inputs(pixels)), targets, options.label_smoothing)
 
     module = module.to(memory_format=torch.channels_last)
@@ -171,12 +171,12 @@ def train_further(
     def loss(step: Step, model: nn.Module) -> Tensor:
         batch = batch_of(step.index)
         if pixels is None or options.augment == "none":
-            inputs = data.inputs(batch)
+            inputs = data.inputs(step.share(batch))
         else:
-            changed = augmented(pixels[batch], options.augment, step.random)
+            changed = step.share(augmented(pixels[batch], options.augment, step.random))
             inputs = prepared(architecture, changed, data.device)
         logits = architecture.forward_many(model(), inputs[None], len(seen), data.frozen_here)[0]
-        targets = names[data.labels[batch]].to(data.device)
+        targets = names[data.labels[step.share(batch)]].to(data.device)
         return cross_entropy(logits.float(), targets, options.label_smoothing)
 
     model = _PModels(start[None].clone())

@@ -25,7 +25,7 @@ from tina_kit.api import (
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.pictures import kept_as_prompts
 from tina_kit.pipeline.runtime import Runtime
-from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stage import SharedStage, Stage
 from tina_kit.pipeline.stages.conditions import Conditions
 from tina_kit.pipeline.stages.features import Inputs
 from tina_kit.pipeline.stages.zoo import (
@@ -49,7 +49,7 @@ _MAY_NOT = (
 )
 
 
-class FitStage(Stage):
+class FitStage(SharedStage):
     """Depends on the ID shards alone: generators never learn from the rest of the zoo."""
 
     kind = "fit"
@@ -83,17 +83,21 @@ class FitStage(Stage):
             after.append(row.conditions.images)
         return [*after, *row.inherited.values()]
 
-    def compute(self, draft: Draft) -> None:
+    def train(self, draft: Draft) -> Callable[[], None]:
         row = self.row
-        trainer = self.runtime.trainer(self.name, draft, "fit", row.seed)
+        trainer = self.runtime.trainer(self.name, draft, "fit", row.seed, self.runtime.ranks)
         generator = row.set_up(trainer)
         if row.probe_of is not None:
             trainer.probe, trainer.measurements = row.probe_of(generator), row.measurements
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(row.seed, "fit"))
             generator.fit(row.training_pairs())
-        generator.save(draft.folder)
-        draft.save_json(_LOSSES, trainer.losses)
+
+        def write() -> None:
+            generator.save(draft.folder)
+            draft.save_json(_LOSSES, trainer.losses)
+
+        return write
 
     def losses(self) -> list[list[tuple[int, float]]]:
         """For each training: (step, mean loss since the point before)."""
@@ -283,6 +287,7 @@ class NoImages:
         size: int,
         random: torch.Generator,
         flip: bool = False,
+        step: Step | None = None,
     ) -> Tensor:
         raise RuntimeError(_MAY_NOT)
 

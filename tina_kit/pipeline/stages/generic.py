@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import Architecture
 from tina_kit.pipeline.runtime import Runtime
-from tina_kit.pipeline.stage import Stage
+from tina_kit.pipeline.stage import SharedStage, Stage
 from tina_kit.pipeline.stages.images import ImagesStage, of_classes
 from tina_kit.recipe import ResolvedComponent
 from tina_kit.recipe.component import keyed
@@ -24,7 +24,7 @@ AT_ONCE = 256  # images per batch when its accuracy is measured
 _WEIGHTS, _LOSSES = "generic.safetensors", "losses.json"
 
 
-class GenericStage(Stage):
+class GenericStage(SharedStage):
     """component: the architecture; seen: int64 `(K',)`, the classes it is trained on, out of
     `class_count`; measurements: how often its accuracy is measured while it is trained, which a run
     that validates may ask for."""
@@ -67,15 +67,19 @@ class GenericStage(Stage):
     def after(self) -> Sequence[Stage]:
         return (self.images,)
 
-    def compute(self, draft: Draft) -> None:
-        trainer = self.runtime.trainer(self.name, draft, "generic", self._seed)
+    def train(self, draft: Draft) -> Callable[[], None]:
+        trainer = self.runtime.trainer(self.name, draft, "generic", self._seed, self.runtime.ranks)
         trainer.probe, trainer.measurements = self._accuracy, self.measurements
         images = of_classes(self.images.read("train"), self.seen, self.class_count)
         module = train_generic(
             self.architecture, images, len(self.seen), self.options, self._seed, trainer
         )
-        draft.save_tensors(_WEIGHTS, module.state_dict())
-        draft.save_json(_LOSSES, trainer.losses)
+
+        def write() -> None:
+            draft.save_tensors(_WEIGHTS, module.state_dict())
+            draft.save_json(_LOSSES, trainer.losses)
+
+        return write
 
     def _accuracy(self, module: nn.Module) -> float:
         """Of a module on the runtime's device, on the validation images of its classes, in

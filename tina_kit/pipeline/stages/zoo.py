@@ -82,6 +82,10 @@ class ShardStage(ZooStage):
         return self.inputs.form
 
     def compute(self, draft: Draft) -> None:
+        # Other ranks begin with the shards after this one.
+        ranks = self.runtime.ranks
+        if ranks.first and ranks.once(f"{self.group}, seed {self.seed}"):
+            ranks.tell([self.kind, self.key])
         train = self.runtime.trainer(self.name, draft, "zoo", self.tuning.seed)
         train.summed = len(self.tasks)
         start = starting_vectors(self.inputs.generic, self.tasks)
