@@ -51,6 +51,8 @@ class StepInfo:
     training: the index of the training within the stage, None if nothing is trained.
     loss: mean loss since the last event with a loss; about a hundred events per training have one.
     learning_rate: of the last step, given together with a loss.
+    stage: the stage that it belongs to, since several may be computed at once; None outside of a
+        run.
     """
 
     label: str
@@ -59,6 +61,7 @@ class StepInfo:
     training: int | None = None
     loss: float | None = None
     learning_rate: float | None = None
+    stage: StageInfo | None = None
 
 
 class Observer:
@@ -79,7 +82,8 @@ class Observer:
         that is computing it."""
 
     def step(self, step: StepInfo) -> None:
-        """Called for every step; must return quickly."""
+        """Called for every step, and where stages are computed by workers for some of them, with
+        every loss; must return quickly."""
 
     def checkpoint(self, label: str, step: int) -> None:
         """Called after a checkpoint has been saved. step: the number of steps completed."""

@@ -59,6 +59,27 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Compute stages that do not need each other side by side, in N processes. Each "
+            "has OMP_NUM_THREADS threads, or else an equal share of the cores.",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ray[://ADDRESS]",
+            help="Let a Ray cluster compute the stages; all machines must share the store.",
+        ),
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going", help="If a stage fails, compute all that does not need its result."
+        ),
+    ] = False,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
@@ -84,16 +105,19 @@ def run(
     if dry_run:
         _print_plan(plan)
         return
-    current = library.start(plan, found, output)
-    _announce(current)
-    try:
-        current.execute()
-    finally:  # even if the results could not be written in the end
+    from tina_kit.pipeline.workers.team import team_of
+
+    with team_of(workers, on) as team:
+        current = library.start(plan, found, output)
+        _announce(current)
         try:
-            if current.results is not None:
-                _print_results(current.results)
-        finally:
-            log(f"run folder: {current.folder}")
+            current.execute(team, keep_going)
+        finally:  # even if the results could not be written in the end
+            try:
+                if current.results is not None:
+                    _print_results(current.results)
+            finally:
+                log(f"run folder: {current.folder}")
     if _can_be_served(current):
         log(f"to try it in a browser: tina-kit serve {shlex.quote(str(current.folder))}")
 

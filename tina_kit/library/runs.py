@@ -31,6 +31,9 @@ def run(
     output: str | Path = "runs",
     plugins: Files = (),
     observers: Sequence[Observer] | None = None,
+    workers: int | None = None,
+    on: str | None = None,
+    keep_going: bool = False,
 ) -> FinishedRun:
     """Run a recipe; what an earlier run has already computed is taken from the store.
 
@@ -40,13 +43,21 @@ def run(
     whose code runs.
     observers: watch the run; by default a progress bar on a terminal, else a line now
     and then on stderr.
+    workers: processes that compute stages side by side, to which OMP_NUM_THREADS gives their
+    threads, or else an equal share of the cores; a script that asks for them must begin below
+    `if __name__ == "__main__":`, since each of them imports it. on: "ray" or "ray://ADDRESS" lets
+    a Ray cluster do that.
+    keep_going: after a failure, compute what does not need its result, and fail then.
 
     Raises UserError for a mistake in the recipe and TinaKitError for a run that fails.
     """
+    from tina_kit.pipeline.workers.team import team_of
+
     registry = discovered(plugins)
     made = plan_with(registry, recipe, profile, set, seeds, device, plugins, observers)
-    current = start(made, registry, output)
-    current.execute()
+    with team_of(workers, on) as team:
+        current = start(made, registry, output)
+        current.execute(team, keep_going)
     from tina_kit.pipeline.finished import FinishedRun
 
     return FinishedRun(current.folder, registry, device)

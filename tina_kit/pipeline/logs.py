@@ -12,7 +12,7 @@ from typing import Any
 from tina_kit.api import Observer, RunInfo, StageInfo, StepInfo
 
 EVENTS, METRICS = "events.jsonl", "metrics.csv"
-COLUMNS = ("stage", "training", "step", "steps", "loss", "learning_rate", "seconds")
+COLUMNS = ("stage", "training", "step", "steps", "loss", "learning_rate", "seconds", "seed")
 
 
 def now() -> str:
@@ -55,22 +55,23 @@ class MetricsLog(Observer):
     """The losses of all trainings, about a hundred rows each.
 
     Columns: stage, training (a stage may have several), step, steps (in all), loss (mean since the
-    row before), learning_rate, seconds (since the training began).
+    row before), learning_rate, seconds (since the training began), seed (of the stage).
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / METRICS
-        self._began: dict[tuple[str, int | None], float] = {}
+        self._began: dict[tuple[str, str, int | None], float] = {}
         self._add(COLUMNS)
 
     def step(self, step: StepInfo) -> None:
-        began = self._began.setdefault((step.label, step.training), time.monotonic())
+        key, seed = (step.stage.key, step.stage.seed) if step.stage else ("", None)
+        began = self._began.setdefault((key, step.label, step.training), time.monotonic())
         if step.loss is None:
             return
         seconds = f"{time.monotonic() - began:.3f}"
         rate = f"{step.learning_rate:.6g}"
         loss = f"{step.loss:.6g}"
-        self._add((step.label, step.training, step.done, step.total, loss, rate, seconds))
+        self._add((step.label, step.training, step.done, step.total, loss, rate, seconds, seed))
 
     def _add(self, row: tuple[Any, ...]) -> None:
         with self.path.open("a", encoding="utf-8", newline="") as file:

@@ -41,20 +41,27 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "name": plan.recipe.core.name,
         "key": plan.key,
         "seeds": list(plan.recipe.core.seeds),
-        "device": str(runtime.device),
         "precision": runtime.precision,
         "store": str(plan.store.root),
-        "tina_kit": tina_kit.__version__,
         "plugins": list(plugins),
         "components": plan.recipe.facts(),
-        "versions": {"python": platform.python_version(), **_versions()},
-        "git": _git(Path(tina_kit.__file__).parent),
-        "hardware": _hardware(runtime.device),
+        **maker(runtime.device),
         "data": {
             "classes": list(classes.names),
             "superclasses": None if classes.superclasses is None else list(classes.superclasses),
         },
         "stages": [],
+    }
+
+
+def maker(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware of this process, which are recorded with every result."""
+    return {
+        "tina_kit": tina_kit.__version__,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "git": _git(Path(tina_kit.__file__).parent),
+        "device": str(device),
+        "hardware": _hardware(device),
     }
 
 
