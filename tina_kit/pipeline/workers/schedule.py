@@ -157,7 +157,8 @@ def _summary(stages: Sequence[Stage], failed: dict[_Name, Exception], left: int)
             lines.append(text if text.startswith(stage.name) else f"{stage.name}: {text}")
     count = f"{len(failed)} stage{'s' if len(failed) > 1 else ''} failed"
     if left:
-        count += f", and {left} that need{'s' if left == 1 else ''} their results had to be left out"
+        results = "their results" if len(failed) > 1 else "its result"
+        count += f", and {left} that need{'s' if left == 1 else ''} {results} had to be left out"
     more = [f"and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
     text = "\n".join([f"{count}:", *lines[:SHOWN], *more])
     error = (UserError if by_user else TinaKitError)(text)
