@@ -30,6 +30,7 @@ from tina_kit.library.installed import (
     discovered,
     doctor,
     entries,
+    findings_with,
     schema,
 )
 from tina_kit.library.models import evaluate, export, loaded_model, predict
@@ -63,6 +64,7 @@ __all__ = [
     "export",
     "export_run",
     "export_zoo",
+    "findings_with",
     "generate_many",
     "generator_with",
     "import_run",

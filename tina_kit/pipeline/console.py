@@ -151,7 +151,7 @@ def plan_words(progress: Progress) -> str:
 
 def step_words(counted: Counted | None) -> str:
     """`1200/3000, loss 0.213, 35.1/s`."""
-    step = counted and counted.step
+    step = None if counted is None else counted.step
     if counted is None or step is None:
         return ""
     words = [f"{step.done}/{step.total}"]

@@ -85,7 +85,10 @@ class Progress:
         self.done, self.total = 0, len(self._todo)
 
     def stage_started(self, stage: StageInfo) -> None:
-        self.running = {**self._others(stage.key), stage.key: Counted(stage, self._now, self._now())}
+        self.running = {
+            **self._others(stage.key),
+            stage.key: Counted(stage, self._now, self._now()),
+        }
         self._at_once = max(self._at_once, len(self.running))
 
     def stepped(self, step: StepInfo) -> bool:

@@ -49,20 +49,17 @@ class Cluster:
     def executor(self, job: Job) -> Tasks:
         return Tasks(self.ray, job, self.workers or QUEUED, self.threads)
 
-    def on_each_node(self, function: Any, *arguments: Any) -> list[Any]:
-        """What a function returns on every node, or the error."""
+    def on_each_node(self, function: Any, *arguments: Any) -> list[tuple[str, Any]]:
+        """For every node its name and what a function returns there, or the error."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         task = self.ray.remote(function)
-        refs = [
-            task.options(
-                num_cpus=0,
-                max_retries=0,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
-            ).remote(*arguments)
-            for node in self.nodes
-        ]
-        return [_outcome_of(self.ray, ref) for ref in refs]
+        refs = {}
+        for node in self.nodes:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            placed = task.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+            refs[node["NodeID"]] = node["NodeManagerHostname"], placed.remote(*arguments)
+        return [(host, _outcome_of(self.ray, ref)) for host, ref in refs.values()]
 
 
 def _outcome_of(ray: Any, ref: Any) -> Any:
@@ -134,12 +131,8 @@ class Tasks:
 
         self.slots, self._ray = slots, ray
         self._job = ray.put(job)
-        here = NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        )
-        self._mailbox = (
-            ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
-        )
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         self._task = ray.remote(_compute).options(
             num_cpus=threads,
             num_gpus=1 if job.device.startswith("cuda") else 0,

@@ -49,6 +49,9 @@ class Schedule:
         self._keep_going = keep_going
         self._done: set[_Name] = set()
         self._losses: Counter[_Name] = Counter()
+        self._missing: dict[_Name, int] = {}
+        self._waiting: dict[_Name, list[Stage]] = defaultdict(list)
+        self._rank: dict[_Name, tuple[float, int]] = {}
         self._ready: list[tuple[float, int, Stage]] = []
         self._running: dict[Future[Outcome], Stage] = {}
 
@@ -56,33 +59,42 @@ class Schedule:
         """Compute stages, in the order of the plan and after what they need, unless an earlier call
         has. Raises the error of the first that fails; with `keep_going`, one that names all."""
         stages = [stage for stage in stages if _name(stage) not in self._done]
-        ranks = self._ranks(stages)
-        needed_by: dict[_Name, list[Stage]] = defaultdict(list)
-        missing: dict[_Name, int] = {}
+        self._rank = self._ranks(stages)
+        self._wait_for_inputs(stages)
         failed: dict[_Name, Exception] = {}
-        for stage in stages:
-            before = {_name(each) for each in stage.after} - self._done
-            missing[_name(stage)] = len(before)
-            for each in before:
-                needed_by[each].append(stage)
-            if not before:
-                heappush(self._ready, (*ranks[_name(stage)], stage))
         while self._ready or self._running:
             self._fill()
-            for stage, outcome in self._finished(ranks):
-                if isinstance(outcome, Exception):
-                    if not self._keep_going:
-                        raise outcome
+            for stage, outcome in self._finished():
+                if isinstance(outcome, Outcome):
+                    self._end(stage, outcome)
+                elif self._keep_going:
                     failed[_name(stage)] = outcome
-                    continue
-                self._done.add(_name(stage))
-                self._ended(stage, outcome)
-                for each in needed_by.pop(_name(stage), ()):
-                    missing[_name(each)] -= 1
-                    if not missing[_name(each)]:
-                        heappush(self._ready, (*ranks[_name(each)], each))
+                else:
+                    raise outcome
         if failed:
-            raise _summary(stages, failed, len(stages) - len(failed) - len(self._done & set(missing)))
+            done = sum(_name(stage) in self._done for stage in stages)
+            raise _summary(stages, failed, len(stages) - len(failed) - done)
+
+    def _wait_for_inputs(self, stages: Sequence[Stage]) -> None:
+        """Note how many stages each one waits for, and which wait for it."""
+        for stage in stages:
+            missing = {_name(before) for before in stage.after} - self._done
+            self._missing[_name(stage)] = len(missing)
+            for before in missing:
+                self._waiting[before].append(stage)
+            if not missing:
+                self._make_ready(stage)
+
+    def _make_ready(self, stage: Stage) -> None:
+        heappush(self._ready, (*self._rank[_name(stage)], stage))
+
+    def _end(self, stage: Stage, outcome: Outcome) -> None:
+        self._done.add(_name(stage))
+        self._ended(stage, outcome)
+        for after in self._waiting.pop(_name(stage), ()):
+            self._missing[_name(after)] -= 1
+            if not self._missing[_name(after)]:
+                self._make_ready(after)
 
     def _fill(self) -> None:
         while self._ready and len(self._running) < self._executor.slots:
@@ -90,14 +102,12 @@ class Schedule:
             chosen = self._here if stage.cached else self._executor
             self._running[chosen.submit(stage)] = stage
 
-    def _finished(
-        self, ranks: dict[_Name, tuple[float, int]]
-    ) -> Iterator[tuple[Stage, Outcome | Exception]]:
+    def _finished(self) -> Iterator[tuple[Stage, Outcome | Exception]]:
         """What is done by now; a stage whose worker was lost is ready again."""
         done = wait(self._running, POLL_S, FIRST_COMPLETED).done
         for event in self._executor.events():  # after the wait: all that they have told by then
             self._hear(event)
-        for future in sorted(done, key=lambda future: ranks[_name(self._running[future])]):
+        for future in sorted(done, key=lambda future: self._rank[_name(self._running[future])]):
             stage = self._running.pop(future)
             try:
                 outcome = future.result()
@@ -105,7 +115,7 @@ class Schedule:
                 self._losses[_name(stage)] += 1
                 if self._losses[_name(stage)] < MOST_LOSSES:
                     self._lost(stage)
-                    heappush(self._ready, (*ranks[_name(stage)], stage))
+                    self._make_ready(stage)
                 else:
                     yield stage, _poisoned(stage, lost)
             except Exception as error:
