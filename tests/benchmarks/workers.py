@@ -61,7 +61,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--on", help="a Ray cluster")
     parser.add_argument("--tiny", action="store_true", help="only show that it runs")
     given = parser.parse_args()

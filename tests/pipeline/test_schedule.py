@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def scheduled() -> Callable[..., tuple[Workers, list[str], list[str]]]:
     def scheduled(
         stages: list[Stage],
         slots: int = 2,
-        seconds: Mapping[str, float] = {},  # noqa: B006
+        seconds: Mapping[str, float] = MappingProxyType({}),
         keep_going: bool = False,
         **answers: list[Any],
     ) -> tuple[Workers, list[str], list[str]]:
@@ -135,7 +136,7 @@ def test_a_stage_that_loses_every_worker_fails_by_its_name(scheduled) -> None:
 
 def test_the_first_failure_ends_the_run(scheduled) -> None:
     failure = Outcome(failure=Failure("no such class", by_user=True))
-    with pytest.raises(UserError, match="^generic: no such class$"):
+    with pytest.raises(UserError, match=r"^generic: no such class$"):
         scheduled(PLAN, generic=[failure])
     assert scheduled.ended == ["images"]
 
@@ -154,5 +155,5 @@ def test_keep_going_computes_what_does_not_need_the_failed_stage(scheduled) -> N
 
 def test_a_worker_that_can_compute_nothing_ends_the_run_at_once(scheduled) -> None:
     failure = Outcome(failure=Failure("another store", by_user=True, whole=True))
-    with pytest.raises(UserError, match="^another store$"):
+    with pytest.raises(UserError, match=r"^another store$"):
         scheduled(PLAN, keep_going=True, images=[failure])
