@@ -22,7 +22,8 @@ from tina_kit.pipeline.record import maker
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.workers import cluster
 from tina_kit.pipeline.workers.job import check_plan, check_store, job_of
-from tina_kit.pipeline.workers.team import Team, team_of, threads_of
+from tina_kit.pipeline.workers.team import Team, team_of
+from tina_kit.pipeline.workers.threads import threads_of
 from tina_kit.pipeline.workers.worker import Teller
 
 

@@ -14,6 +14,7 @@ from tina_kit.api import UserError, first_line
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.workers.executor import Event, Outcome, WorkerLost
 from tina_kit.pipeline.workers.job import Job
+from tina_kit.pipeline.workers.threads import THREADS, asked_threads, threads_of
 
 PORT = 10001  # of `ray start --head` for clients
 ANSWER_S = 10.0  # for an address to answer
@@ -27,16 +28,13 @@ class Cluster:
     """A connection to Ray. workers: how many stages at once, None for as many as fit."""
 
     def __init__(self, ray: Any, workers: int | None) -> None:
-        from tina_kit.pipeline.workers.team import THREADS, threads_of
-
         self.ray, self.workers = ray, workers
         cpus = [int(node["Resources"].get("CPU", 0)) for node in self.nodes]
         largest, total = max(cpus, default=0), sum(cpus)
         if not largest:
             raise UserError("--on ray: no node of the cluster offers a CPU (`ray status`)")
         self.threads = min(largest, threads_of(total, workers or total))
-        asked = os.environ.get(THREADS, "")
-        if asked.isdecimal() and int(asked) > largest:
+        if (asked := asked_threads()) > largest:
             raise UserError(
                 f"{THREADS}={asked}: no node of the cluster has more than {largest} CPUs; lower it"
             )

@@ -13,9 +13,9 @@ from tina_kit.api import UserError
 from tina_kit.pipeline.workers.executor import Executor
 from tina_kit.pipeline.workers.job import Job
 from tina_kit.pipeline.workers.processes import Processes
+from tina_kit.pipeline.workers.threads import threads_of
 
 MOST = 1024
-THREADS = "OMP_NUM_THREADS"
 
 
 class Team(Protocol):
@@ -65,9 +65,3 @@ def _team(workers: int | None, on: str | None) -> Iterator[Team]:
 
     with connected(on, workers) as team:
         yield team
-
-
-def threads_of(cores: int, workers: int) -> int:
-    """Those that OMP_NUM_THREADS asks for, else an equal share of the cores."""
-    asked = os.environ.get(THREADS, "")
-    return int(asked) if asked.isdecimal() and int(asked) else max(1, cores // workers)
