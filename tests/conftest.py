@@ -13,6 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # It would win over the store of a finished run, also where no test has set its own yet.
 os.environ.pop("TINA_KIT_STORE", None)
+os.environ.pop("TINA_KIT_TRACK", None)  # no test tells anybody's tracker
 # A shell starts background jobs with Ctrl-C ignored, and a process hands that on to its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

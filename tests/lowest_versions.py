@@ -38,8 +38,9 @@ HEAVY = {
     "torch",
     "torchvision",
 }
-TOOLS = "dev"
-"""The extra that only who changes tina-kit installs, in versions of their choice."""
+APART = ("dev", "tensorboard", "mlflow", "wandb", "trackio")
+"""Extras that are not tried: what only who changes tina-kit installs, in versions of their choice,
+and trackers, each of which has a process of its own and requirements that exclude each other."""
 VERSIONS = """\
 import json
 from importlib.metadata import version
@@ -84,7 +85,8 @@ def lowest(project: Mapping[str, object]) -> dict[str, str]:
     Raises Failed for one that states none, which no check could hold.
     """
     extras = dict(project.get("optional-dependencies", {}))  # type: ignore[call-overload]
-    extras.pop(TOOLS, None)
+    for name in APART:
+        extras.pop(name, None)
     texts: Iterable[str] = [
         *project["dependencies"],  # type: ignore[misc]
         *(text for group in extras.values() for text in group),

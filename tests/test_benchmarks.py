@@ -18,7 +18,7 @@ import torch
 from tests.benchmarks import growth, sides
 
 FOLDER = Path(__file__).parent / "benchmarks"
-FORKING = {"fuzz", "kills"}
+FORKING = {"fuzz", "kills", "sweeps"}
 """Run in a process of their own, since a fork has none of the threads of the tests."""
 PRINTED = {
     "p_models": ["zoo of 100 CNN-5K", "evaluating 1000 CNN-5K"],
@@ -31,6 +31,7 @@ PRINTED = {
     "workers": ["six generators: ", "with 2 workers: ", "the same results.json"],
     "plans": ["| p-Models | 40 |", "| planning, s |", "| all stages in the store, min |"],
     "fuzz": [" 60 cases (", "run --dry-run", "tina_kit.load", " 0 faults"],
+    "sweeps": ["kill 1: ", "a sweep of 3 points (", "0 faults, ", "each computed once: True"],
     "kills": ["1 SIGKILLs and 1 SIGTERMs at random moments", ": 0 faults. "],
 }
 

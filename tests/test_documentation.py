@@ -66,7 +66,7 @@ LANGUAGES = {  # that something below, or tests/pipeline/test_flow_page.py, read
     COMMANDS: {"sh", "python"},
     FLOW: {"mermaid"},
 }
-PLACEHOLDERS = {"RUN", "RUN:tina", "DIR", "SOURCE", "MODEL", "BUNDLE", "hf:OWNER/shapes"}
+PLACEHOLDERS = {"RECIPE", "RUN", "RUN:tina", "DIR", "SOURCE", "MODEL", "BUNDLE", "hf:OWNER/shapes"}
 SETUP = {"source .venv/bin/activate"}
 
 

@@ -70,7 +70,7 @@ def test_many_classifiers_in_one_call_are_those_of_single_calls(notebook) -> Non
     models, generator = notebook["models"], notebook["generator"]
     assert len(models) == 100
     alone = generator.generate(list(models[3].classes))
-    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
     torch.testing.assert_close(models[3](images), alone(images), atol=1e-4, rtol=1e-4)
     assert torch.equal(notebook["same"](images), notebook["model"](images))
 
@@ -107,7 +107,7 @@ def test_a_run_needs_neither_its_images_nor_its_data_set_to_generate(
     monkeypatch.setattr("tina_datasets.shapes.Shapes.load", refuse)
     monkeypatch.setattr("tina_datasets.shapes.Shapes.class_names", property(refuse))
     monkeypatch.setattr("tina_kit.pipeline.stages.images.ImagesStage.read", refuse)
-    assert run.generator("tina-dit").generate(["red circle", "dog"]).image_size == (32, 32)
+    assert run.generator("tina-dit").generate(["red circle", "dog"]).image_size == (16, 16)
 
 
 def test_the_first_classifier_is_there_within_a_second_and_more_at_once(notebook) -> None:
@@ -155,11 +155,14 @@ COMMANDS = {
     **{"recipes": "catalogue", "recipes copy": "copy_recipe", "plugin new": "new_plugin"},
     **{"bundle": "bundle", "bundle push": "push_bundle", "bundle pull": "pull_bundle"},
     **{"predict": "predict", "evaluate": "evaluate", "export": "export", "serve": "serve"},
-    "report": "write_report",
+    **{"report": "write_report", "sweep": "sweep", "watch": "watched"},
     **{"zoo export": "export_zoo", "zoo import": "import_zoo", "zoo show": "describe_zoo"},
     **{"runs list": "list_runs", "runs show": "describe_run", "runs compare": "compare"},
     **{"runs tag": "tag_run", "runs note": "note_run", "runs rm": "remove_run"},
     **{"runs export": "export_run", "runs import": "import_run"},
+    **{"store ls": "list_store", "store du": "store_usage", "store why": "why"},
+    **{"store gc": "clean_store", "store verify": "verify_store", "store pin": "pin"},
+    **{"store unpin": "unpin", "store pack": "pack", "store unpack": "unpack"},
 }
 """Command → the call that does the same."""
 

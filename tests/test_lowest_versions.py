@@ -22,7 +22,7 @@ def project() -> dict[str, Any]:
 def test_every_light_dependency_is_tried_at_its_bound() -> None:
     pins = lowest(project())
     extras = project()["optional-dependencies"]
-    texts = [*project()["dependencies"], *extras["export"], *extras["serve"]]
+    texts = [*project()["dependencies"], *extras["export"], *extras["serve"], *extras["search"]]
     light = {Requirement(text).name for text in texts} - {*HEAVY, "open_clip_torch"}
     assert pins.keys() == light
     assert pins["typer"] == "0.18" and pins["pydantic"] == "2.10"

@@ -54,7 +54,13 @@ def test_a_shipped_recipe_runs_at_smoke_size(path: Path, tmp_path: Path) -> None
 
 def test_every_shipped_recipe_has_every_profile() -> None:
     profiles = {path.stem: set(profiles_of(source_of(path))) for path in RECIPES}
-    with_table = {"cifar_cnn", "cifar_resnet", "mini_imagenet_cnn", "mini_imagenet_resnet"}
+    with_table = {
+        "cifar_cnn",
+        "cifar_resnet",
+        "mini_imagenet_cnn",
+        "mini_imagenet_resnet",
+        "table2_cifar",
+    }
     usual = {"smoke", "laptop", "paper"}
     assert profiles == {
         name: usual | ({"clip-table"} if name in with_table else set()) for name in profiles

@@ -28,6 +28,7 @@ BELOW = {
     "service": {"api", "training", "zoo", "pipeline"},
     # The tests among its examples import the suites.
     "scaffold": {"api", "plugins", "store", "recipe", "training", "pipeline", "testing"},
+    "sweeps": {"api", "plugins", "store", "recipe", "report", "pipeline"},
     "library": {
         "api",
         "plugins",
@@ -39,6 +40,7 @@ BELOW = {
         "pipeline",
         "service",
         "scaffold",
+        "sweeps",
     },
 }
 BELOW["cli"] = BELOW["library"] | {"library"}

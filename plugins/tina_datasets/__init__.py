@@ -14,6 +14,7 @@ def tina_kit_components() -> Iterable[Component]:
             target="tina_datasets.shapes:Shapes",
             options="tina_datasets.options:ShapesOptions",
             summary="100 classes such as 'red circle', drawn from a seed; needs no download.",
+            version=2,
         ),
         Component(
             kind="dataset",

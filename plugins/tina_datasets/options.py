@@ -18,8 +18,11 @@ class ShapesOptions(Options):
     test: Annotated[int, Unit("images per class")] = Field(
         50, ge=1, le=100_000, description="test images per class"
     )
+    size: Annotated[int, Unit("pixels")] = Field(
+        32, ge=8, le=4096, description="images are size × size"
+    )
     noise: Annotated[float, Unit("share of the pixel range")] = Field(
-        0.03, ge=0, description="standard deviation of the noise"
+        0.05, ge=0, description="standard deviation of the noise"
     )
     seed: int = Field(0, ge=0, lt=2**30, description="random seed for drawing the images")
 

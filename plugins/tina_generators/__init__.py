@@ -32,6 +32,14 @@ def tina_kit_components() -> Iterable[Component]:
         ),
         Component(
             kind="generator",
+            name="ridge-selection",
+            target="tina_generators.ridge:RidgeSelection",
+            options="tina_generators.options_compared:RidgeSelectionOptions",
+            summary="Classifier selection that predicts the rows of unseen classes from their "
+            "prompts by kernel ridge regression: what text tells without a network.",
+        ),
+        Component(
+            kind="generator",
             name="class-means",
             target="tina_generators.means:ClassMeans",
             options="tina_generators.options_compared:ClassMeansOptions",

@@ -95,7 +95,13 @@ class TransformerOptions(Options):
     base: Annotated[Literal["zoo-mean", "selection"], Added()] = Field(
         "zoo-mean",
         description="what the network's output is a deviation from: the zoo's mean, or classifier "
-        "selection, where a class without a row starts from the mean row",
+        "selection",
+    )
+    missing_rows: Annotated[Literal["mean", "ridge"], Added()] = Field(
+        "mean",
+        description="with base: selection, what a class without a row starts from: the mean row, "
+        "or the row that kernel ridge regression from prompts to rows predicts. In the latter case "
+        "the network sees the prompt as the same mixture of the prompts of classes with rows",
     )
     class_dropout: Annotated[float, Unit("share of the classes"), Added()] = Field(
         0.0,
@@ -166,6 +172,8 @@ class TransformerOptions(Options):
             without |= {"row_weight": "objective", "normalisation": "objective"}
         else:
             without["output_scale"] = "objective"
+        if self.base != "selection":
+            without["missing_rows"] = "base"
         return without
 
     @model_validator(mode="after")

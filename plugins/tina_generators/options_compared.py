@@ -71,3 +71,7 @@ class RetrievalOptions(Options):
 
 class ClassMeansOptions(Options):
     pass
+
+
+class RidgeSelectionOptions(Options):
+    pass

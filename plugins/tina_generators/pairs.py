@@ -37,7 +37,7 @@ class Drawn:
 
 class Pairs:
     """ID tasks to draw from. dropout: the probability that a class of a drawn task is treated as if
-    it had no row, so that the base has the mean row in its place."""
+    it had no row, so that the base has what an unseen class would get in its place."""
 
     def __init__(self, zoo: Zoo, source: Prompts, base: Selection | None, dropout: float) -> None:
         self._zoo, self._source, self._base, self._dropout = zoo, source, base, dropout
@@ -56,15 +56,10 @@ class Pairs:
 
     def draw(self, count: int, random: torch.Generator) -> Drawn:
         pick = torch.randint(len(self._zoo.tasks), (count,), generator=random)
-        tasks = self._zoo.tasks[pick]
-        known = tasks
+        tasks, conditions = self._zoo.tasks[pick], self._source.draw(pick, random)
+        base, lost, vectors = None, None, self._zoo.p_models
         if self._dropout:
             lost = torch.rand(tasks.shape, generator=random) < self._dropout
-            known = tasks.masked_fill(lost, -1)
-        vectors = self._zoo.p_models
-        return Drawn(
-            tasks,
-            self._source.draw(pick, random),
-            None if self._base is None else self._base.vectors(known),
-            None if vectors is None else vectors[pick],
-        )
+        if self._base is not None:
+            base, conditions = self._base.start(tasks, conditions, lost)
+        return Drawn(tasks, conditions, base, None if vectors is None else vectors[pick])

@@ -79,6 +79,10 @@ class Tina(Generator):
         self.augmentations = augmentations
         self._frames: dict[int, Frame] = {}
 
+    @property
+    def _ridge(self) -> bool:
+        return self.options.missing_rows == "ridge"
+
     def setup(self, context: Context) -> None:
         super().setup(context)
         self._frames.clear()
@@ -127,7 +131,7 @@ class Tina(Generator):
         zoo = self._first_tasks(zoo)
         frame = self._frame(self.context.classes)
         if self.options.base == "selection":
-            self.base = Selection.of_tasks(self.context, zoo.tasks, zoo.conditions)
+            self.base = Selection.of_tasks(self.context, zoo.tasks, zoo.conditions, self._ridge)
         present = zoo.tasks >= 0
         zoo = replace(zoo, conditions=self._as_seen(zoo.conditions, present))
         source: Prompts = ImageDraws(zoo) if self.prompts == "image" else TextPrompts(zoo)
@@ -224,6 +228,9 @@ class Tina(Generator):
 
     def generate(self, request: Request) -> Tensor:
         conditions, present = self._places(request)
+        base = None
+        if self.base is not None:
+            base, conditions = self.base.start(self.base.recognised(conditions), conditions)
         frame = self._frame(present.shape[1])
         if self.network.training:  # as it is after `fit` or `load`; walking it takes milliseconds
             self.network.to(self.context.device).eval()
@@ -231,8 +238,8 @@ class Tina(Generator):
         with torch.inference_mode():
             made = self._make(frame, prompts, present, request.seed)
         vectors = self.normalisation.restore(made, frame.layout)
-        if self.base is not None:
-            vectors += self.base.vectors(self.base.recognised(conditions))
+        if base is not None:
+            vectors += base
         asked = request.conditions.shape[1]
         if asked == present.shape[1]:
             return vectors
@@ -355,7 +362,7 @@ class Tina(Generator):
         )
         self.condition_scale = ConditionScale(**saved["conditions"])
         if "base" in saved:
-            self.base = Selection.from_tensors(self.context, saved["base"])
+            self.base = Selection.from_tensors(self.context, saved["base"], self._ridge)
         layout = self.context.architecture.layout(self.context.classes)
         with torch.device("meta"):
             self.network = self.network_for(layout, self.context.classes, self.context.width)

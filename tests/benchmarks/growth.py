@@ -101,15 +101,19 @@ def of_run(count: int, folder: Path) -> Point:
 
 
 def of_store(count: int, folder: Path) -> Point:
-    """What a run asks of a store that holds so many results."""
+    """What a run asks of a store that holds so many results, and what `store` does with them. A run
+    names half of them."""
+    from tina_kit.pipeline.lineage import Known, Made
     from tina_kit.store import Store
+    from tina_kit.store.collecting import Collector, Survey
+    from tina_kit.store.names import Names
 
     store = Store(folder / "store")
-    keys = [f"{number:032x}" for number in range(count)]
-    for key in keys:
+    keys = [f"{number:024x}" for number in range(count)]
+    for number, key in enumerate(keys):
         place = store.folder("zoo", key)
         place.mkdir(parents=True)
-        (place / "entry.json").write_text("{}")
+        (place / "entry.json").write_text(json.dumps(entry(key, number)))
     with timed() as found:
         assert all(store.has("zoo", key) for key in keys)
     with timed() as cleaned:
@@ -117,8 +121,43 @@ def of_store(count: int, folder: Path) -> Point:
     with timed() as locked:
         for number in range(20):
             store.ensure("zoo", f"new {number}", lambda draft: draft.save_json("x", 0), {})
-    each = {"clean, ms": 1000 * cleaned[0], "store one, ms": 1000 * locked[0] / 20}
-    return {"find all, s": found[0], **each}
+    Names(store.root).add("run", folder, [("zoo", key) for key in keys[::2]])
+    with timed() as surveyed:
+        survey = Survey.of(store.root)
+        assert len(survey.garbage) == count // 2
+    known = Known(store)
+    with timed() as compared:
+        for number in range(20):
+            assert known.alike(Made.read(entry("new", -1 - number)), [("generic", "k")])
+    with timed() as collected:
+        assert len(Collector(survey).collect().results) == count // 2
+    return {
+        "find all, s": found[0],
+        "clean, ms": 1000 * cleaned[0],
+        "store one, ms": 1000 * locked[0] / 20,
+        "list and survey, s": surveyed[0],
+        "why, s": compared[0],
+        "gc of half, s": collected[0],
+    }
+
+
+def entry(key: str, number: int) -> dict[str, object]:
+    """What is recorded of a shard of ten tasks."""
+    tasks = [[(number + place) % 100 for place in range(start, start + 10)] for start in range(10)]
+    training = {"epochs": 1, "batch_size": 64, "learning_rate": 0.001, "optimizer": "adamw"}
+    return {
+        "stage": "zoo",
+        "key": key,
+        "name": "zoo/id 1/10",
+        "seed": 0,
+        "version": 4,
+        "after": [{"stage": "generic", "key": "k", "name": "generic"}],
+        "settings": {"training": training, "tasks": tasks, "seed": 0, "precision": "bf16"},
+        "made_by": {},
+        "seconds": 1.0,
+        "finite": True,
+        "files": {},
+    }
 
 
 @contextmanager

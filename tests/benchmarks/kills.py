@@ -55,8 +55,8 @@ generators:
 PATIENCE_S = 120.0
 
 
-def fork(recipe: Path, folder: Path) -> int:
-    """Start a run in a process of its own, for which torch need not be imported again."""
+def fork(folder: Path, command: str, recipe: Path, *words: str) -> int:
+    """Start a command in a process of its own, for which torch need not be imported again."""
     child = os.fork()
     if child:
         return child
@@ -66,11 +66,23 @@ def fork(recipe: Path, folder: Path) -> int:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.environ["TINA_KIT_STORE"] = str(folder / "store")
-        cli.main(["run", str(recipe), "--output", str(folder / "runs")])
+        cli.main([command, str(recipe), "--output", str(folder / f"{command}s"), *words])
     except SystemExit as done:
         code = done.code
     finally:
         os._exit(code if isinstance(code, int) else 1)
+
+
+def preload() -> None:
+    """Import once for all runs what they import, the optimisers' share of torch among it."""
+    import torch._dynamo  # noqa: F401
+
+    import tina_kit.cli.app
+    import tina_kit.pipeline.plan
+    import tina_kit.pipeline.run
+    import tina_kit.plugins
+
+    tina_kit.plugins.discover()
 
 
 def ended(child: int, seconds: float) -> int | None:
@@ -110,7 +122,7 @@ class Trial:
 
     def disturb(self, number: int, delay: float) -> bool:
         """Send a signal to a run after so many seconds; False where the run was over before."""
-        child = fork(self.recipe, self.folder)
+        child = fork(self.folder, "run", self.recipe)
         code = ended(child, delay)
         if code is not None:
             self.fates[child] = code
@@ -127,7 +139,7 @@ class Trial:
         return True
 
     def finish(self) -> int:
-        child = fork(self.recipe, self.folder)
+        child = fork(self.folder, "run", self.recipe)
         code = ended(child, PATIENCE_S)
         self.fates[child] = -1 if code is None else code
         return self.fates[child]
@@ -140,7 +152,8 @@ class Trial:
             yield "other results"
         if files_of(self.folder / "store") != files_of(undisturbed / "store"):
             yield "other files in the store"
-        yield from (f"left over: {path}" for path in self.folder.rglob(".*"))
+        hidden = (path for path in self.folder.rglob(".*") if path.name != ".names")
+        yield from (f"left over: {path}" for path in hidden)
         if "Traceback" in (self.folder / "log").read_text():
             yield f"a traceback in {self.folder / 'log'}"
         for path in (self.folder / "runs").glob("killed/*"):
@@ -207,15 +220,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.tiny:
         chosen.kills = chosen.terms = 1
-    # Once for all runs: what they import, the optimisers' share of torch among it.
-    import torch._dynamo  # noqa: F401
-
-    import tina_kit.cli.app
-    import tina_kit.pipeline.plan
-    import tina_kit.pipeline.run
-    import tina_kit.plugins
-
-    tina_kit.plugins.discover()
+    preload()
     with tempfile.TemporaryDirectory() as place:
         wrong = try_all(chosen.kills, chosen.terms, chosen.seed, Path(place))
         print(*wrong, sep="\n", end="\n" if wrong else "")

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from tests.benchmarks.sides import arguments, compare
 from tina_kit.api import Context, Step, Training, Zoo
 from tina_kit.training import generator_for, keep_freed_memory, resolve_precision
-from tina_kit.training.loop import make_optimizer, update_average
+from tina_kit.training.optimizer import make_optimizer, update_average
 from tina_kit.training.precision import autocast
 
 CLASSES, WIDTH, BATCH, HIDDEN, DEPTH, HEADS = 10, 512, 64, 512, 12, 8

@@ -192,10 +192,10 @@ def test_a_run_is_read_from_the_store_that_the_environment_names(
 def test_a_table_is_printed_where_it_cannot_be_written(
     capsys, finished, tmp_path, monkeypatch, number: int, told: str
 ) -> None:
-    def fail(run: Run, results: object) -> None:
-        raise OSError(number, os.strerror(number), str(run.folder / "results.json"))
+    def fail(results: object, plan: object, folder: Path, record: object) -> None:
+        raise OSError(number, os.strerror(number), str(folder / "results.json"))
 
-    monkeypatch.setattr(Run, "_publish", fail)
+    monkeypatch.setattr("tina_kit.pipeline.run.publish", fail)
     assert invoke(["run", str(finished[0]), "--output", str(tmp_path)]) == 1
     printed = capsys.readouterr()
     assert "shuffled prompts" in printed.out and "chance" in printed.out

@@ -114,7 +114,7 @@ def test_a_part_that_the_paper_describes_names_the_place() -> None:
     own = {
         *("shapes", "cifar10", "image-folder", "class-rows", "embedding-table", "hashed-ngrams"),
         *("mini-clip", "sentence-transformer", "class-means", "hypernetwork", "oracle"),
-        *("generic-plus", "retrieval", "samples"),
+        *("generic-plus", "retrieval", "ridge-selection", "samples"),
     }
     unnamed = {
         entry.component.name

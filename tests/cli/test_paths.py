@@ -60,6 +60,7 @@ def test_all_commands_are_looked_at() -> None:
     first = {line[0] for line in LINES}
     known = {"run", "list", "show", "validate", "schema", "generate", "plugin", "zoo"}
     known |= {"init", "recipes", "predict", "evaluate", "export", "bundle", "serve"}
+    known |= {"report", "runs", "store", "sweep", "watch"}
     assert first == known
     for line in (["zoo", "export"], ["zoo", "import"], ["zoo", "show"], ["plugin", "new"]):
         assert any(found[:2] == line for found in LINES)

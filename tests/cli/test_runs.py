@@ -95,7 +95,7 @@ def test_a_run_that_failed_is_shown_too(runs, capsys) -> None:
 def test_runs_are_compared_as_text_json_and_page(runs, capsys) -> None:
     assert invoke(["runs", "compare", *runs, "-o", "compared.html"]) == 0
     shown = capsys.readouterr()
-    assert "written: compared.html" in shown.err
+    assert "compared.html: written" in shown.err
     assert "B's tina is better than A's by 4.0 ±" in shown.out
     assert Path("compared.html").read_text().startswith("<!doctype html>")
     assert invoke(["runs", "compare", *runs, "--json"]) == 0

@@ -132,6 +132,19 @@ def test_shapes_are_the_same_from_the_same_seed_and_differ_between_splits() -> N
     assert not torch.equal(train.images, Shapes(other).load("train").images)
 
 
+def test_shapes_have_the_size_that_is_asked_for() -> None:
+    train = Shapes(ShapesOptions(train=1, test=1, size=17)).load("train")
+    assert train.images.shape == (100, 3, 17, 17)
+
+
+def test_what_surrounds_a_shape_does_not_tell_its_class() -> None:
+    """Only the middle of an image has its class's colour on average."""
+    train = Shapes(ShapesOptions(train=60, test=1, size=16)).load("train")
+    by_colour = train.images.float().view(10, -1, 3, 16, 16).mean(1)
+    spread = by_colour.std(0).mean(0)  # (16, 16): how far colours are apart
+    assert spread[7:9, 7:9].mean() > 8 * spread[0].mean()
+
+
 def test_a_shape_has_its_colour() -> None:
     dataset = Shapes(ShapesOptions(train=40, test=1, noise=0))
     train = dataset.load("train")

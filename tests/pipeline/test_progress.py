@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from tina_kit.api import RunInfo, StageInfo, StepInfo
-from tina_kit.pipeline.console import Bar, Lines, duration, plan_words, step_words
+from tina_kit.pipeline.console import Bar, Lines, plan_words, step_words
 from tina_kit.pipeline.progress import Progress
+from tina_kit.report.amounts import duration
 
 
 class Clock:

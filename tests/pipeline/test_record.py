@@ -15,7 +15,9 @@ import torch
 
 from tina_kit.api import TinaKitError, UserError
 from tina_kit.pipeline import record as module
+from tina_kit.pipeline import results as results_module
 from tina_kit.pipeline import run as run_module
+from tina_kit.pipeline.new_folder import RESERVE
 from tina_kit.pipeline.record import differences, read_record, status_of
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.stages.fit import FitStage
@@ -55,7 +57,7 @@ def test_an_interrupted_run_names_the_signal(again: Run, monkeypatch, error, nam
         except KeyboardInterrupt:
             raise RuntimeError("Error calling __set_name__")  # noqa: B904
 
-    monkeypatch.setattr(Run, "_results", wrap)
+    monkeypatch.setattr(run_module, "results_of", wrap)
     with pytest.raises(RuntimeError):
         again.execute()
     record = told(again.folder)
@@ -69,7 +71,7 @@ def test_a_signal_while_the_end_is_written_changes_nothing(again: Run, monkeypat
     again.execute()
     assert told(again.folder)["status"] == "done"
 
-    monkeypatch.setattr(Run, "_results", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(run_module, "results_of", lambda _: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         again.execute()
     assert told(again.folder)["status"] == "interrupted"
@@ -131,7 +133,8 @@ def disk_fills_up_at(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     def checked(done: Callable[..., Any]) -> Callable[..., Any]:
         return lambda path, *words, **named: check(path) or done(path, *words, **named)
 
-    monkeypatch.setattr(run_module, "write_json", checked(run_module.write_json))
+    for each in (run_module, results_module):
+        monkeypatch.setattr(each, "write_json", checked(each.write_json))
     monkeypatch.setattr(Path, "write_text", checked(Path.write_text))
     opened = Path.open
 
@@ -145,7 +148,7 @@ def disk_fills_up_at(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_real_disk_that_is_full_can_still_be_told(again: Run, tmp_path: Path) -> None:
     """Of the space that a run keeps, nothing is seen and nothing stays."""
-    assert os.fstat(again.reserve.fileno()).st_blocks * 512 >= run_module.RESERVE  # type: ignore[union-attr]
+    assert os.fstat(again.reserve.fileno()).st_blocks * 512 >= RESERVE  # type: ignore[union-attr]
     assert {path.name for path in again.folder.iterdir()} == {
         *("metrics.csv", "recipe.yaml", "resolved.yaml", "run.json")
     }

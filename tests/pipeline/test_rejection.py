@@ -117,7 +117,7 @@ def test_the_command_says_so(run, model, tmp_path: Path, monkeypatch, capsys) ->
 
     monkeypatch.chdir(tmp_path)
     model.save("mine.safetensors")
-    images = run.experiment().images.read("test").images[:40]
+    images = run.experiment().images.read("test").images[:200]
     none = model.rejection.rejected(model(images)).tolist()
     for number in (none.index(True), none.index(False)):
         Image.fromarray(images[number].permute(1, 2, 0).numpy()).save(

@@ -15,6 +15,8 @@ import pytest
 import tina_kit
 from tests.run_folders import make_run
 from tina_kit.api import UserError
+from tina_kit.store import Store
+from tina_kit.store.names import Names
 
 RIGHT = {"tina": {0: {"ood": [60, 61, 62, 63]}}}
 NAME = "20261101-120000-0a1b2c3d"
@@ -47,6 +49,13 @@ def test_a_run_comes_back_as_it_was(run: Path, tmp_path: Path) -> None:
     (row,) = tina_kit.list_runs(tmp_path / "elsewhere")
     assert (row["tags"], row["note"]) == (["paper"], "a note")
     assert tina_kit.compare([run, folder]).pairs[0]["same"]
+
+
+def test_the_store_keeps_the_results_of_an_imported_run(archive: Path, tmp_path: Path) -> None:
+    folder = tina_kit.import_run(archive, tmp_path / "elsewhere")
+    (name,) = Names(Store.default().root).all()
+    assert (name.kind, name.what, name.title) == ("run", str(folder.resolve()), "made")
+    assert ("images", "images-key") in name.results and name.presence == "there"
 
 
 def test_equal_runs_give_equal_files(run: Path, archive: Path, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import tina_kit
 from tests.run_folders import make_run
 from tina_kit.api import UserError
 from tina_kit.pipeline.notes import LONGEST_NOTE, read_notes
-from tina_kit.pipeline.run_folders import FILES, FOLDERS
+from tina_kit.pipeline.run_folders import FILES, FOLDERS, readable_runs
+from tina_kit.store import Store
+from tina_kit.store.names import Names
 from tina_kit.store.process import this_process
 
 RIGHT = {
@@ -137,6 +139,15 @@ def test_notes_that_cannot_be_read_do_not_matter(run: Path, content: str) -> Non
     assert len(tina_kit.list_runs(run)) == 1
 
 
+def test_who_must_not_miss_a_run_looks_into_hidden_folders_and_hears_of_damage(run: Path) -> None:
+    hidden = run.parent.rename(run.parent.with_name(".old"))
+    assert len(tina_kit.list_runs(hidden.parent)) == 0
+    assert [found.folder for found in readable_runs(hidden.parent)] == [hidden / run.name]
+    (hidden / run.name / "run.json").write_text("{")
+    with pytest.raises(UserError, match=r"run\.json: cannot be read"):
+        readable_runs(hidden.parent)
+
+
 # Removing them.
 
 
@@ -148,10 +159,18 @@ def test_a_removed_run_leaves_nothing(run: Path) -> None:
     assert not run.exists() and not run.parent.exists() and run.parent.parent.is_dir()
 
 
-def test_what_no_run_writes_stays(run: Path) -> None:
+@pytest.mark.parametrize("imported", [True, False])
+def test_what_no_run_writes_stays_and_keeps_no_results(
+    run: Path, tmp_path: Path, imported: bool
+) -> None:
+    """imported: the store that is in use keeps its results, not the one that it was made with."""
     (run / "mine.safetensors").touch()
+    change(run, store=str(tmp_path / "recorded"))
+    names = Names(Store.default().root if imported else tmp_path / "recorded")
+    names.add("run", run, [("zoo", "key")])
     assert tina_kit.remove_run(run) == [run / "mine.safetensors"]
     assert list(run.iterdir()) == [run / "mine.safetensors"]
+    assert names.all() == []
 
 
 def test_every_file_of_a_run_is_known(finished: tuple[Path, Path, Path]) -> None:

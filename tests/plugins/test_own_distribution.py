@@ -72,7 +72,7 @@ def test_the_quickstart_runs_with_a_package_that_is_installed_by_itself(tmp_path
     call("pip", "install", kit)
     printed, told = call(*run, code=2)
     assert not printed and told == (
-        f"error: {QUICKSTART}:21:17: generators.tina-dit.tokenizer.use: unknown tokenizer "
+        f"error: {QUICKSTART}:27:17: generators.tina-dit.tokenizer.use: unknown tokenizer "
         "'class-rows'; install the plugin that provides it\n"
     )
 
@@ -116,7 +116,7 @@ def test_a_package_may_belong_to_another_distribution(
     monkeypatch.setattr(discovery, "entry_points", lambda group: [*others, moved])
     registry = discover()
     assert not registry.failures
-    assert any(entry.owner == "moved" for entry in registry.registered)
+    assert any(loaded.plugin.owner == "moved" for loaded in registry.plugins)
     load_recipe(QUICKSTART, registry)
     can_be_inspected(registry, tmp_path)
 

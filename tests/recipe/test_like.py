@@ -129,3 +129,10 @@ def test_a_mistake_in_the_first_row_is_told_once(load) -> None:
         load("{like: first, name: b}", base=RECIPE.replace("hidden_size", "hiden_size"))
     (message,) = str(caught.value).splitlines()
     assert "r.yaml:6:34: generators.first.hiden_size" in message
+
+
+def test_a_row_like_one_that_is_wrong_adds_no_message(load) -> None:
+    with pytest.raises(UserError) as raised:
+        load("{like: b, name: a}", "{like: a, name: b}")
+    assert "no earlier row 'b'" in str(raised.value)
+    assert "generators.b" not in str(raised.value)

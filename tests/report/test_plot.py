@@ -27,7 +27,7 @@ BARS = {
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch):
     """`drawn(series, **options)`: the axes, not saved."""
-    monkeypatch.setattr(module, "_save", lambda figure, title, stem: figure)
+    monkeypatch.setattr(module, "save", lambda figure, title, stem: figure)
 
     def draw(series, **options):
         return plot(series, "title", "x", "y", Path("none"), **options).axes[0]  # type: ignore[attr-defined]

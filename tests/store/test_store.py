@@ -101,7 +101,7 @@ def test_weights_of_earlier_versions_that_are_not_finite_are_named(
 ) -> None:
     def entry(key: str, value: float) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("tina_kit.store.store._not_finite", lambda folder: "")
+            patch.setattr("tina_kit.store.store.not_finite_in", lambda folder: "")
             store.ensure("generic", key, write_weights(value), {})
         path = store.folder("generic", key) / "entry.json"
         content = json.loads(path.read_text())

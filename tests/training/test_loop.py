@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tina_kit.api import Step, TinaKitError, Training
 from tina_kit.store import Checkpoint
 from tina_kit.training import Trainer, derived_seed, generator_for
-from tina_kit.training.loop import ema_decay, learning_rate
+from tina_kit.training.optimizer import ema_decay, learning_rate
 
 TRAINING = Training(
     steps=25, learning_rate=0.01, warmup=3, clip=1.0, ema=0.999, checkpoint_every=10

@@ -15,7 +15,7 @@ from tina_kit.recipe.schema import GenericOptions
 from tina_kit.store import Checkpoint
 from tina_kit.testing.world import Interrupted, SmallNetwork, killed
 from tina_kit.training import Trainer
-from tina_kit.training.loop import ema_decay
+from tina_kit.training.optimizer import ema_decay
 from tina_kit.zoo.augment import augmented, crop_and_flip
 from tina_kit.zoo.data import TaskData
 from tina_kit.zoo.losses import cross_entropy

@@ -51,6 +51,8 @@ class StepInfo:
     training: the index of the training within the stage, None if nothing is trained.
     loss: mean loss since the last event with a loss; about a hundred events per training have one.
     learning_rate: of the last step, given together with a loss.
+    p_acc: validation p-Acc in percent, given together with some losses where `evaluation.curve`
+        asks for it.
     stage: the stage that it belongs to, since several may be computed at once; None outside of a
         run.
     """
@@ -61,6 +63,7 @@ class StepInfo:
     training: int | None = None
     loss: float | None = None
     learning_rate: float | None = None
+    p_acc: float | None = None
     stage: StageInfo | None = None
 
 

@@ -63,7 +63,10 @@ def _register() -> None:
         schema,
         serve,
         show,
+        store,
+        sweep,
         validate,
+        watch,
         zoo,
     )
     from tina_kit.cli import list as list_
@@ -81,11 +84,14 @@ def _register() -> None:
     app.command("evaluate")(evaluate.evaluate)
     app.command("export")(export.export)
     app.command("serve")(serve.serve)
+    app.command("sweep")(sweep.sweep)
+    app.command("watch")(watch.watch)
     app.command("version")(print_version)
     app.add_typer(bundle.app, name="bundle")
     app.add_typer(plugin.app, name="plugin")
     app.add_typer(recipes.app, name="recipes")
     app.add_typer(runs.app, name="runs")
+    app.add_typer(store.app, name="store")
     app.add_typer(zoo.app, name="zoo")
 
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import GeneratorName, RunFolder, Seed, open_run, user_paths
+from tina_kit.cli.common import open_run
 from tina_kit.cli.group import Defaulting
+from tina_kit.cli.options import GeneratorName, RunFolder, Seed, user_paths
 from tina_kit.pipeline.console import log
+from tina_kit.report.amounts import amount
 
 app = typer.Typer(
     cls=Defaulting,
@@ -56,7 +58,7 @@ def make(
     done = bundled(open_run(run, "cpu"), output, generator=generator, seed=seed, licence=licence)
     for note in done.notes:
         log(f"note: {note}")
-    log(f"{output}: {done.size:,} bytes, {done.generator}")
+    log(f"{output}: {amount(done.size)}, {done.generator}")
     log(f'to use it: tina-kit generate {output} --classes "…, …" -o mine.safetensors')
 
 
@@ -92,4 +94,4 @@ def pull(place: Place, output: Bundle) -> None:
     from tina_kit.library import pull_bundle
 
     pull_bundle(place, output)
-    log(f"{output}: {output.stat().st_size:,} bytes from {place}")
+    log(f"{output}: {amount(output.stat().st_size)} from {place}")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tina_kit.cli.common import Json, Strict, examined, explain, is_strict, print_failures
+from tina_kit.cli.common import examined, explain, is_strict, print_failures
 from tina_kit.cli.layout import print_rows
+from tina_kit.cli.options import Json, Strict
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.findings import Finding

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import Device, Json, ModelFile, show_warnings, user_paths
-from tina_kit.cli.layout import print_wrapped, width
+from tina_kit.cli.common import show_warnings
+from tina_kit.cli.layout import print_json, print_wrapped, width
+from tina_kit.cli.options import Device, Json, ModelFile, user_paths
 from tina_kit.pipeline.console import log
 
 
@@ -70,7 +70,7 @@ def evaluate(
     opened = None if run is None else open_run(run, device)
     found = evaluated(model, images, run=opened, device=device)
     if as_json:
-        print(json.dumps(found.plain(), indent=2, ensure_ascii=False))
+        print_json(found.plain())
     else:
         for line in found.lines(width()):
             print(line)

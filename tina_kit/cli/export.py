@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import ModelFile, show_warnings, user_paths
+from tina_kit.cli.common import show_warnings
+from tina_kit.cli.options import ModelFile, OutputFile, user_paths
 from tina_kit.pipeline.console import log
 
 _SUFFIXES = {
@@ -21,12 +22,7 @@ _SUFFIXES = {
 
 def export(
     model: ModelFile,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="The file to write.", callback=user_paths
-        ),
-    ],
+    output: OutputFile,
     format_: Annotated[
         str | None,
         typer.Option(

@@ -11,15 +11,8 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.names import as_words, name_index, tidy
-from tina_kit.cli.common import (
-    Device,
-    GeneratorName,
-    RunOrBundle,
-    Seed,
-    Trust,
-    open_generator,
-    user_paths,
-)
+from tina_kit.cli.common import open_generator
+from tina_kit.cli.options import Device, GeneratorName, RunOrBundle, Seed, Trust, user_paths
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import Device, Sets, Strict, registry, user_paths
+from tina_kit.cli.common import registry
+from tina_kit.cli.options import Device, Sets, Strict, user_paths
 from tina_kit.pipeline.console import log
 
 

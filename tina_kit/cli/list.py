@@ -10,16 +10,9 @@ import typer
 
 from tina_kit.api.component import KINDS, OWN
 from tina_kit.cli import complete
-from tina_kit.cli.common import (
-    Json,
-    PluginFiles,
-    Strict,
-    examined,
-    is_strict,
-    print_failures,
-    registry,
-)
+from tina_kit.cli.common import examined, is_strict, print_failures, registry
 from tina_kit.cli.layout import print_rows
+from tina_kit.cli.options import Json, PluginFiles, Strict
 from tina_kit.library import entries
 from tina_kit.pipeline.console import log
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import user_paths
 from tina_kit.cli.complete import PLUGIN_KINDS
 from tina_kit.cli.group import Group
+from tina_kit.cli.options import user_paths
 from tina_kit.pipeline.console import log
 
 app = typer.Typer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -12,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import Device, Json, ModelFile, show_warnings
-from tina_kit.cli.layout import width
+from tina_kit.cli.common import show_warnings
+from tina_kit.cli.layout import print_json, width
+from tina_kit.cli.options import Device, Json, ModelFile
 
 _AT_ONCE = 100  # rows whose columns are aligned with each other
 
@@ -60,7 +60,7 @@ def predict(
 
     rows = predicted(model, images, top=top, reject=reject, device=device)
     if as_json:
-        print(json.dumps(list(rows), indent=2, ensure_ascii=False))
+        print_json(list(rows))
     elif as_csv:
         _print_csv(rows)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,8 @@ from typing import Annotated
 import typer
 
 from tina_kit.cli import complete
-from tina_kit.cli.common import Json, user_paths
-from tina_kit.cli.layout import print_rows
+from tina_kit.cli.layout import print_json, print_rows
+from tina_kit.cli.options import Json, user_paths
 
 app = typer.Typer(
     help="List the recipes that come with tina-kit, or copy one.", rich_markup_mode=None
@@ -36,7 +35,7 @@ def recipes(
     found = catalogue()
     if as_json:
         facts = [{**vars(each), "path": str(each.path)} for each in found]
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
         return
     heads = ("name", "data set", "time", "content")
     print_rows([heads, *((r.name, r.dataset, r.time or "-", r.description) for r in found)])

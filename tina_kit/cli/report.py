@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import RunFolder, open_run, user_paths
+from tina_kit.cli.common import open_run
+from tina_kit.cli.options import RunFolder, user_paths
 from tina_kit.pipeline.console import log
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,23 +10,25 @@ import typer
 
 from tina_kit.api.errors import UserError
 from tina_kit.api.messages import wrapped
-from tina_kit.cli.common import (
+from tina_kit.cli.common import registry, seeds_of, show_warnings
+from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.options import (
     Device,
     PluginFiles,
     Profile,
     RecipeFile,
+    Seeds,
     Sets,
     Strict,
-    registry,
-    show_warnings,
+    Track,
     user_paths,
 )
-from tina_kit.cli.layout import print_rows, print_table, print_wrapped, width
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
-    from tina_kit.pipeline.run import Results, Run
+    from tina_kit.pipeline.results import Results
+    from tina_kit.pipeline.run import Run
     from tina_kit.pipeline.stage import Stage
 
 
@@ -35,13 +36,7 @@ def run(
     recipe: RecipeFile,
     set_: Sets = None,
     profile: Profile = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SEEDS",
-            help="Seeds, separated by commas: 0,1,2 (default: the recipe's).",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     device: Device = "auto",
     output: Annotated[
         Path,
@@ -59,6 +54,7 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
+    track: Track = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -97,10 +93,10 @@ def run(
     show_warnings()
     found = registry(plugin or (), strict)
     plan = library.plan_with(
-        found, recipe, profile, set_ or (), _seeds(seeds), device, plugin or (), None
+        found, recipe, profile, set_ or (), seeds_of(seeds), device, plugin or (), None
     )
     if as_json:
-        print(json.dumps(plan.facts(), indent=2, ensure_ascii=False))
+        print_json(plan.facts())
         return
     if dry_run:
         _print_plan(plan)
@@ -108,7 +104,7 @@ def run(
     from tina_kit.pipeline.workers.team import team_of
 
     with team_of(workers, on) as team:
-        current = library.start(plan, found, output)
+        current = library.start(plan, found, output, track or ())
         _announce(current)
         try:
             current.execute(team, keep_going)
@@ -141,18 +137,6 @@ def _announce(run: Run) -> None:
     log(f"{recipe.core.name}: {_summary(plan)}")
     for key, facts in run.record["components"].items():
         log(f"{key}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
-
-
-def _seeds(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        seeds = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text}: write whole numbers with commas, like 0,1,2") from None
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {text}: duplicate seed")
-    return seeds
 
 
 def _summary(plan: Plan) -> str:

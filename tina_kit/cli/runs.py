@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tina_kit.api.errors import UserError
-from tina_kit.cli.common import AnyRun, Json, show_warnings, user_paths
+from tina_kit.cli.common import show_warnings
 from tina_kit.cli.confirm import confirm
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.layout import print_csv, print_json, print_rows, print_table, print_wrapped, width
+from tina_kit.cli.options import AnyRun, Json, OutputFile, user_paths
 from tina_kit.pipeline.console import log
+from tina_kit.report.amounts import amount
 
 app = typer.Typer(
     cls=Group,
@@ -67,10 +67,7 @@ def list_(
     if as_json:
         print_json(list(found))
     elif as_csv:
-        rows = found.flat()
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        print_csv(found.flat())
     elif not len(found):
         log(f"no runs in {folder}")
     else:
@@ -139,7 +136,7 @@ def compare(
         from tina_kit.store.output import write_output
 
         write_output(output, found.html().encode("utf-8", "backslashreplace"))
-        log(f"written: {output}")
+        log(f"{output}: written")
     if as_json:
         print_json(found.facts())
         return
@@ -160,8 +157,8 @@ def remove(
 ) -> None:
     """Remove the folders of runs.
 
-    Results in the store stay, so that a run can be repeated in seconds, and so do files in the
-    folder that no run writes.
+    Results stay in the store until `store gc`, so that a run can be repeated in seconds, and so do
+    files in the folder that no run writes.
     """
     from tina_kit import library
 
@@ -216,10 +213,7 @@ def note(
 @app.command()
 def export(
     run: AnyRun,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="FILE", help="File to write.", callback=user_paths),
-    ],
+    output: OutputFile,
 ) -> None:
     """Write the folder of a finished run to one file, with its tags and note.
 
@@ -229,8 +223,7 @@ def export(
     from tina_kit import library
 
     show_warnings()
-    size = library.export_run(run, output)
-    log(f"written: {output} ({size:,} bytes)")
+    log(f"{output}: {amount(library.export_run(run, output))}")
 
 
 @app.command("import")

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import PluginFiles, Strict, registry, user_paths
+from tina_kit.cli.common import registry
+from tina_kit.cli.options import PluginFiles, Strict, user_paths
 from tina_kit.pipeline.console import log
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tina_kit.cli.common import Device, Trust, open_generator, user_paths
+from tina_kit.cli.common import open_generator
+from tina_kit.cli.options import Device, Trust, user_paths
 from tina_kit.pipeline.console import log
 
 

@@ -9,8 +9,9 @@ import typer
 
 from tina_kit.api.component import KINDS
 from tina_kit.cli import complete
-from tina_kit.cli.common import Json, PluginFiles, Strict, registry
-from tina_kit.cli.layout import print_wrapped, shortened
+from tina_kit.cli.common import registry
+from tina_kit.cli.layout import print_json, print_wrapped, shortened
+from tina_kit.cli.options import Json, PluginFiles, Strict
 
 
 def show(
@@ -48,7 +49,7 @@ def show(
 
     facts = component_with(registry(plugin or (), strict), kind, name)
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
     else:
         _print(facts, everything)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tina_kit.cli.common import PluginFiles, Profile, RecipeFile, Sets, Strict, registry
+from tina_kit.cli.common import registry
+from tina_kit.cli.options import PluginFiles, Profile, RecipeFile, Sets, Strict
 
 
 def validate(

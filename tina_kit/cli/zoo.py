@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tina_kit.cli.common import Json, RunFolder, Seed, open_run, registry, user_paths
+from tina_kit.cli.common import open_run, registry
 from tina_kit.cli.group import Group
-from tina_kit.cli.layout import print_wrapped, width
+from tina_kit.cli.layout import print_json, print_wrapped, width
+from tina_kit.cli.options import Json, RunFolder, Seed, user_paths
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def show(
 
     facts = summary(read(folder))
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
         return
     fewest, most = facts["classes_of_a_task"]
     rare, common = facts["occurrences"]

@@ -33,6 +33,7 @@ from tina_kit.library.installed import (
     findings_with,
     schema,
 )
+from tina_kit.library.keeping import pack, pin, unpack, unpin
 from tina_kit.library.models import evaluate, export, loaded_model, predict
 from tina_kit.library.runs import (
     open_run,
@@ -46,11 +47,22 @@ from tina_kit.library.runs import (
 )
 from tina_kit.library.serving import serve
 from tina_kit.library.starting import init, new_plugin
+from tina_kit.library.storing import (
+    clean_store,
+    list_store,
+    store_usage,
+    verify_store,
+    why,
+    why_with,
+)
+from tina_kit.library.sweeping import open_sweep, sweep, sweep_with
+from tina_kit.library.watching import watched
 from tina_kit.library.zoos import describe_zoo, export_zoo, import_zoo
 
 __all__ = [
     "bundle",
     "check_removable",
+    "clean_store",
     "compare",
     "component",
     "component_with",
@@ -71,11 +83,15 @@ __all__ = [
     "import_zoo",
     "init",
     "list_runs",
+    "list_store",
     "load_generator",
     "loaded_model",
     "new_plugin",
     "note_run",
     "open_run",
+    "open_sweep",
+    "pack",
+    "pin",
     "plan",
     "plan_with",
     "predict",
@@ -86,8 +102,17 @@ __all__ = [
     "schema",
     "serve",
     "start",
+    "store_usage",
+    "sweep",
+    "sweep_with",
     "tag_run",
+    "unpack",
+    "unpin",
     "validate",
     "validate_with",
+    "verify_store",
+    "watched",
+    "why",
+    "why_with",
     "write_report",
 ]

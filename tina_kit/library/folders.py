@@ -124,8 +124,9 @@ def check_removable(folder: str | Path) -> None:
 
 
 def remove_run(folder: str | Path) -> list[Path]:
-    """Remove the folder of a run that is over; its results in the store stay. Returns files in the
-    folder that no run writes, which stay with it. Raises UserError for any other folder."""
+    """Remove the folder of a run that is over; its results stay in the store until `clean_store`.
+    Returns files in the folder that no run writes, which stay with it. Raises UserError for any
+    other folder."""
     from tina_kit.pipeline.run_folders import RunFolder, remove_run
 
     return remove_run(RunFolder.open(user_path(folder)))

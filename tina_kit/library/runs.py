@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tina_kit.api.paths import user_path
 from tina_kit.library.installed import Files, discovered
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def run(
     output: str | Path = "runs",
     plugins: Files = (),
     observers: Sequence[Observer] | None = None,
+    track: Sequence[str] = (),
     workers: int | None = None,
     on: str | None = None,
     keep_going: bool = False,
@@ -43,6 +45,7 @@ def run(
     whose code runs.
     observers: watch the run; by default a progress bar on a terminal, else a line now
     and then on stderr.
+    track: names of trackers to tell as well, such as "tensorboard".
     workers: processes that compute stages side by side, to which OMP_NUM_THREADS gives their
     threads, or else an equal share of the cores; a script that asks for them must begin below
     `if __name__ == "__main__":`, since each of them imports it. on: "ray" or "ray://ADDRESS" lets
@@ -56,7 +59,7 @@ def run(
     registry = discovered(plugins)
     made = plan_with(registry, recipe, profile, set, seeds, device, plugins, observers)
     with team_of(workers, on) as team:
-        current = start(made, registry, output)
+        current = start(made, registry, output, track)
         current.execute(team, keep_going)
     from tina_kit.pipeline.finished import FinishedRun
 
@@ -96,8 +99,8 @@ def write_report(run: str | Path | FinishedRun, output: str | Path | None = None
     from tina_kit.store.output import write_output
 
     opened = run if isinstance(run, FinishedRun) else open_run(run)
-    path = opened.folder / FILE if output is None else Path(output)
-    write_output(path, opened.report().encode())
+    path = opened.folder / FILE if output is None else user_path(output)
+    write_output(path, opened.report().encode("utf-8", "backslashreplace"))
     return path
 
 
@@ -139,15 +142,20 @@ def plan_with(
     return Plan.of(resolved, Store.default(), resolve_device(device), watching)
 
 
-def start(plan: Plan, registry: Registry, output: str | Path) -> Run:
+def start(plan: Plan, registry: Registry, output: str | Path, track: Sequence[str] = ()) -> Run:
     """A run with its folder, watched by the plugins' observers too, ready to be executed."""
     from tina_kit.pipeline.console import log
     from tina_kit.pipeline.run import Run
     from tina_kit.plugins.observers import observers_of
+    from tina_kit.plugins.trackers import trackers
 
+    asked = trackers(registry, track)
     origins = sorted({loaded.plugin.origin for loaded in registry.plugins})
     current = Run.start(plan, Path(output), ["tina-kit", *sys.argv[1:]], origins)
-    plan.runtime.observer.invite(*observers_of(registry, current.info(), log))
+    info = current.info()
+    plan.runtime.observer.invite(*observers_of(registry, info, log))
+    made = [tracker.observer(info, log) for tracker in asked]
+    plan.runtime.observer.invite(*(each for each in made if each is not None))
     return current
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from tina_kit.pipeline.bundled import GENERIC
 from tina_kit.pipeline.finished import FinishedRun
 from tina_kit.recipe import ResolvedComponent
 from tina_kit.report.table import interval, markdown
+from tina_kit.store.names import Names
 from tina_kit.zoo.bundle_file import CONDITIONER, write_bundle
 from tina_kit.zoo.rejection import NONE, Rejection
 
@@ -70,12 +71,38 @@ def bundle(
         manifest = _manifest(source, row, tensors, licence)
         card = _card(run, manifest, row)
         size = write_bundle(output, manifest, tensors, folders, card)
+    _keep_results(run, output, manifest)
     if files := sorted(_local_files(source, row)):
         notes.append(
             f"its components {abridged(files)} are from files of your own, which whoever uses it "
             "must have"
         )
     return Bundled(output, row.name, size, tuple(notes))
+
+
+def _keep_results(run: FinishedRun, output: Path, manifest: Mapping[str, Any]) -> None:
+    """Keep what the bundle was made from for as long as its file exists."""
+    results = [(each["kind"], each["key"]) for each in manifest["stages"]]
+    if output.is_file():
+        with suppress(OSError):  # somebody else's store; a bundle needs none
+            Names(run.store.root).add("bundle", output, results, manifest["name"])
+
+
+def _stages(source: OfRun, row: RowOfRun) -> list[dict[str, str]]:
+    """The stages whose results are in the bundle, for the record."""
+    experiment, fitted = source.experiment, row.row
+    conditions = experiment.conditions
+    stages = [
+        experiment.generic,
+        conditions.encoder.stage,
+        conditions.text,
+        fitted.stage,
+        *fitted.inherited.values(),
+        experiment.evaluation(fitted.named),
+        experiment.rejection(fitted.named),
+    ]
+    there = [stage for stage in stages if stage is not None and stage.cached]
+    return [{"name": stage.name, "kind": stage.kind, "key": stage.key} for stage in there]
 
 
 def _folders(source: OfRun, row: RowOfRun) -> dict[str, Path]:
@@ -137,6 +164,7 @@ def _manifest(
         "needs": needs,
         "licence": licence,
         "made_by": {"tina_kit": tina_kit.__version__},
+        "stages": _stages(source, row),
     }
 
 

@@ -11,11 +11,12 @@ from tina_kit.api import UserError
 from tina_kit.api.paths import user_path
 from tina_kit.pipeline.notes import read_notes
 from tina_kit.pipeline.record import read_record
+from tina_kit.pipeline.run_files import Evaluations, Results, read_content
 from tina_kit.pipeline.run_folders import EVALUATIONS, RESOLVED, RESULTS, recipe_text
 from tina_kit.recipe.yaml12 import parse
-from tina_kit.report.comparison.pairs import Side, compare
+from tina_kit.report.comparison.pairs import compare
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.comparison.whole import Comparison
-from tina_kit.store.files import read_json
 
 MOST = len(string.ascii_uppercase)
 Counts = Callable[[Path], Any]
@@ -27,7 +28,7 @@ def compared(names: Sequence[str], counts_of: Counts) -> Comparison:
     Raises UserError for what is no finished run, and for a generator that a run lacks."""
     if not 2 <= len(names) <= MOST:
         raise UserError(f"give 2 to {MOST} runs to compare, not {len(names)}")
-    sides = [_side(label, name, counts_of) for label, name in zip(string.ascii_uppercase, names)]
+    sides = [side_of(label, name, counts_of) for label, name in zip(string.ascii_uppercase, names)]
     try:
         return Comparison(compare(sides))
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -43,16 +44,17 @@ def split_row(name: str) -> tuple[Path, str | None]:
     return user_path(folder), row
 
 
-def _side(label: str, name: str, counts_of: Counts) -> Side:
+def side_of(label: str, name: str, counts_of: Counts) -> Side:
+    """A finished run as `compare` takes it. name: as in `compared`."""
     folder, row = split_row(name)
     record = read_record(folder)
     try:
-        results = read_json(folder / RESULTS)
+        results = read_content(folder / RESULTS, Results)
         recipe = parse(recipe_text(folder), str(folder / RESOLVED), folder).plain()
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: a file of this run cannot be read: {error}") from None
     try:
-        evaluations = read_json(folder / EVALUATIONS)
+        evaluations = read_content(folder / EVALUATIONS, Evaluations)
     except FileNotFoundError:
         evaluations = counts_of(folder)
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tina_kit.api.messages import printable
 from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
 from tina_kit.pipeline.progress import Counted, Progress
+from tina_kit.report.amounts import duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -158,10 +159,3 @@ def step_words(counted: Counted | None) -> str:
     words += [] if counted.loss is None else [f"loss {counted.loss:.3g}"]
     words += [] if counted.rate is None else [f"{counted.rate:.1f}/s"]
     return ", ".join(words)
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

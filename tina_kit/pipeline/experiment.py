@@ -20,6 +20,7 @@ from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.pipeline.stages.rejection import RejectionStage
 from tina_kit.pipeline.stages.zoo import FineTuning, ImportedStage, ZooShards
 from tina_kit.pipeline.tasks import TaskDraws, without
+from tina_kit.pipeline.validating import measure_while_fitting
 from tina_kit.recipe import NamedComponent, Recipe, ResolvedComponent
 from tina_kit.zoo.labelled import Labelled
 
@@ -127,6 +128,7 @@ class Experiment:
             self.seen,
             len(self.class_names),
             self.seed,
+            self.recipe.core.evaluation.curve,
         )
 
     @property
@@ -168,6 +170,8 @@ class Experiment:
                 self._inherited(named),
                 self.seed,
             )
+            options = self.recipe.core.evaluation
+            measure_while_fitting(self._rows[named.name], self.tasks["ood"], options)
         return self._rows[named.name]
 
     def evaluation(self, named: NamedComponent) -> EvaluateStage:

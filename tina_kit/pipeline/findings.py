@@ -8,20 +8,20 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tina_kit
 from tina_kit.api.component import OWN
 from tina_kit.api.errors import UserError
 from tina_kit.api.paths import environment_path
+from tina_kit.report.amounts import amount
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from tina_kit.plugins import Registry
 
-_GIB = 1024**3
+_LEAST = 1 << 30  # bytes on the store's disk
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ def _store() -> Iterator[Finding]:
     from shutil import disk_usage
 
     from tina_kit.store import Store
+    from tina_kit.store.listing import size_of
 
     try:
         root = Store.default().root
@@ -129,21 +130,10 @@ def _store() -> Iterator[Finding]:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield Finding("store", "broken", f"{root}: {there} cannot be written to", remedy)
         return
-    free = disk_usage(there).free / _GIB
-    text = f"{root}, {_size(root) / _GIB:.2f} GiB, {free:.1f} GiB free on its disk"
-    yield Finding("store", "ok" if free > 1 else "note", text, "" if free > 1 else remedy)
-
-
-def _size(root: Path) -> int:
-    """Bytes of all files below; those that go away meanwhile count nothing."""
-    total = 0
-    for folder, _, names in os.walk(root):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                continue
-    return total
+    free = disk_usage(there).free
+    text = f"{root}, {amount(size_of(root))}, {amount(free)} free on its disk"
+    enough = free > _LEAST
+    yield Finding("store", "ok" if enough else "note", text, "" if enough else remedy)
 
 
 def _data() -> Iterator[Finding]:

@@ -12,7 +12,10 @@ from typing import Any
 from tina_kit.api import Observer, RunInfo, StageInfo, StepInfo
 
 EVENTS, METRICS = "events.jsonl", "metrics.csv"
-COLUMNS = ("stage", "training", "step", "steps", "loss", "learning_rate", "seconds", "seed")
+COLUMNS = (
+    *("stage", "training", "step", "steps", "loss", "learning_rate", "seconds"),
+    *("seed", "p_acc"),
+)
 
 
 def now() -> str:
@@ -55,7 +58,9 @@ class MetricsLog(Observer):
     """The losses of all trainings, about a hundred rows each.
 
     Columns: stage, training (a stage may have several), step, steps (in all), loss (mean since the
-    row before), learning_rate, seconds (since the training began), seed (of the stage).
+    row before), learning_rate, seconds (since the training began), seed (of the run, empty if the
+    seeds share the stage), p_acc (on validation tasks in percent, empty where not measured). A run
+    that resumes writes a file of its own, which begins after what its checkpoint holds.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,10 +73,11 @@ class MetricsLog(Observer):
         began = self._began.setdefault((key, step.label, step.training), time.monotonic())
         if step.loss is None:
             return
+        losses = (f"{step.loss:.6g}", f"{step.learning_rate:.6g}")
+        p_acc = "" if step.p_acc is None else f"{step.p_acc:.6g}"
         seconds = f"{time.monotonic() - began:.3f}"
-        rate = f"{step.learning_rate:.6g}"
-        loss = f"{step.loss:.6g}"
-        self._add((step.label, step.training, step.done, step.total, loss, rate, seconds, seed))
+        place = (step.label, step.training, step.done, step.total)
+        self._add((*place, *losses, seconds, seed, p_acc))
 
     def _add(self, row: tuple[Any, ...]) -> None:
         with self.path.open("a", encoding="utf-8", newline="") as file:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tina_kit
 from tina_kit.api import UserError, read_text
 from tina_kit.pipeline.logs import now
+from tina_kit.pipeline.run_files import Record, check_content
 from tina_kit.store.process import has_ended, this_process
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = dict(json.loads(read_text(folder / "run.json")))
         status = status_of(record)
         if status == "done":
+            check_content(record, Record)
             Path(record["store"])  # which readers open
     except (UserError, ValueError, KeyError, TypeError, RecursionError):
         raise UserError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -12,20 +11,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from tina_kit.api import RunInfo, StageInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
-from tina_kit.pipeline.evaluations import evaluations, write_evaluations
-from tina_kit.pipeline.examples import write_examples
-from tina_kit.pipeline.facts import facts_of
+from tina_kit.pipeline.keeping import keep
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
+from tina_kit.pipeline.new_folder import appearing, fresh, remove_left_over_in, reserve
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import differences, new_record
-from tina_kit.pipeline.reporting import FILE as REPORT
-from tina_kit.pipeline.reporting import html_report
+from tina_kit.pipeline.results import Results, publish, results_of
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
 from tina_kit.pipeline.workers.computing import compute, warn_of_digits
@@ -35,42 +31,14 @@ from tina_kit.pipeline.workers.schedule import Schedule
 from tina_kit.pipeline.workers.team import Team
 from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
-from tina_kit.report.diagnosis.finding import Finding
-from tina_kit.report.diagnosis.rules import diagnose
-from tina_kit.report.facts import Facts
-from tina_kit.report.page import page
-from tina_kit.report.results import result_rows
-from tina_kit.report.studies import StudyReport, plot_study, study_report
-from tina_kit.report.table import Table, about
 from tina_kit.store import write_json
 from tina_kit.store.disk import RUN_REMEDY, explained, explaining, is_full
-from tina_kit.store.files import draft_of, remove_left_over, sync, write_text
-from tina_kit.store.names import Names
+from tina_kit.store.files import write_text
 from tina_kit.training import Observers
 
 _LOG = logging.getLogger(__name__)
-RESERVE = 1 << 16  # bytes that the record of a full disk may take
 WRITING = 20  # spend at most about 5% of the time on the record of a run that goes on
 MADE_BY = ("tina_kit", "git", "versions", "device", "hardware")  # recorded with every result
-
-
-@dataclass(frozen=True)
-class Results:
-    """rows: of the table, as in `results.json`; studies: by name; about: on which images and with
-    which prompts they were measured; evaluations: the counts of each task, as in
-    `evaluations.json`; facts: these and more, which the rules of the diagnosis look at;
-    diagnosis: what they found."""
-
-    rows: list[dict[str, Any]]
-    studies: dict[str, StudyReport]
-    about: str
-    evaluations: dict[str, Any]
-    facts: Facts
-    diagnosis: list[Finding]
-
-    @property
-    def table(self) -> Table:
-        return Table(self.rows, self.about)
 
 
 @dataclass
@@ -100,41 +68,20 @@ class Run:
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            _remove_left_over(folder.parent)
-            with _appearing(folder) as draft:
-                run = cls(plan, draft, record, reserve=_reserve(draft))
+            remove_left_over_in(folder.parent)
+            with appearing(folder) as draft:
+                run = cls(plan, draft, record, reserve=reserve(draft))
                 shutil.copyfile(plan.recipe.path, draft / "recipe.yaml")
                 text = dump(plan.recipe.plain())
                 write_text(draft / "resolved.yaml", text)
                 run._write("running")
-                run.folder = _fresh(folder, draft)
-            run._keep_results()
+                run.folder = fresh(folder, draft)
+            results = [(stage.kind, stage.key) for stage in plan.stages]
+            keep(plan.store.root, run.folder, results, plan.recipe.core.name)
             plan.runtime.observer.add(EventLog(run.folder), MetricsLog(run.folder))
         except OSError as error:
             raise explained(error, output, RUN_REMEDY) from error
         return run
-
-    def _keep_results(self) -> None:
-        """Name all results that this run uses or will compute, so that nobody removes them while
-        the run folder exists."""
-        store, stages = self.plan.store, self.plan.stages
-        results = [(stage.kind, stage.key) for stage in stages]
-        try:
-            Names(store.root).add(
-                "run",
-                self.folder,
-                results,
-                self.plan.recipe.core.name,
-                lambda line: _LOG.warning("%s", line),
-            )
-        except OSError as error:  # such as a disk that is read-only, where all may be stored
-            reason = error.strerror or error
-            _LOG.warning(
-                "the store %s cannot note that this run uses it (%s): `tina-kit store gc` by "
-                "somebody else may remove its results",
-                store.root,
-                reason,
-            )
 
     @property
     def observer(self) -> Observers:
@@ -150,8 +97,8 @@ class Run:
         try:
             with explaining(self.folder, RUN_REMEDY):
                 self._work(team, keep_going)
-                self.results = self._results()
-                self._publish(self.results)
+                self.results = results_of(self.plan)
+                publish(self.results, self.plan, self.folder, self.record)
                 with undisturbed():
                     self._end("done")
             return self.results
@@ -262,50 +209,6 @@ class Run:
             # A record of thousands of stages is not written again after each of them.
             self._next = end + WRITING * (end - start)
 
-    def _results(self) -> Results:
-        plan = self.plan
-        measured = evaluations(plan.experiments)
-        counts = {name: list(seeds.values()) for name, seeds in measured["counts"].items()}
-        bare = {row.name: row.component.entry.component.name for row in plan.recipe.generators}
-        options = plan.recipe.core.evaluation
-        rows = result_rows(counts, bare, options.average)
-        notes = about(options.on, options.average, plan.recipe.conditioner.entry.full_name)
-        studies = {
-            name: study_report(name, run.study, run.measured(), notes, options.average)
-            for name, run in plan.studies.items()
-        }
-        facts = facts_of(plan.experiments, rows, measured)
-        return Results(rows, studies, notes, measured, facts, diagnose(facts))
-
-    def _publish(self, results: Results) -> None:
-        plain = {name: report.rows for name, report in results.studies.items()}
-        options = self.plan.recipe.core.evaluation
-        measured = {"on": options.on, "average": options.average}
-        whole = {**measured, "about": results.about, "generators": results.rows, "studies": plain}
-        whole["over_classes"] = list(results.facts.over_classes)
-        whole["diagnosis"] = [finding.plain() for finding in results.diagnosis]
-        write_json(self.folder / "results.json", whole)
-        write_evaluations(self.folder, results.evaluations)
-        self.observer.result(whole)
-        for name, report in results.studies.items():
-            plot_study(report, self.folder / "plots" / name)
-        name = self.plan.recipe.core.name
-        text = page(
-            name, self.record, results.rows, results.studies, results.about, results.diagnosis
-        )
-        write_text(self.folder / "report.md", text)
-        write_examples(self.plan.experiments[0].images, self.folder)
-        whole_page = html_report(
-            self.folder,
-            self.record,
-            self.plan.experiments,
-            results.facts,
-            results.diagnosis,
-            results.studies,
-            results.about,
-        )
-        write_text(self.folder / REPORT, whole_page)
-
     def _warn_of_differences(self) -> None:
         """Where some stages are cached and others are not."""
         store, stages = self.plan.store, self.plan.stages
@@ -347,45 +250,3 @@ class Run:
     def _write(self, status: str) -> None:
         self.record["status"] = status
         write_json(self.folder / "run.json", self.record)
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which is not seen before it is whole."""
-    draft = draft_of(folder)
-    draft.mkdir()
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _fresh(folder: Path, draft: Path) -> Path:
-    """Name the folder; runs that start in the same second get one each."""
-    number, place = 1, folder
-    while True:
-        try:
-            os.rename(draft, place)
-            return place
-        except OSError:
-            if not place.is_dir():
-                raise
-            number += 1
-            place = folder.with_name(f"{folder.name}-{number}")
-
-
-def _remove_left_over(runs: Path) -> None:
-    """What earlier runs of the recipe were writing when they were killed."""
-    remove_left_over(runs)
-    for folder in runs.iterdir():
-        if folder.is_dir():
-            remove_left_over(folder)
-
-
-def _reserve(folder: Path) -> IO[bytes]:
-    """A file without a name, so that nothing stays of it."""
-    reserve: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115
-    reserve.write(bytes(RESERVE))
-    reserve.flush()
-    sync(reserve.fileno())
-    return reserve

@@ -15,11 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tina_kit.api import UserError
+from tina_kit.pipeline.keeping import keep
 from tina_kit.pipeline.record import read_record
 from tina_kit.pipeline.run_folders import EVALUATIONS, FILES, FOLDERS, RECORD, RunFolder
 from tina_kit.recipe.schema import unfit_as_name
+from tina_kit.store import Store
 from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import draft_of, remove
+from tina_kit.store.names import of_run_folder
 from tina_kit.store.output import check_output
 from tina_kit.store.zipped import check_members, extract, not_such, reading, write_zip
 
@@ -52,7 +55,8 @@ def export_run(folder: Path, output: Path, evaluations: Any = None) -> int:
 
 
 def import_run(path: Path, output: Path) -> Path:
-    """Write the run in a file to a new folder `output/<name>/<time>-<key>/`, which is returned.
+    """Write the run in a file to a new folder `output/<name>/<time>-<key>/`, which is returned. The
+    store keeps those of its results that are there, or come later.
 
     Raises UserError if the file is not such an archive, is damaged, or holds anything else, and if
     there is such a folder already.
@@ -75,6 +79,7 @@ def import_run(path: Path, output: Path) -> Path:
                         extract(archive, member, draft / member)
                 if RunFolder.open(draft).record["name"] != name:
                     raise ValueError(f"{MANIFEST} and {RECORD} name different runs")
+                results = of_run_folder(draft).results
                 os.rename(draft, folder)
             except UserError as error:
                 raise damaged(str(error).replace(f"{draft}/", "")) from None
@@ -83,6 +88,7 @@ def import_run(path: Path, output: Path) -> Path:
                     remove(draft)
                 with suppress(OSError):  # unless there are runs in it
                     folder.parent.rmdir()
+    keep(Store.default().root, folder, results, name)
     return folder
 
 

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from tina_kit.api import UserError, read_text
+from tina_kit.pipeline.keeping import forget
 from tina_kit.pipeline.logs import EVENTS, METRICS
 from tina_kit.pipeline.notes import FILE as NOTES
 from tina_kit.pipeline.notes import Notes, read_notes
 from tina_kit.pipeline.record import status_of
+from tina_kit.pipeline.run_files import Record, Results, read_content
 from tina_kit.report.results import GENERIC, ORACLE, PLUS, SELECTION
-from tina_kit.store.files import read_json, remove
+from tina_kit.store.files import remove
 
 RECORD, RESOLVED = "run.json", "resolved.yaml"
 RESULTS, EVALUATIONS = "results.json", "evaluations.json"
-FOLDERS = ("plots", "examples")
+FOLDERS = ("plots", "examples", "trackers")
 FILES = (
     *("recipe.yaml", RESOLVED, RECORD, RESULTS, EVALUATIONS, "report.md", "report.html"),
     *(EVENTS, METRICS, NOTES),
@@ -29,12 +31,11 @@ FILES = (
 """What runs, and what is said of them, write to a run folder."""
 STATUS = ("running", "done", "failed", "interrupted", "killed")
 _REFERENCES = (GENERIC, SELECTION, PLUS, ORACLE)  # which a key figure is not of
-_NEEDED = {"status": str, "name": str, "started": str, "seeds": list, "stages": list}
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """record: the content of its `run.json`, which is not checked further."""
+    """record: the content of its `run.json`."""
 
     folder: Path
     record: Mapping[str, Any]
@@ -43,19 +44,16 @@ class RunFolder:
     def open(cls, folder: Path) -> RunFolder:
         """A run that may have ended in any way. Raises UserError if the folder is not one's."""
         try:
-            record = read_json(folder / RECORD)
-            fits = isinstance(record, dict) and all(
-                isinstance(record.get(key), kind) for key, kind in _NEEDED.items()
-            )
+            record = read_content(folder / RECORD, Record)
         except FileNotFoundError:
             raise UserError(
                 f"{folder}: not a run folder: it has no {RECORD}. `tina-kit runs list` lists the "
                 "runs below a folder"
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise UserError(f"{folder / RECORD}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
             raise UserError(f"{folder / RECORD}: cannot be read: {error}") from None
-        if not fits:
-            raise UserError(f"{folder / RECORD}: not the record of a run")
         return cls(folder, record)
 
     @property
@@ -88,7 +86,7 @@ class RunFolder:
     def details(self) -> dict[str, Any]:
         """The facts, and what is worth knowing of this one run."""
         try:
-            results = read_json(self.folder / RESULTS)
+            results = read_content(self.folder / RESULTS, Results)
         except (OSError, ValueError):
             results = None
         keys = ("error", "signal", "command", "device", "precision", "tina_kit", "versions")
@@ -99,7 +97,7 @@ class RunFolder:
         """The row of the generator with the highest p-Acc, on OOD tasks if there are any. Those
         that others are compared with are left out."""
         try:
-            rows = read_json(self.folder / RESULTS)["generators"]
+            rows = read_content(self.folder / RESULTS, Results)["generators"]
             best = [row for row in rows if "gap_closed" in row] or [
                 row for row in rows if row["generator"] not in _REFERENCES and "vs_selection" in row
             ]
@@ -115,18 +113,23 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Found:
-    """runs: the newest first; unreadable: why other folders with a `run.json` cannot be read."""
+    """runs: the newest first; unreadable: why other folders with a `run.json` cannot be read, or
+    folders not be searched."""
 
     runs: Sequence[RunFolder]
     unreadable: Sequence[str]
 
 
-def find_runs(root: Path) -> Found:
-    """All run folders in `root` and below. Raises UserError if there is no such folder."""
+def find_runs(root: Path, hidden: bool = False) -> Found:
+    """All run folders in `root` and below. Raises UserError if there is no such folder.
+
+    hidden: search hidden folders too, which hold what runs that just start are writing.
+    """
     if not root.is_dir():
         raise UserError(f"{root}: there is no such folder; `--output` of `tina-kit run` names it")
-    runs, unreadable = [], []
-    for folder in _folders(root):
+    runs: list[RunFolder] = []
+    unreadable: list[str] = []
+    for folder in _folders(root, hidden, unreadable):
         try:
             runs.append(RunFolder.open(folder))
         except UserError as error:
@@ -135,13 +138,26 @@ def find_runs(root: Path) -> Found:
     return Found(runs, unreadable)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(root):
+def readable_runs(root: Path) -> Sequence[RunFolder]:
+    """All run folders, for who must not miss one. Raises UserError if there are none, or if some
+    cannot be read or searched."""
+    found = find_runs(root, hidden=True)
+    if found.unreadable:
+        raise UserError(found.unreadable[0])
+    if not found.runs:
+        raise UserError(f"{root}: there is no run folder in it")
+    return found.runs
+
+
+def _folders(root: Path, hidden: bool, unreadable: list[str]) -> Iterator[Path]:
+    def note(error: OSError) -> None:
+        unreadable.append(f"{error.filename}: cannot be searched: {error.strerror}")
+
+    for place, folders, files in os.walk(root, onerror=note):
         if RECORD in files:
             folders.clear()
             yield Path(place)
-        # Hidden folders are of runs that are just starting, and nobody's runs.
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if hidden or not name.startswith("."))
 
 
 def chosen(
@@ -185,13 +201,14 @@ def check_removable(run: RunFolder) -> None:
 
 def remove_run(run: RunFolder) -> list[Path]:
     """Remove what a run wrote to its folder, and the folder if nothing else is in it; its results
-    in the store stay. Returns what is left in it."""
+    stay in the store, but are no longer named by it. Returns what is left in the folder."""
     check_removable(run)
     folder = run.folder
     # The record goes last: a folder that is half removed can still be removed.
     for name in sorted((*FILES, *FOLDERS), key=lambda name: name == RECORD):
         if (path := folder / name).exists() or path.is_symlink():
             remove(path)
+    forget(folder, run.record.get("store"))
     left = sorted(folder.iterdir())
     if not left:
         folder.rmdir()

@@ -64,7 +64,7 @@ class Stage(ABC):
             {
                 "stage": self.kind,
                 "version": self.version,
-                "settings": self._settings,
+                "settings": self.keyed,
                 "after": [stage.key for stage in self.after],
             }
         )
@@ -73,7 +73,7 @@ class Stage(ABC):
     def profile(self) -> str:
         """What stages share that take equally long for each of their `units`: the same work on
         other tasks or with another seed."""
-        settings = {name: value for name, value in self._settings.items() if name not in DRAWN}
+        settings = {name: value for name, value in self.keyed.items() if name not in DRAWN}
         return content_key(
             {
                 "stage": self.kind,
@@ -89,8 +89,9 @@ class Stage(ABC):
         return 1
 
     @cached_property
-    def _settings(self) -> Mapping[str, Any]:
-        return self.settings  # may hash files
+    def keyed(self) -> Mapping[str, Any]:
+        """Its settings, asked for once: they may hash files."""
+        return self.settings
 
     @property
     def cached(self) -> bool:
@@ -121,7 +122,7 @@ class Stage(ABC):
             self.kind,
             key,
             self.compute,
-            self._settings,
+            self.keyed,
             tell,
             made_by,
             resumes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -68,5 +68,22 @@ def tina_kit_observers(run: RunInfo) -> Iterable[Observer]:
         @hookimpl
         def tina_kit_observers(run):
             return [Printer()]
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tina_kit_trackers() -> Mapping[str, str]:
+    """Return trackers: observers that a run has only if it asks for them by name, with `--track`,
+    `tina_kit.run(track=)` or TINA_KIT_TRACK. Import nothing that belongs to them here.
+
+    By name, "module:attribute" of what makes the observer of a run: it is called with the run, a
+    RunInfo. An error there is reported and never stops the run.
+
+    Example::
+
+        @hookimpl
+        def tina_kit_trackers():
+            return {"notebook": "my_package.notebook:Notebook"}
     """
     raise NotImplementedError

@@ -27,14 +27,14 @@ def rows_of(
         resolver.report(node.where, key, f"more than {MOST_ROWS} {key}")
         return ()
     rows: list[NamedComponent] = []
-    before: dict[str, Node] = {}  # the rows so far, whole
+    before: dict[str, Node | None] = {}  # the rows so far, whole; None for what is wrong
     for row in node.value:
         name = part_name(row) or f"{len(before)}"
         _check_name(row, f"{key}.{name}", name, list(before), resolver)
         whole: Node | None = row
         if key == "generators" and isinstance(row.value, dict) and LIKE in row.value:
             whole = _like(row, f"{key}.{name}", before, resolver)
-        before[name] = row if whole is None else whole
+        before[name] = whole
         if whole is None:
             continue
         bare = without(whole, "name") if isinstance(whole.value, dict) else whole
@@ -59,11 +59,13 @@ def _check_name(row: Node, key: str, name: str, before: Sequence[str], resolver:
         resolver.report(row.where, key, message)
 
 
-def _like(row: Node, key: str, before: dict[str, Node], resolver: Resolver) -> Node | None:
+def _like(row: Node, key: str, before: dict[str, Node | None], resolver: Resolver) -> Node | None:
     """The row with the options of the earlier row that it names with `like`, which its own
     override; None after reporting a problem."""
     named, own = row.value[LIKE], without(row, LIKE)
     base = before.get(named.value) if isinstance(named.value, str) else None
+    if base is None and named.value in [*before]:
+        return None  # which has been told
     if base is None:
         what = "must be the name of an earlier row"
         if isinstance(named.value, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,6 +97,14 @@ class EvaluationOptions(Options):
     batch_size: Annotated[int, Unit("images")] = Field(
         256, gt=0, le=1_000_000, description="images per p-Model and batch"
     )
+    curve: Annotated[int, Unit("measurements"), Aside()] = Field(
+        0,
+        ge=0,
+        le=100,
+        description="with on: validation, how often during a training the p-Acc of its generator "
+        "on the first OOD tasks goes to metrics.csv; of the generic model, its accuracy on all "
+        "classes",
+    )
     rejection: Annotated[float | None, Unit("percent")] = Field(
         None,
         gt=0,
@@ -103,6 +112,10 @@ class EvaluationOptions(Options):
         description="set a threshold below which p-Models can answer 'none of these', so that they "
         "reject this share of the ID tasks' training images in vain",
     )
+
+    def without_effect(self) -> Mapping[str, str]:
+        """A run on test images looks at them once, when nothing is left to be learned."""
+        return {} if self.on == "validation" else {"curve": "on"}
 
 
 class CoreOptions(Options):

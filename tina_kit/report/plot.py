@@ -110,7 +110,7 @@ def plot(
         axes.set_ylabel(y_label)
         figure.suptitle(fill(title, int(17 * figure.get_figwidth())))
         _legend(figure, axes, len(series) > 1, ("paper", *(guesses or ())))
-        return _save(figure, title, path_stem)
+        return save(figure, title, path_stem)
 
 
 def _bars(axes: Axes, series: Mapping[str, Sequence[Point]], places: list[str]) -> None:
@@ -266,7 +266,8 @@ def _legend(figure: Figure, axes: Axes, several: bool, last: Sequence[str]) -> N
     figure.set_figheight(figure.get_figheight() + 0.16 * math.ceil(len(known) / columns))
 
 
-def _save(figure: Figure, title: str, stem: Path) -> tuple[Path, Path]:
+def save(figure: Figure, title: str, stem: Path) -> tuple[Path, Path]:
+    """Write `stem.png` and `stem.svg`, in which no date is recorded."""
     png, svg = (stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg"))
     figure.savefig(png, dpi=300, metadata={"Title": title, "Software": None})
     figure.savefig(svg, metadata={"Title": title, "Date": None, "Creator": None})

@@ -118,9 +118,14 @@ def plain(estimate: Estimate) -> dict[str, Any]:
     """`mean` and `ci95` as JSON values; NaN becomes None."""
     bounds = [estimate.low, estimate.high]
     return {
-        "mean": None if math.isnan(estimate.mean) else estimate.mean,
+        "mean": number(estimate.mean),
         "ci95": None if any(math.isnan(bound) for bound in bounds) else bounds,
     }
+
+
+def number(value: float) -> float | None:
+    """A JSON value; NaN becomes None."""
+    return None if math.isnan(value) else value
 
 
 def _name_of(bare: Mapping[str, str], component: str) -> str | None:

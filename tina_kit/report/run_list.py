@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tina_kit.report.amounts import moment
 from tina_kit.report.table import flat, interval
 
 Facts = Mapping[str, Any]
@@ -59,7 +60,7 @@ def described(facts: Facts) -> list[tuple[str, str]]:
 
 def _when(row: Facts) -> tuple[str, str, str]:
     seeds = ", ".join(map(str, row["seeds"]))
-    return str(row["started"])[:16].replace("T", " "), row["status"], seeds
+    return moment(str(row["started"])), row["status"], seeds
 
 
 def _figure(figure: Facts | None) -> tuple[str, str, str]:

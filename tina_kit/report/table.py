@@ -143,8 +143,10 @@ def _line(name: str, ood: Row | None, id_: Row | None, gains: Sequence[str]) -> 
     )
 
 
-def interval(mean: float, ci95: Sequence[float] | None, sign: bool = False) -> str:
-    """`60.4 ± 1.0`, all in percent."""
+def interval(mean: float | None, ci95: Sequence[float] | None, sign: bool = False) -> str:
+    """`60.4 ± 1.0`, all in percent; "" for a mean of nothing."""
+    if mean is None:
+        return ""
     text = f"{mean:+.1f}" if sign else f"{mean:.1f}"
     if ci95 is None:
         return text

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from tina_kit.api import UserError
 from tina_kit.store.disk import explaining
-from tina_kit.store.files import draft_of, read_json, remove_left_over
+from tina_kit.store.files import draft_of, found_in, read_json, remove_left_over
 from tina_kit.store.listing import Item, Work, items, left_over, size_of, work
 from tina_kit.store.locks import Busy, locked
 from tina_kit.store.names import Name, Names, Result
 from tina_kit.store.process import has_ended
 from tina_kit.store.store import TRASH, WORK, Store
 
+_AT_ONCE = 1000
+"""Results that are moved away while runs that start must wait."""
 REMEDY = "run this as the owner of the store"
 
 
@@ -79,6 +81,11 @@ class Survey:
         return [i for i in self._unnamed if self._may_be_older(i)]
 
     @cached_property
+    def unreadable(self) -> list[Item]:
+        """Results that this user cannot read; they stay."""
+        return [item for item in self.items if item.state == "unreadable"]
+
+    @cached_property
     def garbage(self) -> list[Item]:
         """Results that nobody names, and folders without a whole result."""
         return [i for i in self._unnamed if not self._may_be_older(i)]
@@ -90,7 +97,9 @@ class Survey:
 
     @property
     def _unnamed(self) -> list[Item]:
-        return [i for i in self.items if i.state == "incomplete" or i.result not in self.named]
+        """But for those that cannot be read."""
+        readable = [item for item in self.items if item.state != "unreadable"]
+        return [i for i in readable if i.state == "incomplete" or i.result not in self.named]
 
     def _may_be_older(self, item: Item) -> bool:
         return self.older is None and item.state == "whole" and not item.recorded
@@ -122,6 +131,7 @@ class Collector:
         self._trash = draft_of(survey.root / TRASH[1:])
         self._busy: list[Result] = []
         self._refused: list[Path] = []
+        self._emptied: set[Path] = set()  # perhaps
 
     def collect(self) -> Collected:
         """Raises TinaKitError if the store cannot be written, and UserError on a file system
@@ -129,23 +139,33 @@ class Collector:
         root, survey = self.survey.root, self.survey
         if not root.is_dir():
             return Collected((), 0, (), ())
+        removed: list[Item] = []
+        ended: list[Work] = []
         with explaining(root, REMEDY):
-            with self.names.held() as lacking:
-                names = self.names.all()
-                if lacking:
-                    _check_nobody_runs(names, root, lacking)
-                gone = [name for name in names if name.presence == "gone"]
-                kept = {r for n in names if n not in gone for r in n.results}
-                kept |= {r for n in survey.older or () for r in n.results}
-                _delete(self._trash)  # of an earlier process with the same ID
-                removed = [item for item in survey.garbage if self._move_item(item, kept)]
-                ended = [each for each in survey.unfinished if self._move_work(each, kept)]
-                self.names.remove(gone)
+            _delete(self._trash)  # of an earlier process with the same ID
+            for start in range(0, max(len(survey.garbage), 1), _AT_ONCE):
+                with self._named_by_others() as kept:
+                    some = survey.garbage[start : start + _AT_ONCE]
+                    removed += [item for item in some if self._move_item(item, kept)]
+            with self._named_by_others() as kept:
+                ended += [each for each in survey.unfinished if self._move_work(each, kept)]
             left = [(path, size) for path, size in survey.left_over if _delete(path)]
             _delete(self._trash)
             self._tidy()
         size = total(removed) + total(ended) + sum(size for _, size in left)
         return Collected(removed, size, self._busy, self._refused)
+
+    @contextmanager
+    def _named_by_others(self) -> Iterator[set[Result]]:
+        """What is named now, and stays so in the block; names of what is gone are removed."""
+        with self.names.held() as lacking:
+            names = self.names.all()
+            if lacking:
+                _check_nobody_runs(names, self.survey.root, lacking)
+            gone = [name for name in names if name.presence == "gone"]
+            self.names.remove(gone)
+            there = [*(name for name in names if name not in gone), *(self.survey.older or ())]
+            yield {result for name in there for result in name.results}
 
     def _move_item(self, item: Item, kept: set[Result]) -> bool:
         if item.state != "incomplete" and item.result in kept:
@@ -165,7 +185,7 @@ class Collector:
         try:
             with self.store.alone(*each.result) as alone:
                 remove_left_over(each.folder)
-                if not alone and any(each.folder.glob(".*")):
+                if not alone and found_in(each.folder, ".*"):
                     raise Busy
                 return self._move(each.folder, f"work.{each.stage}.{each.key}")
         except Busy:
@@ -182,16 +202,19 @@ class Collector:
         except PermissionError:  # another user's
             self._refused.append(folder)
             return False
-        with suppress(OSError):  # unless others are left
-            folder.parent.rmdir()
+        self._emptied.add(folder.parent)
         return True
 
     def _tidy(self) -> None:
         """Remove locks that nobody holds, and what killed runs were writing."""
         self.store.clean()
-        for lock in (self.survey.root / WORK).glob("*/*.lock"):
+        for lock in found_in(self.survey.root / WORK, "*/*.lock"):
             with suppress(OSError, Busy), locked(lock):
                 remove_left_over(lock.with_suffix(""))
+        for folder in self._emptied:
+            with suppress(OSError):  # unless others are left
+                folder.rmdir()
+        self.store.tidy()
 
 
 def total(found: Iterable[Item | Work]) -> int:

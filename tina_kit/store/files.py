@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from glob import escape
+from glob import escape, glob
 from pathlib import Path
 from stat import S_IMODE
 from threading import Event
@@ -64,9 +64,15 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{mark()}")
 
 
+def found_in(folder: Path, pattern: str) -> list[Path]:
+    """What lies below `folder`, by a pattern; hidden names only where it begins with a dot. Unlike
+    `Path.glob` it passes over folders that another process removes meanwhile."""
+    return [folder / name for name in glob(pattern, root_dir=folder)]
+
+
 def remove_left_over(folder: Path, name: str = "*") -> None:
     """Remove drafts (of one file, or of all) left behind by killed processes of this machine."""
-    for draft in folder.glob(f".{name if name == '*' else escape(name)}.*"):
+    for draft in found_in(folder, f".{name if name == '*' else escape(name)}.*"):
         if is_left_over(draft.name.rpartition(".")[2]):
             with suppress(OSError):
                 remove(draft)

@@ -20,7 +20,7 @@ from tina_kit.store.names import Result
 from tina_kit.store.process import is_left_over
 from tina_kit.store.store import ENTRY, TRASH, UNPACKED, WORK
 
-State = Literal["whole", "damaged", "incomplete"]
+State = Literal["whole", "damaged", "incomplete", "unreadable"]
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 
 
@@ -29,9 +29,10 @@ class Item:
     """A result. name, seed: of the stage it was computed for first ("" and None in older versions,
     which did not record it); size: in bytes; stored: seconds since 1970; seconds: it took.
 
-    state: damaged if its `entry.json` cannot be read, incomplete if it has none; whether its other
-    files are as they were, only `verify` says. recorded: whether it says which results it was made
-    from, as all do that were computed since runs are named in the store.
+    state: incomplete if it has no `entry.json`, damaged if that is no longer what was written, and
+    unreadable for this user; whether its other files are as they were, only `verified` says.
+    recorded: whether it says which results it was made from, as all do that were computed since
+    runs are named in the store.
     """
 
     stage: str
@@ -138,7 +139,9 @@ def _item(stage: str, entry: os.DirEntry[str]) -> Item | None:
         )
     except (FileNotFoundError, NotADirectoryError):
         state: State = "incomplete"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except OSError:
+        state = "unreadable"
+    except (ValueError, KeyError, TypeError, AttributeError):
         state = "damaged"
     if not _KEY.fullmatch(key):  # something else that lies here
         return None

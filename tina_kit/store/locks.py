@@ -52,8 +52,8 @@ def _acquire(path: Path, waiting: Callable[[], None] | None) -> tuple[int, str]:
 
 def _opened(path: Path) -> int:
     for _ in range(100):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError as error:  # another process has just removed the empty folder
             missing = error

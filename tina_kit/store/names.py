@@ -96,6 +96,14 @@ class Names:
         with self.held(lambda: tell("results are being removed from the store, waiting")):
             write_json(self._file(name.kind, name.what), {**name.facts, "named": time.time()})
 
+    def forget(self, kind: Kind, what: Path | str) -> None:
+        """Undo an `add` of the same, if there was one. Raises OSError if the store cannot be
+        written."""
+        file = self._file(kind, os.path.realpath(what) if kind != "pin" else str(what))
+        if file.exists():
+            with self.held():
+                file.unlink(missing_ok=True)
+
     def remove(self, names: Iterable[Name]) -> None:
         """No longer keep what these name. The lock must be held."""
         for name in names:
@@ -107,10 +115,13 @@ class Names:
         """In order. Raises TinaKitError for a file that cannot be read: without it nobody knows
         which results it names."""
         try:
-            files = sorted(self.folder.glob("[!.]*.json"))
+            with os.scandir(self.folder) as found:
+                names = sorted(e.name for e in found if not e.name.startswith("."))
+        except FileNotFoundError:
+            return []
         except OSError as error:
             raise TinaKitError(f"{self.folder}: cannot be read: {error.strerror}") from None
-        return [name for file in files for name in _read(file)]
+        return [name for file in names for name in _read(self.folder / file)]
 
     @contextmanager
     def held(self, waiting: Callable[[], None] | None = None) -> Iterator[str]:
@@ -158,21 +169,3 @@ def of_run_folder(folder: Path) -> Name:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise UserError(f"{folder / 'run.json'}: cannot be read: {reason}") from None
-
-
-def run_folders(place: Path) -> list[Path]:
-    """The run folders in `place` and below it, in order. Raises UserError if there are none, and
-    for folders that cannot be searched."""
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename}: cannot be searched: {error.strerror}")
-
-    found = []
-    for folder, folders, files in os.walk(place, onerror=refuse):
-        folders.sort()
-        if "run.json" in files:
-            found.append(Path(folder))
-            folders.clear()
-    if not found:
-        raise UserError(f"{place}: there is no run folder in it")
-    return found

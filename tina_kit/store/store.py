@@ -20,6 +20,7 @@ from tina_kit.store.disk import STORE_REMEDY, explained, explaining
 from tina_kit.store.files import (
     draft_of,
     flush,
+    found_in,
     mode_of_new_files,
     read_json,
     remove,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 ENTRY = "entry.json"
 WORK, _BEGUN = ".partial", "begun_by.json"
+_TRIES = 100
 TRASH, UNPACKED = ".trash", ".unpacked"
 """In the root: what is being removed and what is being unpacked, followed by the process's mark."""
 
@@ -116,7 +118,7 @@ class Store:
 
     def entries(self, stage: str) -> Iterator[dict[str, Any]]:
         """What is recorded of each finished result of a stage, in no order; it is not verified."""
-        for path in (self.root / stage).glob(f"*/{ENTRY}"):
+        for path in found_in(self.root / stage, f"*/{ENTRY}"):
             with suppress(OSError, ValueError, TypeError):
                 yield dict(read_json(path))
 
@@ -173,7 +175,7 @@ class Store:
                 _clear(work, alone)
                 return None
             start = time.monotonic()
-            for other in work.glob(".*") if alone else ():  # left by killed runs
+            for other in found_in(work, ".*") if alone else ():  # left by killed runs
                 remove(other)
             out = draft_of(work / "out")
             shutil.rmtree(out, ignore_errors=True)  # left by an earlier process with the same ID
@@ -201,16 +203,23 @@ class Store:
     @contextmanager
     def alone(self, stage: str, key: str) -> Iterator[bool]:
         """Hold the lock of a result, as a run that computes it does; yield whether there are locks.
-        Raises Busy if another process holds it."""
-        with self._alone(self.root / WORK / stage / key, None) as alone:
-            yield alone
+        Raises Busy if another process holds it. Leaves empty folders, which `tidy` removes."""
+        with locked(_lock_of(self.root / WORK / stage / key)) as lacking:
+            yield not lacking
+
+    def tidy(self) -> None:
+        """Remove empty folders in which nothing is being computed."""
+        for folder in (*found_in(self.root / WORK, "*"), self.root / WORK):
+            with suppress(OSError):  # unless they are not empty
+                folder.rmdir()
 
     @contextmanager
     def _alone(self, work: Path, tell: Callable[[str], None] | None) -> Iterator[bool]:
         """Hold the lock of a work folder; yield whether this is the only run that uses it. Without
         `tell`, raise Busy instead of waiting."""
         try:
-            work.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # another process has just removed the empty folder
+                work.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise explained(error, self.root, STORE_REMEDY) from error
         waiting = tell and partial(tell, "another run is computing it, waiting")
@@ -233,7 +242,7 @@ class Store:
         needed."""
         for name in (TRASH, UNPACKED):
             remove_left_over(self.root, name[1:])
-        for left in (self.root / WORK).glob("*/*"):
+        for left in found_in(self.root / WORK, "*/*"):
             work = left.with_suffix("")  # only its lock may be left
             with suppress(TinaKitError):
                 if self.has(work.parent.name, work.name) or not _checkpoints(work):
@@ -251,14 +260,19 @@ class Store:
         """Make a folder that is whole the result of a stage, unless there is one. The lock of the
         result must be held."""
         place = self.folder(stage, key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists() and not self.has(stage, key):  # an entry that was partly deleted
-            shutil.rmtree(place)
-        try:
-            os.replace(out, place)
-        except OSError:
-            if not self.has(stage, key):  # otherwise, without locks, another run was faster
-                raise
+        for remaining in reversed(range(_TRIES)):
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if place.exists() and not self.has(stage, key):  # one that was partly deleted
+                    shutil.rmtree(place)
+                os.replace(out, place)
+                break
+            except OSError as error:
+                if self.has(stage, key):  # without locks, another run was faster
+                    break
+                # Another process may just have removed the empty folder of the stage.
+                if not isinstance(error, FileNotFoundError) or not remaining:
+                    raise
         flush(place.parent)
 
 
@@ -267,7 +281,7 @@ def _lock_of(work: Path) -> Path:
 
 
 def _checkpoints(work: Path) -> list[Path]:
-    return list(work.glob("[!.]*.safetensors"))
+    return found_in(work, "*.safetensors")
 
 
 def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -283,12 +297,12 @@ def _begun_by(work: Path, made_by: Mapping[str, Any]) -> Mapping[str, Any] | Non
 def _clear(work: Path, alone: bool) -> None:
     """Remove a work folder unless another run may be using it."""
     remove_left_over(work)
-    if alone or not any(work.glob(".*")):
+    if alone or not found_in(work, ".*"):
         shutil.rmtree(work, ignore_errors=True)
 
 
 def _seal(folder: Path, stage: str, key: str, seconds: float, facts: Mapping[str, Any]) -> None:
-    if problem := _not_finite(folder):
+    if problem := not_finite_in(folder):
         raise NotFinite(
             f"stage {stage} ({key}): {problem}; nothing was stored. If this was trained, lower its "
             "learning_rate or set precision: fp32; if it comes from files (checkpoint, "
@@ -329,11 +343,11 @@ def verify(folder: Path) -> None:
         raise _damaged(folder, f"{ENTRY} is missing") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise _damaged(folder, f"{ENTRY} was altered") from None
-    if not entry.get("finite") and (problem := _not_finite(folder)):
+    if not entry.get("finite") and (problem := not_finite_in(folder)):
         raise _damaged(folder, problem)
 
 
-def _not_finite(folder: Path) -> str:
+def not_finite_in(folder: Path) -> str:
     """What is wrong with the first tensor in a folder that contains NaN or infinity; "" if none
     does."""
     for path in sorted(folder.rglob(f"*{SUFFIX}")):

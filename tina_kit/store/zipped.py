@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tina_kit.api import UserError, abridged, file_problem, first_line, printable
+from tina_kit.api import TinaKitError, UserError, abridged, file_problem, first_line, printable
 from tina_kit.store.disk import OUTPUT_REMEDY, explaining
 from tina_kit.store.files import replacing
 from tina_kit.store.output import is_stream, write_output
@@ -34,7 +34,7 @@ def reading(path: Path, what: str, damaged: Damaged) -> Iterator[zipfile.ZipFile
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (UserError, MemoryError):
+    except (TinaKitError, MemoryError):
         raise
     except OSError as error:
         raise UserError(f"{path}: cannot read {what}: {error.strerror or error}") from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from tina_kit.api import Observer, Step, StepInfo, TinaKitError, Training
 from tina_kit.store import Checkpoint, NotFinite
+from tina_kit.training.optimizer import ema_decay, learning_rate, make_optimizer, update_average
 from tina_kit.training.precision import autocast
 from tina_kit.training.seeds import generator_for
 from tina_kit.training.snapshot import misfit, plain
@@ -20,6 +22,9 @@ from tina_kit.training.snapshot import misfit, plain
 LOSSES = 100  # loss points recorded per training
 SAVING = 20  # spend at most about 5% of the time on checkpoints
 CHECKED = 100  # check the loss at least this often, in steps
+Probe = Callable[[nn.Module], float | None]
+"""Measures a module that is being trained, in eval mode and with its EMA weights; None where that
+is not possible (yet)."""
 
 
 @dataclass
@@ -29,6 +34,8 @@ class Trainer:
     label: its name in events; stream: seeds its random draws, together with the seed.
     checkpoints: name → Checkpoint, for example a draft's `checkpoint`.
     losses: for each call about a hundred pairs (step, mean loss since the previous pair).
+    probe: gives the p-Acc that observers are told, `measurements` times in a training. It must draw
+        no random numbers of torch's own, so that results do not depend on it.
     """
 
     label: str
@@ -39,6 +46,8 @@ class Trainer:
     checkpoints: Callable[[str], Checkpoint]
     observer: Observer = field(default_factory=Observer)
     losses: list[list[tuple[int, float]]] = field(default_factory=list)
+    probe: Probe | None = None
+    measurements: int = 0
 
     def __call__(
         self,
@@ -69,8 +78,18 @@ class Trainer:
         info = StepInfo(self.label, run.step, run.training.steps, number)
         if recorded:
             rate = learning_rate(run.training, run.step - 1)
-            info = replace(info, loss=run.losses[-1][1], learning_rate=rate)
+            p_acc = self._measured(run)
+            info = replace(info, loss=run.losses[-1][1], learning_rate=rate, p_acc=p_acc)
         self.observer.step(info)
+
+    def _measured(self, run: _Run) -> float | None:
+        """The p-Acc at a recorded step, None unless it is due."""
+        before = run.losses[-2][0] if len(run.losses) > 1 else 0
+        passed = [at * self.measurements // run.training.steps for at in (before, run.step)]
+        if self.probe is None or passed[0] == passed[1]:
+            return None
+        with run.averaged():
+            return self.probe(run.module)
 
 
 class _Run:
@@ -122,11 +141,25 @@ class _Run:
             return True
         return False
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The module as it would be if the training ended here."""
+        kept = [parameter.detach().clone() for parameter in self.parameters] if self.ema else []
+        self.finish()
+        try:
+            yield
+        finally:
+            self._put(kept)
+            self.module.train()
+
     def finish(self) -> None:
-        with torch.no_grad():
-            for parameter, average in zip(self.parameters, self.ema):
-                parameter.copy_(average)
+        self._put(self.ema)
         self.module.eval()
+
+    def _put(self, weights: list[Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, tensor in zip(self.parameters, weights):
+                parameter.copy_(tensor)
 
     def _record(self) -> None:
         self.losses.append((self.step, self._mean_loss()))
@@ -204,44 +237,3 @@ def _laid_out_as(parameter: Tensor, slot: Tensor) -> Tensor:
     """The optimiser's state in the memory format of its parameter, since fused steps pair the two
     place by place in memory, while files hold tensors row by row."""
     return torch.empty_like(parameter).copy_(slot) if slot.ndim else slot
-
-
-def learning_rate(training: Training, step: int) -> float:
-    """Linear warm-up, then constant or cosine decay to 0."""
-    if step < training.warmup:
-        return training.learning_rate * (step + 1) / training.warmup
-    if training.schedule == "constant":
-        return training.learning_rate
-    progress = (step - training.warmup) / max(1, training.steps - training.warmup)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def ema_decay(decay: float, step: int) -> float:
-    """The decay at a step, with a warm-up: after a few thousand steps at 0.9999 the average would
-    still be mostly the initial weights."""
-    return min(decay, (1 + step) / (10 + step))
-
-
-def update_average(average: list[Tensor], parameters: list[nn.Parameter], share: float) -> None:
-    """Update the averaged weights in place: average += share * (parameters - average)."""
-    torch._foreach_lerp_(average, [p.detach() for p in parameters], share)
-
-
-def make_optimizer(parameters: list[nn.Parameter], training: Training) -> torch.optim.Optimizer:
-    """The optimiser, `fused` if all parameters are on devices that support it."""
-    fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-            fused=fused,
-        )
-    return torch.optim.AdamW(
-        parameters,
-        lr=training.learning_rate,
-        betas=training.betas,
-        weight_decay=training.weight_decay,
-        fused=fused,
-    )

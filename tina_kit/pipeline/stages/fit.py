@@ -37,7 +37,7 @@ from tina_kit.pipeline.stages.zoo import (
 )
 from tina_kit.recipe import NamedComponent
 from tina_kit.store import Draft
-from tina_kit.training import counting, derived_seed
+from tina_kit.training import Probe, counting, derived_seed
 from tina_kit.zoo.batches import joined
 from tina_kit.zoo.training import train_further
 
@@ -87,6 +87,8 @@ class FitStage(Stage):
         row = self.row
         trainer = self.runtime.trainer(self.name, draft, "fit", row.seed)
         generator = row.set_up(trainer)
+        if row.probe_of is not None:
+            trainer.probe, trainer.measurements = row.probe_of(generator), row.measurements
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(row.seed, "fit"))
             generator.fit(row.training_pairs())
@@ -103,8 +105,12 @@ class GeneratorRow:
     """One generator of the recipe: how it learns, and how it is made ready to generate.
 
     tasks: int64 `(T, C)`, the ID tasks; inherited: for each option that names another row, the
-    stage that fits that row.
+    stage that fits that row. probe_of: gives what measures a generator while it is fitted,
+    `measurements` times in each of its trainings.
     """
+
+    probe_of: Callable[[Generator], Probe] | None = None
+    measurements = 0
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Architecture
@@ -16,14 +17,17 @@ from tina_kit.recipe import ResolvedComponent
 from tina_kit.recipe.component import keyed
 from tina_kit.recipe.schema import GenericOptions
 from tina_kit.store import Draft
+from tina_kit.training import autocast
 from tina_kit.zoo.training import train_generic
 
+AT_ONCE = 256  # images per batch when its accuracy is measured
 _WEIGHTS, _LOSSES = "generic.safetensors", "losses.json"
 
 
 class GenericStage(Stage):
     """component: the architecture; seen: int64 `(K',)`, the classes it is trained on, out of
-    `class_count`."""
+    `class_count`; measurements: how often its accuracy is measured while it is trained, which a run
+    that validates may ask for."""
 
     kind = "generic"
     version = 2
@@ -37,8 +41,10 @@ class GenericStage(Stage):
         seen: Tensor,
         class_count: int,
         seed: int,
+        measurements: int = 0,
     ) -> None:
         super().__init__(runtime, "generic", seed)
+        self.measurements = measurements
         self.images, self.component, self.options = images, component, options
         self.seen, self.class_count = seen, class_count
         self._seed = seed
@@ -63,12 +69,24 @@ class GenericStage(Stage):
 
     def compute(self, draft: Draft) -> None:
         trainer = self.runtime.trainer(self.name, draft, "generic", self._seed)
+        trainer.probe, trainer.measurements = self._accuracy, self.measurements
         images = of_classes(self.images.read("train"), self.seen, self.class_count)
         module = train_generic(
             self.architecture, images, len(self.seen), self.options, self._seed, trainer
         )
         draft.save_tensors(_WEIGHTS, module.state_dict())
         draft.save_json(_LOSSES, trainer.losses)
+
+    def _accuracy(self, module: nn.Module) -> float:
+        """Of a module on the runtime's device, on the validation images of its classes, in
+        percent."""
+        images = of_classes(self.images.read("test"), self.seen, self.class_count)
+        device, right = self.runtime.device, 0
+        with torch.no_grad(), autocast(self.runtime.precision, device):
+            for pixels, labels in zip(images.images.split(AT_ONCE), images.labels.split(AT_ONCE)):
+                logits = module(self.architecture.normalise(pixels.to(device)))
+                right += int((logits.argmax(-1).cpu() == labels).sum())
+        return 100 * right / len(images.labels)
 
     def losses(self) -> list[list[tuple[int, float]]]:
         """For each training: (step, mean loss since the point before)."""

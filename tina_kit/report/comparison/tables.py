@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tina_kit.report.amounts import moment
 from tina_kit.report.comparison.differences import KINDS
-from tina_kit.report.comparison.pairs import Compared, Pair, Side
+from tina_kit.report.comparison.pairs import Compared, Pair
+from tina_kit.report.comparison.side import Side
 from tina_kit.report.results import CONTROLS, plain
 from tina_kit.report.table import interval
 
@@ -17,11 +19,11 @@ Lines = list[tuple[str, ...]]
 
 
 def runs_table(found: Compared) -> Lines:
-    lines: Lines = [("", "run", "seeds", "started", "commit")]
+    lines: Lines = [("", "run", "seeds", "started (UTC)", "commit")]
     for side in found.sides:
         commit = (side.record.get("git") or {}).get("commit", "")[:8]
-        seeds, started = ", ".join(side.seeds), str(side.record["started"])[:16]
-        lines.append((side.label, side.title, seeds, started.replace("T", " "), commit))
+        seeds, started = ", ".join(side.seeds), moment(str(side.record["started"]))
+        lines.append((side.label, side.title, seeds, started, commit))
     return lines
 
 

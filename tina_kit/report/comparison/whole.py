@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from typing import Any, Literal
 
 from tina_kit.report.comparison import tables
 from tina_kit.report.comparison.page import compared_page
-from tina_kit.report.comparison.pairs import SPLITS, Compared, Pair, Side
-from tina_kit.report.results import plain
+from tina_kit.report.comparison.pairs import SPLITS, Compared, Pair
+from tina_kit.report.comparison.side import Side
+from tina_kit.report.results import number, plain
 from tina_kit.report.table import frame, text_lines
 
 
 class Comparison:
-    """What `compare` finds: `print` shows it as text, a notebook and `save` as a page.
+    """What `compare` finds: `print` and notebooks show it as text, `html` gives a page.
 
     runs: what was compared, by label; differences: what differs besides the results; pairs:
     differences on shared tasks; remarks: what a reader must know. All are plain data; `found` has
@@ -144,13 +144,9 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "second_mean": pair.means[1],
         "difference": plain(pair.estimate)["mean"],
         "difference_ci95": plain(pair.estimate)["ci95"],
-        "p": _number(pair.p),
-        "p_holm": _number(pair.p_holm),
+        "p": number(pair.p),
+        "p_holm": number(pair.p_holm),
         "tasks": pair.tasks,
         "seeds": pair.seeds,
         "same": pair.same,
     }
-
-
-def _number(p: float) -> float | None:
-    return None if math.isnan(p) else p

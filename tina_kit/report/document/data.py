@@ -89,7 +89,7 @@ def _gallery(cards: list[Markup]) -> Markup:
 def _lines(
     source: Source, images: ClassImages | None, main: str, accuracy: Array
 ) -> list[tuple[str, ...]]:
-    base = source.named(SELECTION)
+    base = source.facts.named(SELECTION)
     others = None if base is None or base == main else source.accuracy_by_class(base)
     lines = [("class", "training", "test", main, *([base] if base and others is not None else []))]
     for place, name in enumerate(source.facts.classes):

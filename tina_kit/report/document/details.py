@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tina_kit.report.amounts import duration
 from tina_kit.report.charts import Bar, bars, curves, matrix, ranked
 from tina_kit.report.document.source import Source
 from tina_kit.report.facts import Curve
@@ -21,7 +22,7 @@ def details(source: Source) -> Markup:
 
 def _by_task(source: Source) -> Iterator[Markup]:
     facts = source.facts
-    main, base = facts.main, source.named(SELECTION)
+    main, base = facts.main, source.facts.named(SELECTION)
     if main is None or base is None:
         return
     counts, split, differences = facts.evaluations["counts"], facts.split, []
@@ -41,7 +42,7 @@ def _by_task(source: Source) -> Iterator[Markup]:
 
 
 def _by_class(source: Source) -> Iterator[Markup]:
-    main, base = source.facts.main, source.named(SELECTION)
+    main, base = source.facts.main, source.facts.named(SELECTION)
     if main is None or base is None:
         return
     apart = source.accuracy_by_class(main) - source.accuracy_by_class(base)
@@ -98,18 +99,11 @@ def _time(source: Source) -> list[Markup]:
         group = stage["name"].split(" ")[0]
         seconds[group] = seconds.get(group, 0.0) + (took or 0.0)
         cached += stage["state"] == "cached"
-    rows = [Bar(name, value, _duration(value)) for name, value in seconds.items()]
-    text = f"Time by stage, {_duration(sum(seconds.values()))} in all; shards and seeds together."
+    rows = [Bar(name, value, duration(value)) for name, value in seconds.items()]
+    text = f"Time by stage, {duration(sum(seconds.values()))} in all; shards and seeds together."
     if cached:
         text += (
             f" {cached:,} of {len(source.seconds):,} stages were in the store already; theirs is "
             "the time that they took when they were computed."
         )
     return [element("h3", "Time"), figure(bars(rows, " s"), text)]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    minutes = seconds / 60
-    return f"{minutes:.1f} min" if minutes < 100 else f"{minutes / 60:.1f} h"

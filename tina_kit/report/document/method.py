@@ -54,12 +54,12 @@ def _steps(source: Source) -> Iterator[str]:
             "right answers, averaged over tasks."
         )
     compared = []
-    if selection := source.named(SELECTION):
+    if selection := source.facts.named(SELECTION):
         compared.append(
             f"{selection}, the generic model limited to the classes of the task, which is the "
             "baseline to beat"
         )
-    if oracle := source.named(ORACLE):
+    if oracle := source.facts.named(ORACLE):
         compared.append(
             f"{oracle}, fine-tuned on the images of the task itself, which a perfect generator "
             "would reach"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from tina_kit.report.charts import Bar, bars
+from tina_kit.report.crossed import RESAMPLES
 from tina_kit.report.document.source import Source
 from tina_kit.report.facts import BASELINES
 from tina_kit.report.html import (
@@ -116,8 +117,8 @@ def _wide(source: Source) -> list[Markup]:
         return []
     text = (
         "Tasks share classes and so test images. These 95% intervals draw both again, tasks and "
-        "classes, each class with all of its test images (a bootstrap of 1,000 resamples, seeds "
-        "as they are): what to expect with other classes and images of the same kind."
+        f"classes, each class with all of its test images (a bootstrap of {RESAMPLES:,} resamples, "
+        "seeds as they are): what to expect with other classes and images of the same kind."
     )
     return [element("h3", "Intervals over classes and their images"), paragraph(text), table(lines)]
 

@@ -86,6 +86,3 @@ class Source:
                 np.add.at(total, tasks[there], np.array(tests[split]["total"])[there])
         known = np.where(total > 0, total, np.nan)
         return np.asarray(100 * correct / known)
-
-    def named(self, component: str) -> str | None:
-        return self.facts.named(component)

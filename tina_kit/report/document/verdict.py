@@ -28,13 +28,13 @@ def verdict(facts: Facts) -> tuple[str, str, list[str]]:
 
 def _against_selection(facts: Facts, name: str, row: Row) -> tuple[str, str]:
     base, gain = facts.named(SELECTION), row.get("vs_selection")
-    tasks = f"{row['tasks']:,} {facts.split.upper()} tasks"
+    tasks = f"{row['tasks']:,} {facts.split.upper()} task{'s' * (row['tasks'] != 1)}"
     if base is None or not gain:
         return "note", f"{name} reaches a p-Acc of {_told(row)} on {tasks}."
     told = interval(abs(gain["mean"]), gain["ci95"])
     if not gain["ci95"]:
         more = interval(gain["mean"], None, sign=True)
-        return "note", f"{name} differs from {base} by {more} points on {tasks}; one is too few."
+        return "note", f"{name} differs from {base} by {more} points on {tasks}, too few to tell."
     if gain["ci95"][0] > 0:
         return "good", f"{name} is better than {base}, by {told} points on {tasks}."
     if gain["ci95"][1] < 0:
