@@ -28,6 +28,8 @@ PRINTED = {
     "service": ["1 clients: p50 ", "64 clients: p50 ", "none lost, none mixed up"],
     "exports": ["onnx: probabilities differ by at most", "torch-export: ", "safetensors: "],
     "startup": ["tina-kit generate"],
+    "workers": ["six generators: ", "with 2 workers: ", "the same results.json"],
+    "plans": ["| p-Models | 40 |", "| planning, s |", "| all stages in the store, min |"],
     "fuzz": [" 60 cases (", "run --dry-run", "tina_kit.load", " 0 faults"],
     "sweeps": ["kill 1: ", "a sweep of 3 points (", "0 faults, ", "each computed once: True"],
     "kills": ["1 SIGKILLs and 1 SIGTERMs at random moments", ": 0 faults. "],

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from tina_kit.api import Observer, RunInfo, StageInfo, StepInfo
+from tina_kit.api import Observer, RunInfo, StepInfo
 from tina_trackers.process import Tracker
 
 _LOG = logging.getLogger("tina_kit.trackers")
@@ -24,7 +24,7 @@ class Tracked(Observer):
 
     def __init__(self, run: RunInfo, name: str, target: str, package: str, told: str = "") -> None:
         seeds = run.recipe.get("seeds", ())
-        self._several, self._seed = len(seeds) > 1, ""
+        self._several = len(seeds) > 1
         self._tracker: Tracker | None = None
         self._told, self._missing = told, ""
         if find_spec(package) is None:
@@ -48,16 +48,14 @@ class Tracked(Observer):
         elif self._told:
             print(self._told, file=sys.stderr, flush=True)
 
-    def stage_started(self, stage: StageInfo) -> None:
-        named = self._several and stage.seed is not None
-        self._seed = f"seed {stage.seed}/" if named else ""
-
     def step(self, step: StepInfo) -> None:
         if self._tracker is not None and step.loss is not None:
             values = {"loss": step.loss, "learning_rate": step.learning_rate, "p_acc": step.p_acc}
             known = {name: value for name, value in values.items() if value is not None}
+            seed = step.stage.seed if step.stage and self._several else None
+            place = "" if seed is None else f"seed {seed}/"
             training = f" {step.training}" if step.training else ""
-            self._tracker.tell("curve", f"{self._seed}{step.label}{training}", step.done, known)
+            self._tracker.tell("curve", f"{place}{step.label}{training}", step.done, known)
 
     def result(self, results: Mapping[str, Any]) -> None:
         if self._tracker is not None:

@@ -86,6 +86,19 @@ def test_once_prints_how_far_a_run_is(tmp_path: Path, capsys) -> None:
     assert lines[-1] == "fit/tina-dit: started" and len(lines) == 5 + 6
 
 
+def test_stages_of_several_workers_are_counted_once(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run")
+    tell(folder, "stage started", stage="fit/taper", key="fit/taper", seed=0)
+    assert tina_kit.watched(folder).stage == "fit/taper"
+    tell(folder, "stage ended", stage="fit/taper", key="fit/taper", seed=0, state="computed")
+    state = tina_kit.watched(folder)
+    assert (state.stage, state.done, state.total) == (STAGES[2], 3, 4)
+    tell(folder, "stage started", stage=STAGES[2], key=STAGES[2], seed=0)  # by another worker
+    end(folder)
+    state = tina_kit.watched(folder)
+    assert (state.stage, state.done, state.total) == (None, 4, 4)
+
+
 def test_a_run_that_was_killed_or_failed_is_said_to_be(tmp_path: Path, capsys) -> None:
     write(tmp_path / "killed", pid=1 << 22)  # above all that Linux gives
     assert invoke(["watch", str(tmp_path / "killed")]) == 0

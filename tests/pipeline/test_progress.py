@@ -74,7 +74,7 @@ def test_steps_tell_how_long_a_training_takes(clock: Clock, begun) -> None:
     progress.stepped(StepInfo("generic", 60, 100, training=0, loss=1.5))
     assert progress.left() == (40.0, True)
     progress.stepped(StepInfo("generic", 61, 100, training=0))
-    assert step_words(progress) == "61/100, loss 1.5, 1.1/s"
+    assert step_words(progress.latest) == "61/100, loss 1.5, 1.1/s"
     progress.stage_ended(generic, 50.0)  # of which the first half is missing
     progress.run_started([stage("generic")])
     assert plan_words(progress) == "stage 1 of 1"
@@ -85,7 +85,7 @@ def test_the_rate_of_the_first_steps_is_not_taken(clock: Clock, begun) -> None:
     progress.stepped(StepInfo("generic", 0, 100))
     clock.now = 0.5
     progress.stepped(StepInfo("generic", 50, 100))
-    assert progress.rate is None and plan_words(progress) == "stage 1 of 1"
+    assert progress.latest.rate is None and plan_words(progress) == "stage 1 of 1"
 
 
 def test_a_stage_that_takes_longer_than_usual_has_no_negative_time(clock: Clock, begun) -> None:

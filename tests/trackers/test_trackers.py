@@ -39,14 +39,14 @@ def tell(*observers: Observer, points: int = 25) -> None:
     for seed in (0, 1):
         stage = StageInfo("fit/tina-dit [2 layers]", "fit", f"{seed}", seed, False)
         for each in observers:
-            each.stage_started(stage)
             for training in (0, 1):
-                each.step(StepInfo(stage.name, 0, points, training))
+                each.step(StepInfo(stage.name, 0, points, training, stage=stage))
                 for step in range(1, points + 1):
                     loss, p_acc = 1 / (step + seed + 3 * training), None
                     if step % 5 == 0:
                         p_acc = 10.0 + step + seed
-                    each.step(StepInfo(stage.name, step, points, training, loss, 1e-3, p_acc))
+                    losses = (loss, 1e-3, p_acc)
+                    each.step(StepInfo(stage.name, step, points, training, *losses, stage))
             each.stage_ended(stage, 1.0)
     for each in observers:
         each.result({"generators": ROWS})
@@ -107,7 +107,6 @@ def test_a_tracker_that_is_lost_costs_one_warning(
     monkeypatch.setattr(process, "PATIENCE_S", 1.0 if fake.startswith("Hangs") else 20.0)
     tracked = Tracked(run_in(tmp_path), "fake", f"{FAKES}:{fake}", "json")
     began = time.monotonic()
-    tracked.stage_started(StageInfo("fit/x", "fit", "0", 0, False))
     for step in range(1, 3000):  # more than fits into a pipe
         tracked.step(StepInfo("fit/x", step, 3000, 0, 1.0, 1e-3))
     assert time.monotonic() - began < 0.5  # nothing waits for it

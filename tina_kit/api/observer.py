@@ -53,6 +53,8 @@ class StepInfo:
     learning_rate: of the last step, given together with a loss.
     p_acc: validation p-Acc in percent, given together with some losses where `evaluation.curve`
         asks for it.
+    stage: the stage that it belongs to, since several may be computed at once; None outside of a
+        run.
     """
 
     label: str
@@ -62,6 +64,7 @@ class StepInfo:
     loss: float | None = None
     learning_rate: float | None = None
     p_acc: float | None = None
+    stage: StageInfo | None = None
 
 
 class Observer:
@@ -82,7 +85,8 @@ class Observer:
         that is computing it."""
 
     def step(self, step: StepInfo) -> None:
-        """Called for every step; must return quickly."""
+        """Called for every step, and where stages are computed by workers for some of them, with
+        every loss; must return quickly."""
 
     def checkpoint(self, label: str, step: int) -> None:
         """Called after a checkpoint has been saved. step: the number of steps completed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,16 +22,21 @@ def doctor(
     ctx: typer.Context,
     as_json: Json = False,
     strict: Strict = False,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="ray[://ADDRESS]", help="Check every node of a Ray cluster, too."),
+    ] = None,
 ) -> None:
     """Check this machine and the installed plugins.
 
-    Looks at Python, packages, device, store, data and plugins. The exit code is 1 if something is
+    Looks at Python, packages, device, store, data and plugins; with --on, also whether the nodes of
+    a cluster have the same ones. The exit code is 1 if something is
     broken that every recipe needs.
     """
-    from tina_kit.pipeline.findings import findings_of
+    from tina_kit.library import findings_with
 
     found = examined(ctx)
-    findings = findings_of(found)
+    findings = findings_with(found, on)
     if as_json:
         facts = {
             "findings": [asdict(finding) for finding in findings],

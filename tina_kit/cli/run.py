@@ -65,6 +65,27 @@ def run(
         bool, typer.Option("--json", help="With --dry-run: print the stages as JSON.")
     ] = False,
     track: Track = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Compute stages that do not need each other side by side, in N processes. Each "
+            "has OMP_NUM_THREADS threads, or else an equal share of the cores.",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ray[://ADDRESS]",
+            help="Let a Ray cluster compute the stages; all machines must share the store.",
+        ),
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going", help="If a stage fails, compute all that does not need its result."
+        ),
+    ] = False,
     plugin: PluginFiles = None,
     strict: Strict = False,
 ) -> None:
@@ -81,6 +102,11 @@ def run(
 
     if as_json and not dry_run:
         raise UserError("--json: give it with --dry-run; a run writes results.json")
+    if ((devices or 1) > 1 or is_rank()) and (workers or on):
+        raise UserError(
+            "--devices and torchrun divide each training among ranks, --workers and --on divide a "
+            "run's stages among processes: give only one of them"
+        )
     if (devices or 1) > 1 and not (dry_run or is_rank()):
         sys.exit(start_ranks(devices or 1, device))  # the first rank has said why
     ranks = ranks_here(devices, device)
@@ -100,20 +126,22 @@ def run(
         raise typer.Exit(follow_first(plan))
 
     from tina_kit.pipeline.following import dismiss, lead
+    from tina_kit.pipeline.workers.team import team_of
 
     lead(plan)
-    current = library.start(plan, found, output, track or ())
-    _announce(current)
-    try:
-        current.execute()
-        dismiss(plan)
-    finally:  # even if the results could not be written in the end
+    with team_of(workers, on) as team:
+        current = library.start(plan, found, output, track or ())
+        _announce(current)
         try:
-            if current.results is not None:
-                _print_results(current.results)
-                sys.stdout.flush()  # before what follows on stderr
-        finally:
-            log(f"run folder: {current.folder}")
+            current.execute(team, keep_going)
+            dismiss(plan)
+        finally:  # even if the results could not be written in the end
+            try:
+                if current.results is not None:
+                    _print_results(current.results)
+                    sys.stdout.flush()  # before what follows on stderr
+            finally:
+                log(f"run folder: {current.folder}")
     log(f"report: {current.folder / REPORT}")
     if _can_be_served(current):
         log(f"to try it in a browser: tina-kit serve {shlex.quote(str(current.folder))}")

@@ -30,6 +30,7 @@ from tina_kit.library.installed import (
     discovered,
     doctor,
     entries,
+    findings_with,
     schema,
 )
 from tina_kit.library.keeping import pack, pin, unpack, unpin
@@ -75,6 +76,7 @@ __all__ = [
     "export",
     "export_run",
     "export_zoo",
+    "findings_with",
     "generate_many",
     "generator_with",
     "import_run",

@@ -38,13 +38,29 @@ def schema(*, plugins: Files = ()) -> dict[str, Any]:
     return recipe_schema(discovered(plugins), log)
 
 
-def doctor() -> list[Finding]:
+def doctor(on: str | None = None) -> list[Finding]:
     """What is wrong with this machine and the installed plugins. Their code is imported in
-    processes of their own, which takes seconds."""
-    from tina_kit.pipeline.findings import findings_of
+    processes of their own, which takes seconds.
+
+    on: "ray" or "ray://ADDRESS" checks every node of a Ray cluster, too. Raises UserError if it
+    does not answer.
+    """
     from tina_kit.plugins.examination import examine
 
-    return findings_of(examine().registry)
+    return findings_with(examine().registry, on)
+
+
+def findings_with(registry: Registry, on: str | None) -> list[Finding]:
+    from tina_kit.pipeline.findings import findings_of
+
+    findings = findings_of(registry)
+    if on is not None:
+        from tina_kit.pipeline.workers.cluster import connected
+        from tina_kit.pipeline.workers.nodes import findings_of_nodes
+
+        with connected(on, None) as cluster:
+            findings += findings_of_nodes(cluster, registry)
+    return findings
 
 
 def discovered(plugins: Files = ()) -> Registry:

@@ -34,6 +34,9 @@ def run(
     plugins: Files = (),
     observers: Sequence[Observer] | None = None,
     track: Sequence[str] = (),
+    workers: int | None = None,
+    on: str | None = None,
+    keep_going: bool = False,
 ) -> FinishedRun:
     """Run a recipe; what an earlier run has already computed is taken from the store.
 
@@ -44,13 +47,21 @@ def run(
     observers: watch the run; by default a progress bar on a terminal, else a line now
     and then on stderr.
     track: names of trackers to tell as well, such as "tensorboard".
+    workers: processes that compute stages side by side, to which OMP_NUM_THREADS gives their
+    threads, or else an equal share of the cores; a script that asks for them must begin below
+    `if __name__ == "__main__":`, since each of them imports it. on: "ray" or "ray://ADDRESS" lets
+    a Ray cluster do that.
+    keep_going: after a failure, compute what does not need its result, and fail then.
 
     Raises UserError for a mistake in the recipe and TinaKitError for a run that fails.
     """
+    from tina_kit.pipeline.workers.team import team_of
+
     registry = discovered(plugins)
     made = plan_with(registry, recipe, profile, set, seeds, device, plugins, observers)
-    current = start(made, registry, output, track)
-    current.execute()
+    with team_of(workers, on) as team:
+        current = start(made, registry, output, track)
+        current.execute(team, keep_going)
     from tina_kit.pipeline.finished import FinishedRun
 
     return FinishedRun(current.folder, registry, device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tina_kit.api.messages import printable
 from tina_kit.api.observer import Observer, RunInfo, StageInfo, StepInfo
-from tina_kit.pipeline.progress import Progress
+from tina_kit.pipeline.progress import Counted, Progress
 from tina_kit.report.amounts import duration
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def log(line: str) -> None:
 
 
 EVERY_S = 20.0  # seconds between plain lines
+MOST = 8  # stages below the bar
 
 
 def console() -> Observer:
@@ -55,22 +56,23 @@ class Lines(_Console):
 
     def __init__(self) -> None:
         super().__init__()
-        self._last = 0.0
+        self._last: dict[str, float] = {}  # by what is counted
 
     def step(self, step: StepInfo) -> None:
-        now = time.monotonic()
+        now, stage = time.monotonic(), step.stage.key if step.stage else ""
         if self.progress.stepped(step):
-            self._last = now
+            self._last[stage] = now
             if 0 < step.done < step.total:
                 log(f"{step.label}: resumes at {step.done}/{step.total}")
-        elif now - self._last >= EVERY_S and step.done < step.total:
-            self._last = now
+        elif now - self._last.get(stage, now) >= EVERY_S and step.done < step.total:
+            self._last[stage] = now
             plan = plan_words(self.progress)
-            log(f"{step.label}: {step_words(self.progress)}{f'; {plan}' if plan else ''}")
+            words = step_words(self.progress.latest)
+            log(f"{step.label}: {words}{f'; {plan}' if plan else ''}")
 
 
 class Bar(_Console):
-    """One bar for the whole plan. Below it, the stage at hand."""
+    """One bar for the whole plan. Below it, the stages at hand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +117,7 @@ class Bar(_Console):
         from rich.table import Table
         from rich.text import Text
 
-        progress, step, stage = self.progress, self.progress.step, self.progress.stage
+        progress = self.progress
         lines: list[RenderableType] = []
         if progress.total:
             line = Table.grid(expand=True, padding=(0, 1))
@@ -123,11 +125,18 @@ class Bar(_Console):
             line.add_column(no_wrap=True)
             line.add_row(ProgressBar(1.0, progress.fraction()), plan_words(progress))
             lines.append(line)
-        if step is not None:
-            lines.append(Text(printable(f"{step.label}: {step_words(progress)}")))
-        elif stage is not None:
-            lines.append(Text(printable(stage.name)))
+        counted = list(progress.running.values())
+        lines += [Text(printable(_line(each))) for each in counted[-MOST:]]
+        if len(counted) > MOST:
+            lines.append(Text(f"and {len(counted) - MOST} more"))
         return Group(*lines)
+
+
+def _line(counted: Counted) -> str:
+    """How far a stage is that is being computed."""
+    if counted.step is not None:
+        return f"{counted.step.label}: {step_words(counted)}"
+    return counted.stage.name if counted.stage else ""
 
 
 def plan_words(progress: Progress) -> str:
@@ -141,12 +150,12 @@ def plan_words(progress: Progress) -> str:
     return f"{words}, {'' if whole else 'more than '}{duration(seconds)} left"
 
 
-def step_words(progress: Progress) -> str:
+def step_words(counted: Counted | None) -> str:
     """`1200/3000, loss 0.213, 35.1/s`."""
-    step = progress.step
-    if step is None:
+    step = None if counted is None else counted.step
+    if counted is None or step is None:
         return ""
     words = [f"{step.done}/{step.total}"]
-    words += [] if progress.loss is None else [f"loss {progress.loss:.3g}"]
-    words += [] if progress.rate is None else [f"{progress.rate:.1f}/s"]
+    words += [] if counted.loss is None else [f"loss {counted.loss:.3g}"]
+    words += [] if counted.rate is None else [f"{counted.rate:.1f}/s"]
     return ", ".join(words)

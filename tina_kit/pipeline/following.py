@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tina_kit.api import TinaKitError
 from tina_kit.pipeline.plan import Plan
-from tina_kit.pipeline.record import made_by
+from tina_kit.pipeline.record import maker
 from tina_kit.pipeline.stage import SharedStage, Stage
 from tina_kit.store import Draft
 from tina_kit.training import LostRank
@@ -53,7 +53,7 @@ def follow(plan: Plan) -> None:
 
 def _take_shards(plan: Plan, asked: Stage) -> None:
     """This rank's share of a split's shards, from the one that the first rank has begun."""
-    ranks, facts = plan.runtime.ranks, made_by(plan)
+    ranks, facts = plan.runtime.ranks, maker(plan.runtime.device, plan.runtime.ranks.count)
     split = [each for each in plan.stages if (each.group, each.seed) == (asked.group, asked.seed)]
     for stage in split[split.index(asked) + ranks.index :: ranks.count]:
         stage.ensure(made_by=facts)

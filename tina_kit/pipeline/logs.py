@@ -65,23 +65,19 @@ class MetricsLog(Observer):
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / METRICS
-        self._seed: int | None = None
-        self._began: dict[tuple[str, int | None, int | None], float] = {}
+        self._began: dict[tuple[str, str, int | None], float] = {}
         self._add(COLUMNS)
 
-    def stage_started(self, stage: StageInfo) -> None:
-        self._seed = stage.seed
-
     def step(self, step: StepInfo) -> None:
-        training = (step.label, step.training, self._seed)
-        began = self._began.setdefault(training, time.monotonic())
+        key, seed = (step.stage.key, step.stage.seed) if step.stage else ("", None)
+        began = self._began.setdefault((key, step.label, step.training), time.monotonic())
         if step.loss is None:
             return
         losses = (f"{step.loss:.6g}", f"{step.learning_rate:.6g}")
         p_acc = "" if step.p_acc is None else f"{step.p_acc:.6g}"
         seconds = f"{time.monotonic() - began:.3f}"
         place = (step.label, step.training, step.done, step.total)
-        self._add((*place, *losses, seconds, self._seed, p_acc))
+        self._add((*place, *losses, seconds, seed, p_acc))
 
     def _add(self, row: tuple[Any, ...]) -> None:
         with self.path.open("a", encoding="utf-8", newline="") as file:

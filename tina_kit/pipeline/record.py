@@ -46,7 +46,7 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "seeds": list(plan.recipe.core.seeds),
         "precision": runtime.precision,
         "store": str(plan.store.root),
-        **made_by(plan),
+        **maker(plan.runtime.device, plan.runtime.ranks.count),
         "plugins": list(plugins),
         "components": plan.recipe.facts(),
         "data": {
@@ -57,15 +57,15 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
     }
 
 
-def made_by(plan: Plan) -> dict[str, Any]:
-    """Versions and hardware, which are recorded with every result."""
-    runtime = plan.runtime
+def maker(device: torch.device, ranks: int = 1) -> dict[str, Any]:
+    """Versions and hardware of this process, which are recorded with every result. ranks: processes
+    that train together."""
     return {
         "tina_kit": tina_kit.__version__,
         "git": _git(Path(tina_kit.__file__).parent),
         "versions": {"python": platform.python_version(), **_versions()},
-        "device": str(runtime.device),
-        "hardware": {**_hardware(runtime.device), "ranks": runtime.ranks.count},
+        "device": str(device),
+        "hardware": {**_hardware(device), "ranks": ranks},
     }
 
 

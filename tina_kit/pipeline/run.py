@@ -5,26 +5,30 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
 
-from tina_kit.api import RunInfo, abridged
+from tina_kit.api import RunInfo, StageInfo, abridged
 from tina_kit.api.interruption import interruption, signal_of, undisturbed
 from tina_kit.pipeline.durations import Durations
 from tina_kit.pipeline.keeping import keep
 from tina_kit.pipeline.logs import EventLog, MetricsLog, now
-from tina_kit.pipeline.memory import explaining_memory
 from tina_kit.pipeline.new_folder import appearing, fresh, remove_left_over_in, reserve
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import differences, new_record
 from tina_kit.pipeline.results import Results, publish, results_of
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.images import ImagesStage
+from tina_kit.pipeline.workers.computing import compute, warn_of_digits
+from tina_kit.pipeline.workers.executor import Event, Executor, InProcess, Outcome
+from tina_kit.pipeline.workers.job import job_of
+from tina_kit.pipeline.workers.schedule import Schedule
+from tina_kit.pipeline.workers.team import Team
 from tina_kit.plugins.blame import blame
 from tina_kit.recipe import dump
 from tina_kit.store import write_json
@@ -83,14 +87,16 @@ class Run:
     def observer(self) -> Observers:
         return self.plan.runtime.observer
 
-    def execute(self) -> Results:
-        """Compute what is not cached, in order; write and return the results.
+    def execute(self, team: Team | None = None, keep_going: bool = False) -> Results:
+        """Compute what is not cached; write and return the results.
 
+        team: computes stages side by side; without it, this process computes one after another.
+        keep_going: after a failure, compute what does not need its result, and fail then.
         However it ends, `run.json` says so.
         """
         try:
             with explaining(self.folder, RUN_REMEDY):
-                self._work()
+                self._work(team, keep_going)
                 self.results = results_of(self.plan)
                 publish(self.results, self.plan, self.folder, self.record)
                 with undisturbed():
@@ -102,20 +108,24 @@ class Run:
                     self._fail(error)
             raise
 
-    def _work(self) -> None:
+    def _work(self, team: Team | None, keep_going: bool) -> None:
         self._next = 0.0
         self.observer.run_started(self.info())
         self.plan.store.clean()
         self._warn_of_differences()
-        first = len(self.plan.first)
-        for stage in self.plan.stages[:first]:
-            self._stage(stage)
-        for experiment in self.plan.experiments:
-            experiment.check_images()
-        for study in self.plan.studies.values():
-            study.check_prompts()
-        for stage in self.plan.stages[first:]:
-            self._stage(stage)
+        here = InProcess(self._compute)
+        with self._executor(team, here) as executor:
+            schedule = Schedule(
+                executor, here, self._durations.of, self._ended, self._hear, self._lost, keep_going
+            )
+            schedule.run(self.plan.first)
+            for experiment in self.plan.experiments:
+                experiment.check_images()
+            for study in self.plan.studies.values():
+                study.check_prompts()
+            schedule.run(self.plan.stages)
+        places = {stage.key: place for place, stage in enumerate(self.plan.stages)}
+        self.record["stages"].sort(key=lambda stage: places[stage["key"]])
 
     def info(self) -> RunInfo:
         """The run as observers see it."""
@@ -126,22 +136,52 @@ class Run:
         recipe = self.plan.recipe
         return RunInfo(recipe.core.name, self.folder, recipe.plain(), stages)
 
-    def _stage(self, stage: Stage) -> None:
-        store, info = self.plan.store, stage.info()
-        if not info.cached:
-            self.observer.stage_started(info)
-            if stage.form and stage.form not in self._noted:
-                self._noted.add(stage.form)
-                self.observer.keep_note(info, stage.form)
-        with explaining_memory(self.plan.recipe, stage.name):
-            seconds = stage.ensure(
-                lambda line: self.observer.note(info, line),
-                self._made_by,
-                lambda begun_by: _warn(
-                    f"{stage.name} continues from a checkpoint",
-                    differences(begun_by, self._made_by),
-                ),
-            )
+    @contextmanager
+    def _executor(self, team: Team | None, here: InProcess) -> Iterator[Executor]:
+        if team is None:
+            yield here
+            return
+        with (
+            job_of(self.plan, team.threads, self._made_by) as job,
+            team.executor(job) as executor,
+        ):
+            yield executor
+
+    def _compute(self, stage: Stage) -> float | None:
+        started = partial(self._started, stage)
+        return compute(stage, self.plan.recipe, self._made_by, self.observer, started)
+
+    def _started(self, stage: Stage, info: StageInfo) -> None:
+        self.observer.stage_started(info)
+        if stage.form and stage.form not in self._noted:
+            self._noted.add(stage.form)
+            self.observer.keep_note(info, stage.form)
+
+    def _hear(self, event: Event) -> None:
+        """What a worker tells, as if it happened here."""
+        name, facts = event
+        if name == "log":
+            logger, level, text = facts
+            if text not in self._noted:  # every worker may say so
+                self._noted.add(text)
+                logging.getLogger(logger).log(level, "%s", text)
+        elif name == "stage_started":
+            self._started(self._by_key[facts[0].key], facts[0])
+        else:
+            getattr(self.observer, name)(*facts)
+
+    def _lost(self, stage: Stage) -> None:
+        self.observer.note(stage.info(), "its worker was lost, and another one continues it")
+
+    @cached_property
+    def _by_key(self) -> dict[str, Stage]:
+        return {stage.key: stage for stage in self.plan.stages}
+
+    def _ended(self, stage: Stage, outcome: Outcome) -> None:
+        store, seconds = self.plan.store, outcome.seconds
+        info = replace(stage.info(), cached=seconds is None)
+        made_by = store.made_by(stage.kind, stage.key) if seconds is None else outcome.made_by
+        foreign = made_by not in ({}, self._made_by)
         self.observer.stage_ended(info, seconds)
         state = "cached" if seconds is None else "computed"
         left_out = stage.left_out() if isinstance(stage, ImagesStage) else []
@@ -159,7 +199,7 @@ class Run:
                 "state": state,
                 "seconds": None if seconds is None else round(seconds, 3),
                 **({"left_out": {"count": len(left_out), "images": left_out}} if left_out else {}),
-                **({"made_by": store.made_by(stage.kind, stage.key)} if seconds is None else {}),
+                **({"made_by": made_by} if seconds is None or foreign else {}),
             }
         )
         if time.monotonic() >= self._next:
@@ -176,7 +216,7 @@ class Run:
         if len(cached) < len(stages):
             made_by = [store.made_by(stage.kind, stage.key) for stage in cached]
             found = {each for facts in made_by for each in differences(facts, self._made_by)}
-            _warn("this run continues from stages", sorted(found))
+            warn_of_digits("this run continues from stages", sorted(found))
 
     @cached_property
     def _durations(self) -> Durations:
@@ -210,13 +250,3 @@ class Run:
     def _write(self, status: str) -> None:
         self.record["status"] = status
         write_json(self.folder / "run.json", self.record)
-
-
-def _warn(what: str, found: Sequence[str]) -> None:
-    if found:
-        _LOG.warning(
-            "%s computed with %s. The last digits may differ from those of a run that was never "
-            "stopped",
-            what,
-            "; ".join(found),
-        )

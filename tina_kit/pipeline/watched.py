@@ -51,9 +51,10 @@ class Watched:
     """A run as its files say it is.
 
     status: running, done, failed, interrupted or killed; error: why it failed; done, total: stages
-    to compute, and how many of them have ended; stage: the one that is being computed, None between
-    two; seconds: since the run began, or until it ended; training: the one at hand or, if none is,
-    the last; events: the content of `events.jsonl`; table: the results, if there are any.
+    to compute, and how many of them have ended; stage: the one that is being computed, the latest
+    if several are, None between two; seconds: since the run began, or until it ended; training: the
+    one at hand or, if none is, the last; events: the content of `events.jsonl`; table: the results,
+    if there are any.
     """
 
     folder: Path
@@ -94,10 +95,10 @@ def watched(folder: Path) -> Watched:
     record, events = run.record, list(_events(folder))
     first = next((each for each in events if each["event"] == "run started"), {})
     total = int(first.get("stages", 0)) - int(first.get("cached", 0))
-    begun = [each["key"] for each in events if each["event"] == "stage started"]
+    started = [each for each in events if each["event"] == "stage started"]
+    begun = {each["key"] for each in started}  # another worker may have begun one again
     ended = {each["key"] for each in events if each["event"] == "stage ended"}
-    stage = next((e for e in reversed(events) if e["event"] == "stage started"), None)
-    current = stage["stage"] if stage and stage["key"] not in ended else None
+    current = next((e["stage"] for e in reversed(started) if e["key"] not in ended), None)
     until = record.get("ended") or (
         events[-1]["time"] if run.status == "killed" and events else None
     )
@@ -106,7 +107,7 @@ def watched(folder: Path) -> Watched:
         str(record["name"]),
         run.status,
         str(record.get("error", "")),
-        sum(key in ended for key in begun),
+        len(begun & ended),
         max(total, len(begun)),
         current,
         _seconds(record["started"], until),

@@ -16,7 +16,7 @@ from tina_kit.recipe.yaml12 import parse_scalar
 NAMED_LISTS = ("generators", "studies")
 LIKE = "like"
 """The key of a row that takes the options of another, which it names."""
-MOST_ROWS = 100
+MOST_ROWS = 1000
 """Maximum number of rows in one of these lists."""
 MOST_STEPS = 20
 """Maximum number of steps in a dotted key."""

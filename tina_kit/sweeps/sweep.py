@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tina_kit.api import Observer, StageInfo, StepInfo, TinaKitError, UserError
+from tina_kit.api import Observer, StepInfo, TinaKitError, UserError
 from tina_kit.api.interruption import interruption
 from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.record import read_record
@@ -134,15 +134,13 @@ class Watcher(Observer):
         self._seeds = plan.recipe.core.seeds
         self._curve = plan.recipe.core.evaluation.curve
         self._label = f"fit/{sweep.record.facts['row']}"
-        self._seed = 0
-
-    def stage_started(self, stage: StageInfo) -> None:
-        self._seed = 0 if stage.seed is None else self._seeds.index(stage.seed)
 
     def step(self, step: StepInfo) -> None:
         if step.p_acc is None or step.label != self._label:
             return
-        place = self._seed * self._curve + step.done * self._curve // step.total
+        seed = step.stage.seed if step.stage else None
+        trained = 0 if seed is None else self._seeds.index(seed)  # seeds before this one
+        place = trained * self._curve + step.done * self._curve // step.total
         known = dict(self._point.get("measured", ())) | {place: step.p_acc}
         self._point["measured"] = [list(pair) for pair in sorted(known.items())]
         self._sweep.record.save()

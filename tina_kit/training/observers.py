@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from tina_kit.api import Observer, StepInfo
+from tina_kit.api import Observer, StageInfo, StepInfo
 
 
 @contextmanager
@@ -36,6 +37,7 @@ class Observers(Observer):
         self._own: list[Observer] = []
         self._guests = list(guests)
         self._report = report
+        self._stage: StageInfo | None = None
 
     def add(self, *own: Observer) -> None:
         """Add observers that keep the run's own records."""
@@ -56,17 +58,20 @@ class Observers(Observer):
         for observer in self._own:
             observer.note(*facts)
 
-    def stage_started(self, *facts: Any) -> None:
-        self._tell("stage_started", *facts)
+    def stage_started(self, stage: StageInfo) -> None:
+        self._stage = stage
+        self._tell("stage_started", stage)
 
-    def step(self, *facts: Any) -> None:
-        self._tell("step", *facts)
+    def step(self, step: StepInfo) -> None:
+        """Says to which stage the step belongs, unless a worker has."""
+        self._tell("step", replace(step, stage=self._stage) if step.stage is None else step)
 
     def checkpoint(self, *facts: Any) -> None:
         self._tell("checkpoint", *facts)
 
-    def stage_ended(self, *facts: Any) -> None:
-        self._tell("stage_ended", *facts)
+    def stage_ended(self, stage: StageInfo, seconds: float | None) -> None:
+        self._stage = None
+        self._tell("stage_ended", stage, seconds)
 
     def result(self, *facts: Any) -> None:
         self._tell("result", *facts)

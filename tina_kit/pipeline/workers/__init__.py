@@ -1,0 +1,1 @@
+"""Stages side by side: the order in which they are computed, and who computes them."""
