@@ -38,7 +38,7 @@ HEAVY = {
     "torch",
     "torchvision",
 }
-APART = ("dev", "tensorboard", "mlflow", "wandb", "trackio")
+APART = ("dev", "cluster", "tensorboard", "mlflow", "wandb", "trackio")
 """Extras that are not tried: what only who changes tina-kit installs, in versions of their choice,
 and trackers, each of which has a process of its own and requirements that exclude each other."""
 VERSIONS = """\

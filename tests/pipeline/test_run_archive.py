@@ -118,7 +118,7 @@ def manifest(**changes: Any) -> Callable[[dict[str, bytes]], None]:
         (lambda m: m.update({"evil.py": b""}), "it has members that no archive"),
         (lambda m: m.pop("archive.json"), "it has no archive.json"),
         (lambda m: m.pop("run.json"), "it has no run.json"),
-        (lambda m: m.update({"run.json": b"{}"}), "not the record of a run"),
+        (lambda m: m.update({"run.json": b"{}"}), "run.json: cannot be read: status"),
         (lambda m: m.update({"archive.json": b"[]"}), "not an archive of a run"),
         (lambda m: m.update({"archive.json": b" " * (1 << 17)}), "archive.json is too large"),
         (manifest(version=2), "this archive has format 2"),

@@ -71,7 +71,7 @@ CASES: dict[str, tuple[str, str, list[str], list[str]]] = {
         "generators.classifier-selection.others=zero",
         "generators.classifier-selection.others: drop → zero",
         ["evaluate/classifier-selection"], []),
-    "images": ("dataset.noise=0.5", "dataset.noise: 0.03 → 0.5", ["images"], ALL),
+    "images": ("dataset.noise=0.5", "dataset.noise: 0.05 → 0.5", ["images"], ALL),
     "the data set's own seed": ("dataset.seed=3", "dataset.seed: 0 → 3", ["images"], ALL),
     "a seed": ("seeds=[1]", "seed: 0 → 1", ["generic"], ALL[1:]),
     "precision": ("precision=fp32", "precision: bf16 → fp32", ["generic"], ALL[1:]),

@@ -50,9 +50,12 @@ def side_of(label: str, name: str, counts_of: Counts) -> Side:
     record = read_record(folder)
     try:
         results = read_content(folder / RESULTS, Results)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / RESULTS}: cannot be read: {error}") from None
+    try:
         recipe = parse(recipe_text(folder), str(folder / RESOLVED), folder).plain()
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: a file of this run cannot be read: {error}") from None
+        raise UserError(f"{folder / RESOLVED}: cannot be read: {error}") from None
     try:
         evaluations = read_content(folder / EVALUATIONS, Evaluations)
     except FileNotFoundError:
