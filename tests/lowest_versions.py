@@ -184,7 +184,9 @@ def _work(run: Trial) -> None:
     run("tina-kit", "zoo", "show", "zoo")
     run("python", "-c", IMAGES, "images")
     images = "dataset={use: image-folder, root: images}"
-    run("tina-kit", "run", *smoke, "--set", images, "--set", "name=images")
+    tasks = "tasks={use: balanced-permutations, classes: 10, id: 12, ood: 6}"
+    sets = (word for each in (images, tasks, "name=images") for word in ("--set", each))
+    run("tina-kit", "run", *smoke, *sets)
     model = "import tina_kit; print(tina_kit.load('p.safetensors').predict('images/class 1/0.png'))"
     run("python", "-c", model)
     run("tina-kit", "plugin", "new", "made-here", "--kind", "generator")
