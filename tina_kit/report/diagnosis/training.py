@@ -102,7 +102,8 @@ def undertrained(facts: Facts) -> Findings:
                 f"Try generic.epochs: {more_epochs}, or add a row {{use: {PLUS}}}, which measures "
                 "what more training alone gives."
             )
-            yield Finding("generic-undertrained", "note", what, _evidence(found), remedy)
+            perhaps = "The generic model may not be trained to the end: its loss was still falling."
+            yield Finding("generic-undertrained", "note", perhaps, _evidence(found), remedy)
 
 
 def _evidence(found: Promise) -> str:
