@@ -99,8 +99,8 @@ Track = Annotated[
     typer.Option(
         "--track",
         metavar="NAME",
-        help="Tell a tracker as well: tensorboard, mlflow, wandb or trackio. May be repeated; "
-        "TINA_KIT_TRACK names some for every run.",
+        help="Also log to a tracker: tensorboard, mlflow, wandb or trackio. May be repeated; "
+        "TINA_KIT_TRACK names trackers for every run.",
     ),
 ]
 Seeds = Annotated[

@@ -77,7 +77,7 @@ def run(
         str | None,
         typer.Option(
             metavar="ray[://ADDRESS]",
-            help="Let a Ray cluster compute the stages; all machines must share the store.",
+            help="Compute the stages on a Ray cluster; all machines must share the store.",
         ),
     ] = None,
     keep_going: Annotated[

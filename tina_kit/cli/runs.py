@@ -35,12 +35,13 @@ def list_(
     folder: Root = Path("runs"),
     name: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Only runs of this name; * stands for any letters."),
+        typer.Option(metavar="NAME", help="Only runs with this name; * matches any characters."),
     ] = None,
     status: Annotated[
         str | None,
         typer.Option(
-            metavar="STATUS", help="Only those running, done, failed, interrupted or killed."
+            metavar="STATUS",
+            help="Only runs with this status: running, done, failed, interrupted or killed.",
         ),
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only runs with this tag.")] = None,
@@ -77,7 +78,7 @@ def list_(
 
 @app.command()
 def show(run: AnyRun, as_json: Json = False) -> None:
-    """Show a run: how it ended, what made it, its tags and note, and its table.
+    """Show a run: how it ended, its command, versions, tags and note, and its table.
 
     Example: tina-kit runs show runs/quickstart/20261101-120000-0a1b2c3d
     """

@@ -30,7 +30,7 @@ from tina_kit.report.amounts import amount
 
 app = typer.Typer(
     cls=Group,
-    help="See what lies in the store and why, and remove what nobody needs.",
+    help="Inspect the store, and remove results that are no longer needed.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -57,15 +57,11 @@ def ls(
     ] = False,
     older_than: Annotated[
         float,
-        typer.Option(
-            min=0, metavar="DAYS", help="Only results that were stored more than so many days ago."
-        ),
+        typer.Option(min=0, metavar="DAYS", help="Only results stored more than DAYS days ago."),
     ] = 0,
     larger_than: Annotated[
         float,
-        typer.Option(
-            min=0, metavar="MB", help="Only results that are larger than so many megabytes."
-        ),
+        typer.Option(min=0, metavar="MB", help="Only results larger than this, in megabytes."),
     ] = 0,
     sort: Annotated[
         str, typer.Option(metavar="ORDER", help="By stage, age (oldest first) or size.")
@@ -122,7 +118,7 @@ def why(
     plugin: PluginFiles = None,
     as_json: Json = False,
 ) -> None:
-    """Say which stages of a recipe would be computed again, and what made it so.
+    """Show which stages of a recipe would be computed again, and the cause of each.
 
     Compares what the keys are made of: settings, versions of components and stages, the content of
     files and data, the seed and the precision. Computes nothing.
@@ -145,7 +141,7 @@ def why(
 
 @app.command()
 def gc(
-    yes: Annotated[bool, typer.Option("--yes", help="Delete it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete what a dry run shows.")] = False,
     runs: Annotated[
         list[Path] | None,
         typer.Option(

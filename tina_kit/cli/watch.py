@@ -34,18 +34,21 @@ def watch(
         Path,
         typer.Argument(
             metavar="RUN",
-            help="The folder of a run, which may be going on or have ended in any way.",
+            help="The folder of a run, running or ended.",
             callback=user_paths,
         ),
     ],
     once: Annotated[
-        bool, typer.Option("--once", help="Print how far it is, and do not wait for its end.")
+        bool,
+        typer.Option(
+            "--once", help="Print the current state once, and do not wait for the run to end."
+        ),
     ] = False,
 ) -> None:
     """Show how far a run is, until it ends: status, stage, losses and the last events.
 
-    Reads the run folder alone, so it works from another terminal. Where the output is no terminal,
-    events are printed as they come.
+    Reads only the run folder, so it works from another terminal. If the output is not a terminal,
+    events are printed as they happen.
     """
     from tina_kit import library
 
