@@ -151,6 +151,13 @@ class TransformerOptions(Options):
     batch_size: Annotated[int, Unit("pairs")] = Field(
         64, ge=1, le=1_000_000, description="pairs per step"
     )
+    accumulate: Annotated[int, Unit("parts"), Added()] = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="parts that a batch is divided into, whose gradients are summed, so that less "
+        "memory is needed",
+    )
     learning_rate: float = Field(4e-4, gt=0, examples=[7e-4], description="peak learning rate")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of AdamW")
     warmup: Annotated[float, Unit("share of the steps")] = Field(

@@ -40,6 +40,11 @@ def module() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 1))
 
 
+def linear() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(4, 1)
+
+
 def train(folder: Path, training: Training = TRAINING, kill_at: int | None = None, seed: int = 0):
     trained, run = module(), trainer(folder, seed)
     seen: list[int] = []
@@ -127,6 +132,41 @@ def test_observers_are_told_the_mean_of_losses_that_are_summed(tmp_path: Path) -
     losses = [loss for _, loss in run.losses[0]]
     assert told == [None, *(loss / 4 for loss in losses)]
     assert min(losses) >= 8  # what is kept is the loss as it was
+
+
+def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def loss(step: Step, module: nn.Module) -> Tensor:
+        mine = step.share(torch.randn(10, 4, generator=step.random))
+        sizes.append(len(mine))
+        return (module(mine) - mine.sum(1, keepdim=True)).square().mean()
+
+    whole, parts = trainer(tmp_path / "whole"), trainer(tmp_path / "parts")
+    models = linear(), linear()
+    whole(models[0], loss, TRAINING)
+    parts(models[1], loss, replace(TRAINING, accumulate=4))
+    assert sizes == [10] * TRAINING.steps + [3, 3, 2, 2] * TRAINING.steps
+    torch.testing.assert_close(models[1].weight, models[0].weight, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(parts.losses, whole.losses, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_that_cannot_be_divided_is_computed_once_and_said_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+
+    def loss(step: Step, module: nn.Module) -> Tensor:
+        calls.append(step.index)
+        return module(torch.randn(10, 4, generator=step.random)).square().mean()
+
+    whole, parts = linear(), linear()
+    trainer(tmp_path / "whole")(whole, loss, TRAINING)
+    calls.clear()
+    trainer(tmp_path / "parts")(parts, loss, replace(TRAINING, accumulate=4))
+    assert calls == list(range(TRAINING.steps))
+    assert torch.equal(whole.weight, parts.weight)
+    assert caplog.text.count("accumulate has no effect: its loss takes no share") == 1
 
 
 def test_the_average_warms_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tina_kit.training.launching import free_port
 from tina_kit.training.ranks import cores
 
 TRAINING = Training(steps=12, learning_rate=0.01, warmup=3, clip=1.0, ema=0.999, checkpoint_every=5)
+IN_PARTS = replace(TRAINING, accumulate=2)
 CPU = torch.device("cpu")
 
 
@@ -66,6 +68,7 @@ def convolutions() -> nn.Module:
 
 CASES = {
     "shared": (Network, loss),
+    "in parts": (Network, loss),
     "fewer examples than ranks": (Network, partial(loss, size=1)),
     "bf16": (Network, loss),
     "no share": (Network, partial(loss, shared=False)),
@@ -82,7 +85,7 @@ def train_all(ranks: Ranks, folder: Path) -> None:
         measured: list[float] = []
         if ranks.several:
             trainer.probe, trainer.measurements = partial(noted, measured), 3
-        trainer(module, of_step, TRAINING)
+        trainer(module, of_step, IN_PARTS if name == "in parts" else TRAINING)
         losses = torch.tensor([value for _, value in trainer.losses[0]])
         kept = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
         kept["losses"] = losses
@@ -142,7 +145,9 @@ def read(folder: Path, name: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["shared", "fewer examples than ranks", "convolutions"])
+@pytest.mark.parametrize(
+    "name", ["shared", "in parts", "fewer examples than ranks", "convolutions"]
+)
 def test_ranks_compute_what_one_computes(name: str, alone: Path, several: Path) -> None:
     one, first = read(alone, f"{name}-0"), read(several, f"{name}-0")
     torch.testing.assert_close(first, one, rtol=1e-5, atol=1e-6)
@@ -152,6 +157,13 @@ def test_ranks_compute_what_one_computes(name: str, alone: Path, several: Path) 
 def test_ranks_compute_what_one_computes_in_bf16(alone: Path, several: Path) -> None:
     one, first = read(alone, "bf16-0"), read(several, "bf16-0")
     torch.testing.assert_close(first, one, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("several", [2], indirect=True)
+def test_two_ranks_compute_the_same_digits_as_one_in_two_parts(alone: Path, several: Path) -> None:
+    one, first = read(alone, "in parts-0"), read(several, "in parts-0")
+    assert all(torch.equal(first[key], tensor) for key, tensor in one.items())
 
 
 @pytest.mark.slow

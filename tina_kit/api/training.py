@@ -20,7 +20,8 @@ class Step:
     index: counted from 0.
     random: a CPU generator, seeded by only the run's seed and the step, so that a resumed run
         draws the same numbers as an uninterrupted one, and so do all ranks of a distributed run.
-    rank, ranks: the index of this process and the number of processes.
+    rank, ranks: the index of this share of the batch and the number of shares: of processes, or of
+        the parts that one process takes in turn (`Training.accumulate`).
     """
 
     index: int
@@ -33,7 +34,8 @@ class Step:
 
         All ranks draw the whole batch, and each returns the mean loss over its share. The training
         loop weights these by the shares, so that all ranks take the step that one would. A loss
-        that takes no share is computed by one rank alone, which is right, but no faster."""
+        that takes no share is computed on the whole batch by one rank alone, which is right, but
+        neither faster nor smaller."""
         return batch.tensor_split(self.ranks, dim)[self.rank]
 
 
@@ -48,6 +50,7 @@ class Training:
     clip: maximum gradient norm, None for no clipping.
     ema: final decay of the exponential moving average of the weights, None or 0 for no average;
         it warms up as (1 + step) / (10 + step).
+    accumulate: parts that a batch is divided into, whose gradients are summed before the step.
     checkpoint_every: minimum number of steps between two checkpoints.
     """
 
@@ -61,6 +64,7 @@ class Training:
     schedule: Literal["constant", "cosine"] = "cosine"
     clip: float | None = None
     ema: float | None = None
+    accumulate: int = 1
     checkpoint_every: int = 100
 
     @classmethod

@@ -54,6 +54,13 @@ class GenericOptions(TrainingOptions):
         description="flip: random horizontal flips; crop-flip: random crops too, as usual for "
         "CIFAR",
     )
+    accumulate: Annotated[int, Unit("parts"), Added()] = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="parts that a batch is divided into, whose gradients are summed, so that less "
+        "memory is needed; not for architectures with batch norm",
+    )
 
 
 class FinetuneOptions(TrainingOptions):

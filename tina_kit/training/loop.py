@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from tina_kit.training.optimizer import ema_decay, learning_rate, make_optimizer
 from tina_kit.training.precision import autocast
 from tina_kit.training.ranks import ALONE, Ranks
 from tina_kit.training.seeds import generator_for
-from tina_kit.training.sharing import SharedStep, Sharing, handed_out
+from tina_kit.training.sharing import Sharing, handed_out
 from tina_kit.training.snapshot import misfit, plain
 
 LOSSES = 100  # loss points recorded per training
@@ -71,17 +72,18 @@ class Trainer:
         run = _Run(module.to(self.device).train(), training, checkpoint, self.label, self.ranks)
         self.losses.append(run.losses)
         self._tell(run, number)
-        sharing, begun = Sharing(self.ranks, module, self.label), run.step
-        while run.step < training.steps:
-            random = generator_for(self.seed, self.stream, number, run.step)
-            step = sharing.step(run.step, random)
+        sharing = Sharing(self.ranks, module, self.label, training.accumulate)
+
+        def of_part(step: Step) -> Tensor:
             with autocast(self.precision, self.device):
-                value = loss(step, module)
-            if run.step == begun:
-                sharing.decide(step)
-            if sharing.waits:
+                return loss(step, module)
+
+        while run.step < training.steps:
+            random = partial(generator_for, self.seed, self.stream, number, run.step)
+            whole = sharing.gradients(of_part, run.step, random, run.parameters)
+            if whole is None:
                 break
-            recorded = run.update(value, step, sharing)
+            recorded = run.update(whole)
             self._tell(run, number, recorded)
             if run.save_if_due():
                 self.observer.checkpoint(self.label, run.step)
@@ -135,19 +137,18 @@ class _Run:
         self._next = 0.0
         self._restore()
 
-    def update(self, loss: Tensor, step: SharedStep, sharing: Sharing) -> bool:
-        """Take one optimiser step. Returns whether its loss was recorded."""
+    def update(self, loss: Tensor) -> bool:
+        """Take one optimiser step by the gradients, which were those of this loss. Returns whether
+        it was recorded."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
-        self.optimizer.zero_grad(set_to_none=True)
-        whole = sharing.backward(loss, step, self.parameters)
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.training.clip)
         self.optimizer.step()
         if self.training.ema and self.ema:
             decay = ema_decay(self.training.ema, self.step)
             update_average(self.ema, self.parameters, 1 - decay)
-        self._sum += whole
+        self._sum += loss
         self.step += 1
         recorded = self.step % self._every == 0 or self.step == self.training.steps
         if recorded:

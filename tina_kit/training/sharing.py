@@ -1,10 +1,11 @@
-"""How ranks share a training: each computes the loss of its share of the batch, and all take the
-step that one would take on the whole batch."""
+"""How a batch is divided: among ranks, each of which computes the loss of its share, and into parts
+whose gradients are accumulated. The step is the one that would be taken on the whole batch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,13 +48,18 @@ class SharedStep(Step):
 
 
 class Sharing:
-    """Decides in the first step whether a training is shared: if its loss takes shares, and no
-    layer computes statistics of the batch, which would be those of a share. Otherwise the first
-    rank trains alone, exactly as one process does, and the others wait for its result."""
+    """Decides in the first step whether a batch is divided: if the loss takes shares, and no layer
+    computes statistics of the batch, which would be those of a share. Otherwise the first rank
+    trains alone on whole batches, exactly as one process does, and the others wait for its result.
 
-    def __init__(self, ranks: Ranks, module: nn.Module, label: str) -> None:
+    parts: that the batch is divided into; of a larger number of ranks, each takes one.
+    """
+
+    def __init__(self, ranks: Ranks, module: nn.Module, label: str, parts: int = 1) -> None:
         self._all, self._label = ranks, label
         self.ranks = ranks
+        self.parts = math.ceil(parts / ranks.count)
+        """How many of them each rank takes."""
         self.alone = False
         """Whether ranks are there but only the first trains."""
         if not can_be_shared(module):
@@ -64,22 +70,45 @@ class Sharing:
         """Whether this rank has nothing to do but to wait for the result."""
         return self.alone and not self._all.first
 
-    def step(self, index: int, random: torch.Generator) -> SharedStep:
-        return SharedStep(index, random, self.ranks.index, self.ranks.count)
+    @property
+    def divided(self) -> bool:
+        return self.ranks.several or self.parts > 1
 
-    def decide(self, step: SharedStep) -> None:
-        """After the loss of the first step that is taken here."""
-        if self.ranks.several and not step.taken:
-            self._train_alone("its loss takes no share of the batch (Step.share)")
+    def gradients(
+        self,
+        loss: Callable[[SharedStep], Tensor],
+        index: int,
+        random: Callable[[], torch.Generator],
+        parameters: Sequence[nn.Parameter],
+    ) -> Tensor | None:
+        """Give each parameter the gradient of the whole batch. Returns the whole batch's loss, or
+        None on a rank that only waits.
 
-    def backward(
-        self, loss: Tensor, step: SharedStep, parameters: Sequence[nn.Parameter]
-    ) -> Tensor:
-        """Give each parameter its gradient. Returns the loss; both are those of the whole batch."""
-        if not self.ranks.several:
-            loss.backward()
-            return loss.detach().float()
-        (loss * step.weight).backward()
+        random: makes the step's generator anew, since each part draws the whole batch.
+        """
+        for parameter in parameters:
+            parameter.grad = None
+        whole = torch.zeros(())
+        for part in range(self.parts):
+            place = self.ranks.index * self.parts + part
+            step = SharedStep(index, random(), place, self.ranks.count * self.parts)
+            value = loss(step)
+            if self.divided and not step.taken:
+                self._train_alone("its loss takes no share of the batch (Step.share)")
+            if self.waits:
+                return None
+            weight = step.weight if self.divided else 1.0
+            (value * weight).backward()
+            whole = whole.to(value.device) + value.detach().float() * weight
+            if not self.divided:
+                break
+        if self.ranks.several:
+            self._add(parameters)
+            self.ranks.add([whole])
+        return whole
+
+    def _add(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Sum the gradients over the ranks."""
         # A parameter may be used by the examples of one rank alone.
         used = torch.tensor([float(each.grad is not None) for each in parameters])
         self.ranks.add([used])
@@ -91,14 +120,16 @@ class Sharing:
                 gradients.setdefault(parameter.dtype, []).append(parameter.grad)
         for of_one_dtype in gradients.values():
             self.ranks.add(of_one_dtype)
-        whole = loss.detach().float() * step.weight
-        self.ranks.add([whole])
-        return whole
 
     def _train_alone(self, reason: str) -> None:
-        self.alone, self.ranks = self._all.several, ALONE
-        if self.alone and self._all.first and self._all.once(f"{self._label} {reason}"):
-            _LOG.warning("%s: only one rank trains: %s", self._label, reason)
+        """On whole batches."""
+        self.alone, divided = self._all.several, self.divided
+        self.ranks, self.parts = ALONE, 1
+        if self.alone:
+            if self._all.first and self._all.once(f"{self._label} {reason}"):
+                _LOG.warning("%s: only one rank trains: %s", self._label, reason)
+        elif divided:
+            _LOG.warning("%s: accumulate has no effect: %s", self._label, reason)
 
 
 def can_be_shared(module: nn.Module) -> bool:

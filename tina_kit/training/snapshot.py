@@ -16,9 +16,10 @@ _SLOTS = {"adamw": {"step", "exp_avg", "exp_avg_sq"}, "sgd": {"momentum_buffer"}
 
 
 def plain(training: Training) -> dict[str, Any]:
-    """The settings of a training that affect its result, as JSON values."""
+    """The settings of a training that affect its result by more than rounding, as JSON values."""
     settings = asdict(training)
-    del settings["checkpoint_every"]
+    for name in ("checkpoint_every", "accumulate"):
+        del settings[name]
     return dict(json.loads(json.dumps(settings, default=str)))
 
 
