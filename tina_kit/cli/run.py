@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ from tina_kit.cli.options import (
 )
 from tina_kit.cli.ranks import follow_first, is_rank, ranks_here, start_ranks
 from tina_kit.pipeline.console import log
+from tina_kit.pipeline.workers.processes import import_early
+from tina_kit.pipeline.workers.threads import threads_of
 
 if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
@@ -110,6 +113,8 @@ def run(
     if (devices or 1) > 1 and not (dry_run or is_rank()):
         sys.exit(start_ranks(devices or 1, device))  # the first rank has said why
     ranks = ranks_here(devices, device)
+    if (workers or 1) > 1 and not (on or dry_run):
+        import_early(threads_of(os.cpu_count() or 1, workers or 1))
     show_warnings()
     found = registry(plugin or (), strict)
     trackers(found, track or ())  # a wrong name is a mistake to be told before anything else

@@ -5,15 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from tina_kit.api.interruption import SIGNALS
+from tina_kit.pipeline.workers.threads import THREADS
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -24,6 +27,26 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0  # for workers to clean up when a run is interrupted
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+# A process that has imported torch is forked in milliseconds; importing it takes seconds.
+_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+
+
+def import_early(threads: int) -> None:
+    """Begin to import in another process what workers need, so that this one can do something else
+    meanwhile. threads: of each worker, which torch reads when it is imported."""
+    if _METHOD != "forkserver":
+        return
+    multiprocessing.get_context(_METHOD).set_forkserver_preload(
+        ["tina_kit.pipeline.workers.imports"]
+    )
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = str(threads)
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop(THREADS)
+        if before is not None:
+            os.environ[THREADS] = before
 
 
 class Processes:
@@ -35,6 +58,7 @@ class Processes:
     in_order = False
 
     def __init__(self, job: Job, count: int, gpus: int = 0) -> None:
+        import_early(job.threads)
         self.slots = count
         self._job, self._gpus = job, _visible(gpus)
         self._free: list[_Process] = []
@@ -80,10 +104,11 @@ class _Process:
     """One worker: a pool of a single process, so that its death ends no other one."""
 
     def __init__(self, number: int, job: Job, gpu: str | None) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(_METHOD)
         self.number = number
         self._events, there = context.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(1, context, _begin, (job, there, gpu))
+        given = job, there, gpu, dict(os.environ)
+        self._pool = ProcessPoolExecutor(1, context, _begin, given)
         before = set(multiprocessing.active_children())
         self._pool.submit(_prepare)  # which starts the process
         self._process: BaseProcess | None = next(
@@ -166,13 +191,15 @@ _there: Connection
 _computing = False
 
 
-def _begin(job: Job, there: Connection, gpu: str | None) -> None:
-    """Before torch is imported."""
+def _begin(job: Job, there: Connection, gpu: str | None, environment: Mapping[str, str]) -> None:
+    """Before torch is used. environment: of the leading process, as it is now."""
     global _job, _there
     for number in SIGNALS:  # the leading process decides what they mean
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminate)
-    os.environ["OMP_NUM_THREADS"] = str(job.threads)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.environ[THREADS] = str(job.threads)
     if gpu is not None:
         os.environ[_VISIBLE] = gpu
     _job, _there = job, there
