@@ -21,10 +21,12 @@ from tina_kit.api import Observer, StageInfo, StepInfo, UserError
 from tina_kit.pipeline.record import maker
 from tina_kit.pipeline.run import Run
 from tina_kit.pipeline.workers import cluster
-from tina_kit.pipeline.workers.job import check_plan, check_store, job_of
+from tina_kit.pipeline.workers.job import Job, check_plan, check_store, job_of
 from tina_kit.pipeline.workers.team import Team, team_of
 from tina_kit.pipeline.workers.threads import threads_of
 from tina_kit.pipeline.workers.worker import Teller
+from tina_kit.recipe.node import Node, Where
+from tina_kit.recipe.schema import StageResources
 
 
 class Meanwhile(Observer):
@@ -150,6 +152,47 @@ def test_of_many_steps_a_worker_tells_the_losses_and_some() -> None:
         teller.step(StepInfo("fit/a", done, 1000, training=0, loss=loss))
     steps = [facts[0].done for _, facts in told]
     assert set(steps) >= {0, *range(50, 1000, 100), 1000} and len(steps) < 100
+
+
+class Ray:
+    """A cluster of two nodes, as far as it is asked what it has."""
+
+    def nodes(self) -> list[dict[str, Any]]:
+        cpus = {"CPU": 4.0, "memory": 8e9}
+        return [{"Alive": True, "Resources": each} for each in (cpus, {**cpus, "GPU": 2.0})]
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "taken"),
+    [
+        ("cpu", {}, {"CPU": 2}),
+        ("cuda", {}, {"CPU": 2, "GPU": 1}),
+        ("cuda", {"gpus": 0.5, "cpus": 1, "memory": 3}, {"CPU": 1, "GPU": 0.5, "memory": 3e9}),
+        ("cuda", {"gpus": 0}, {"CPU": 2}),
+    ],
+)
+def test_a_stage_takes_what_the_recipe_says(device: str, asked, taken) -> None:
+    assert cluster.taken_by("fit", job_with(device, fit=asked)) == taken
+    assert cluster.taken_by("zoo", job_with("cpu", fit=asked)) == {"CPU": 2}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"cpus": 8}, "resources.fit: no node of the cluster has 8 CPU; at most there are 4 CPU"),
+        ({"gpus": 4}, "no node of the cluster has 2 CPU and 4 GPU; at most there are 4 CPU and 2"),
+        ({"memory": 16}, "has 2 CPU and 16 GB; at most there are 4 CPU and 8 GB"),
+    ],
+)
+def test_what_no_node_has_is_a_mistake(asked, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        cluster.Cluster(Ray(), None).executor(job_with("cpu", fit=asked))
+
+
+def job_with(device: str, **resources: Any) -> Job:
+    read = {kind: StageResources(**asked) for kind, asked in resources.items()}
+    recipe = Node(None, Where("", 0, 0, Path()))
+    return Job(Path(), recipe, (), Path(), device, 2, "", "", {}, {}, read)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -160,7 +160,7 @@ class Resolver:
         return str(path)
 
     def _explain(self, model: type[Options], node: Node, key: str, detail: Any) -> None:
-        path = tuple(detail["loc"])
+        path = tuple(step for step in detail["loc"] if step != "[key]")  # as pydantic marks a key
         where = node.at(*path).where
         name = ".".join(str(step) for step in (key, *path) if step != "")
         if detail["type"] == "extra_forbidden":
@@ -184,12 +184,20 @@ class Resolver:
 
 
 def _model_at(model: type[BaseModel], path: Iterable[Any]) -> type[BaseModel]:
-    for step in path:
-        field = model.model_fields.get(str(step))
-        if field is None or not isinstance(field.annotation, type):
+    """The model of the options there, as far as there is one; the values of a mapping have one."""
+    names = iter(path)
+    for name in names:
+        field = model.model_fields.get(str(name))
+        if field is None:
             break
-        if issubclass(field.annotation, BaseModel):
-            model = field.annotation
+        kind: Any = field.annotation
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+            next(names, None)
+        if not isinstance(kind, type):
+            break
+        if issubclass(kind, BaseModel):
+            model = kind
     return model
 
 

@@ -125,6 +125,27 @@ class EvaluationOptions(Options):
         return {} if self.on == "validation" else {"curve": "on"}
 
 
+StageKind = Literal[
+    "images", "conditioner", "conditions", "generic", "features", "zoo", "fit", "rejection",
+    "evaluate",
+]  # fmt: skip
+
+
+class StageResources(Options):
+    """What a stage takes of a Ray cluster, which starts it where so much is free. Results do not
+    depend on it."""
+
+    cpus: Annotated[int | None, Unit("CPUs")] = Field(
+        None, ge=1, description="by default OMP_NUM_THREADS, the threads that it has in any case"
+    )
+    gpus: Annotated[float | None, Unit("GPUs")] = Field(
+        None, ge=0, description="0.5: two stages share one; by default 1 if the run is on GPUs"
+    )
+    memory: Annotated[float | None, Unit("GB")] = Field(
+        None, gt=0, description="main memory; by default it is not counted"
+    )
+
+
 class CoreOptions(Options):
     """The keys of a recipe that hold no component."""
 
@@ -141,6 +162,9 @@ class CoreOptions(Options):
     generic: GenericOptions = GenericOptions()
     finetune: FinetuneOptions = FinetuneOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
+    resources: dict[StageKind, StageResources] = Field(
+        {}, description="with --on ray, what stages of each kind take of the cluster"
+    )
 
     @field_validator("name")
     @classmethod

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, get_args
 
 from tina_kit.api import UserError, first_line
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.workers.executor import Event, Outcome, WorkerLost
 from tina_kit.pipeline.workers.job import Job
 from tina_kit.pipeline.workers.threads import THREADS, asked_threads, threads_of
+from tina_kit.recipe.schema import StageKind, StageResources
 
 PORT = 10001  # of `ray start --head` for clients
 ANSWER_S = 10.0  # for an address to answer
@@ -22,6 +23,8 @@ GRACE_S = 5.0  # for tasks to clean up when a run is interrupted
 EVERY_S = 0.25  # seconds between messages of a task
 QUEUED = 1000  # tasks that wait for Ray, unless --workers says how many run at once
 ADDRESS = "RAY_ADDRESS"
+GB = 10**9
+KINDS = get_args(StageKind)
 
 
 class Cluster:
@@ -45,7 +48,18 @@ class Cluster:
         return [node for node in self.ray.nodes() if node["Alive"]]
 
     def executor(self, job: Job) -> Tasks:
-        return Tasks(self.ray, job, self.workers or QUEUED, self.threads)
+        """Raises UserError if a stage would never start, since no node has what it takes."""
+        offered = [node["Resources"] for node in self.nodes]
+        for kind in job.resources:
+            taken = taken_by(kind, job)
+            if any(all(node.get(name, 0) >= taken[name] for name in taken) for node in offered):
+                continue
+            most = {name: max(node.get(name, 0) for node in offered) for name in taken}
+            raise UserError(
+                f"resources.{kind}: no node of the cluster has {_said(taken)}; at most there are "
+                f"{_said(most)}"
+            )
+        return Tasks(self.ray, job, self.workers or QUEUED)
 
     def on_each_node(self, function: Any, *arguments: Any) -> list[tuple[str, Any]]:
         """For every node its name and what a function returns there, or the error."""
@@ -58,6 +72,26 @@ class Cluster:
             placed = task.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
             refs[node["NodeID"]] = node["NodeManagerHostname"], placed.remote(*arguments)
         return [(host, _outcome_of(self.ray, ref)) for host, ref in refs.values()]
+
+
+def taken_by(kind: str, job: Job) -> dict[str, float]:
+    """What a stage takes of a node, by Ray's names."""
+    asked = job.resources.get(kind, StageResources())
+    gpus = 1.0 if job.device.startswith("cuda") else 0.0
+    taken = {
+        "CPU": job.threads if asked.cpus is None else asked.cpus,
+        "GPU": gpus if asked.gpus is None else asked.gpus,
+        "memory": (asked.memory or 0) * GB,
+    }
+    return {name: amount for name, amount in taken.items() if amount}
+
+
+def _said(amounts: Mapping[str, float]) -> str:
+    said = [
+        f"{amount / GB:.3g} GB" if name == "memory" else f"{amount:g} {name}"
+        for name, amount in amounts.items()
+    ]
+    return " and ".join(said)
 
 
 def _outcome_of(ray: Any, ref: Any) -> Any:
@@ -120,27 +154,29 @@ def _check_answer(on: str, address: str) -> None:
 
 
 class Tasks:
-    """An executor whose stages are Ray tasks with the CPUs and GPU that they need."""
+    """An executor whose stages are Ray tasks with the resources that they need."""
 
     in_order = False
 
-    def __init__(self, ray: Any, job: Job, slots: int, threads: int) -> None:
+    def __init__(self, ray: Any, job: Job, slots: int) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.slots, self._ray = slots, ray
-        self._job = ray.put(job)
+        self._job, self._kinds = ray.put(job), {kind: taken_by(kind, job) for kind in KINDS}
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         self._task = ray.remote(_compute).options(
-            num_cpus=threads,
-            num_gpus=1 if job.device.startswith("cuda") else 0,
             max_retries=0,  # the schedule counts them
             scheduling_strategy="SPREAD",
         )
         self._refs: dict[Future[Outcome], Any] = {}
 
     def submit(self, stage: Stage) -> Future[Outcome]:
-        ref = self._task.remote(self._job, stage.kind, stage.key, self._mailbox)
+        taken = self._kinds[stage.kind]
+        task = self._task.options(
+            num_cpus=taken.get("CPU", 0), num_gpus=taken.get("GPU", 0), memory=taken.get("memory")
+        )
+        ref = task.remote(self._job, stage.kind, stage.key, self._mailbox)
         future: Future[Outcome] = Future()
         self._refs = {each: ref for each, ref in self._refs.items() if not each.done()}
         self._refs[future] = ref

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tina_kit.pipeline.plan import Plan
     from tina_kit.plugins import Registry
     from tina_kit.recipe.node import Node
+    from tina_kit.recipe.schema import StageResources
 
 TOKEN = "worker-token"
 
@@ -27,7 +28,8 @@ class Job:
 
     path, source, plugins: of the recipe; key: of the plan; token: what the store holds in a file of
     this name, by which a worker knows that it sees the same store; software: see `software`;
-    made_by: versions and hardware of the process that leads the run; threads: of each worker.
+    made_by: versions and hardware of the process that leads the run; threads: of each worker;
+    resources: by kind of stage, as the recipe says.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Job:
     token: str
     software: Mapping[str, str]
     made_by: Mapping[str, Any]
+    resources: Mapping[str, StageResources]
 
 
 @contextmanager
@@ -65,6 +68,7 @@ def job_of(plan: Plan, threads: int, made_by: Mapping[str, Any]) -> Iterator[Job
             f"{file.name} {token}",
             software(recipe.registry),
             made_by,
+            {str(kind): each for kind, each in recipe.core.resources.items()},
         )
     finally:
         with suppress(OSError):

@@ -12,7 +12,7 @@ from tina_kit.recipe.schema import LISTS, CoreOptions
 from tina_kit.recipe.yaml12 import dump
 
 KINDS = ("recipe", "versions", "hardware", "data")
-_WORDS = {"description", "time"}  # of a recipe, which change nothing
+_WITHOUT_EFFECT = {"description", "time", "resources"}  # on the results of a recipe
 _ABSENT = "–"
 Flat = Mapping[str, Any]
 
@@ -75,14 +75,14 @@ def _different(kind: str, sides: Mapping[str, Flat]) -> Iterator[Difference]:
 
 
 def _of_recipe(recipe: Mapping[str, Any]) -> Flat:
-    said = dict(_flat({key: value for key, value in recipe.items() if key not in _WORDS}))
+    said = dict(_flat({key: value for key, value in recipe.items() if key not in _WITHOUT_EFFECT}))
     return {**_defaults(), **said}
 
 
 @cache
 def _defaults() -> Flat:
     """What a recipe means that was recorded before there was an option of its own."""
-    options = CoreOptions(name="any").model_dump(mode="json", exclude={"name", *_WORDS})
+    options = CoreOptions(name="any").model_dump(mode="json", exclude={"name", *_WITHOUT_EFFECT})
     return dict(_flat(options))
 
 
