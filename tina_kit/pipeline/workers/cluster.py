@@ -165,16 +165,17 @@ class Tasks:
         self._job, self._kinds = ray.put(job), {kind: taken_by(kind, job) for kind in KINDS}
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
-        self._task = ray.remote(_compute).options(
-            max_retries=0,  # the schedule counts them
-            scheduling_strategy="SPREAD",
-        )
+        self._task = ray.remote(_compute)
         self._refs: dict[Future[Outcome], Any] = {}
 
     def submit(self, stage: Stage) -> Future[Outcome]:
         taken = self._kinds[stage.kind]
         task = self._task.options(
-            num_cpus=taken.get("CPU", 0), num_gpus=taken.get("GPU", 0), memory=taken.get("memory")
+            num_cpus=taken.get("CPU", 0),
+            num_gpus=taken.get("GPU", 0),
+            memory=taken.get("memory"),
+            max_retries=0,  # the schedule counts them
+            scheduling_strategy="SPREAD",
         )
         ref = task.remote(self._job, stage.kind, stage.key, self._mailbox)
         future: Future[Outcome] = Future()
