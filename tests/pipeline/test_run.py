@@ -16,8 +16,8 @@ from tina_kit.api import TinaKitError
 from tina_kit.pipeline import run as run_module
 from tina_kit.pipeline.examples import write_examples
 from tina_kit.pipeline.experiment import Experiment
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.run import Run
-from tina_kit.pipeline.stages.fit import generate
 from tina_kit.pipeline.stages.generic import GenericStage
 from tina_kit.store import Entry
 
@@ -105,7 +105,7 @@ def test_the_oracle_is_asked_in_groups_and_reads_each_shard_once(finished, monke
     answer, tensors = oracle.generate, Entry.tensors
     monkeypatch.setattr(oracle, "generate", lambda r: asked.append(len(r.tasks)) or answer(r))
     monkeypatch.setattr(Entry, "tensors", lambda e, name: read.append(e) or tensors(e, name))
-    monkeypatch.setattr("tina_kit.pipeline.stages.fit.TOGETHER", 4)
+    monkeypatch.setattr("tina_kit.pipeline.generating.TOGETHER", 4)
     generate(oracle, torch.zeros(6, 10, 1), tasks, experiment.runtime.observer, 0)
     shards = [stage for stages in experiment.zoo.stages.values() for stage in stages]
     assert asked == [4, 2]

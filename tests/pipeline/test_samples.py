@@ -9,8 +9,8 @@ import torch
 
 from tina_kit.api import Study, Trial, UserError
 from tina_kit.pipeline import samples
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.run import Run
-from tina_kit.pipeline.stages.fit import generate
 
 SETS = [
     "studies=[{use: samples, generators: [tina-dit], numbers: [1, 2, 4], shots: [1, 5]}]",

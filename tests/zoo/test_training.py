@@ -117,7 +117,7 @@ def test_a_killed_training_ends_the_same(
         made = make(train, ema=ema, label_smoothing=0.1, learning_rate=0.01)
         return {"": made} if isinstance(made, Tensor) else dict(made.state_dict())
 
-    monkeypatch.setattr("tina_kit.training.loop.SAVING", 0)  # save after each step
+    monkeypatch.setattr("tina_kit.training.state.SAVING", 0)  # save after each step
     whole, dying = numbers(trainer(tmp_path / "whole")), Noted(tmp_path / "killed")
     dying.loop = killed(dying.loop)
     with pytest.raises(Interrupted):

@@ -20,7 +20,7 @@ from tina_kit.api import (
     printable,
 )
 from tina_kit.pipeline.answering import Answering, Candidate
-from tina_kit.pipeline.stages.fit import NoImages, no_look, no_training
+from tina_kit.pipeline.forbidden import NoImages, no_look, no_training
 from tina_kit.plugins import Registry
 from tina_kit.plugins.registry import UnknownComponent
 from tina_kit.recipe import ResolvedComponent

@@ -21,10 +21,10 @@ from tina_kit.api import (
 )
 from tina_kit.pipeline.answering import Answering, Candidate
 from tina_kit.pipeline.expected import of_request
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.remembered import Remembered
 from tina_kit.pipeline.seen import Familiarity, SeenClasses
 from tina_kit.pipeline.stages.conditions import check_padding
-from tina_kit.pipeline.stages.fit import generate
 from tina_kit.pipeline.together import in_blocks
 from tina_kit.plugins.registry import nearest
 from tina_kit.zoo.assembly import Assembler

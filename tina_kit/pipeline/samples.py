@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.stages.evaluate import FILE, StudyStage
-from tina_kit.pipeline.stages.fit import generate
 from tina_kit.store import Draft
 from tina_kit.zoo.samples import evaluate_samples, losses_of_samples
 

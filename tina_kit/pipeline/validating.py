@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from tina_kit.api import Generator, Observer
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.stages.evaluate import prompts
-from tina_kit.pipeline.stages.fit import GeneratorRow, generate
+from tina_kit.pipeline.stages.fit import GeneratorRow
 from tina_kit.recipe.schema import EvaluationOptions
 from tina_kit.report.results import accuracies
 from tina_kit.training import LostRank, Probe

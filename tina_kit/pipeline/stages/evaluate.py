@@ -9,10 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from tina_kit.pipeline.controls import OF_LAYERS, divisible, gibberish, shuffled
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.conditions import Conditions
-from tina_kit.pipeline.stages.fit import GeneratorRow, generate
+from tina_kit.pipeline.stages.fit import GeneratorRow
 from tina_kit.pipeline.stages.zoo import ZooStage
 from tina_kit.recipe.schema import EvaluationOptions
 from tina_kit.report.results import GIBBERISH, SHUFFLED

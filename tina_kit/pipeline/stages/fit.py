@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tina_kit.api import (
     Context,
     Generator,
     ImagePrompts,
     Learning,
-    Observer,
-    Request,
-    Step,
-    TinaKitError,
     Train,
-    Training,
     Zoo,
 )
+from tina_kit.pipeline.forbidden import NoImages, no_look, no_training
 from tina_kit.pipeline.learning import TrainingImages
 from tina_kit.pipeline.pictures import kept_as_prompts
 from tina_kit.pipeline.runtime import Runtime
@@ -37,16 +33,10 @@ from tina_kit.pipeline.stages.zoo import (
 )
 from tina_kit.recipe import NamedComponent
 from tina_kit.store import Draft
-from tina_kit.training import Probe, counting, derived_seed
-from tina_kit.zoo.batches import joined
+from tina_kit.training import Probe, derived_seed
 from tina_kit.zoo.training import train_further
 
-TOGETHER = 64  # tasks per request, which bounds a generator's memory
 _LOSSES = "losses.json"
-_MAY_NOT = (
-    "a generator may look at training images in `fit` alone, and only where `learns_from` has "
-    '"images"'
-)
 
 
 class FitStage(SharedStage):
@@ -227,76 +217,3 @@ class GeneratorRow:
         if shards is None:
             shards = [stage for stages in self.zoo.stages.values() for stage in stages]
         return p_models_of(shards, self.conditions.source.class_names)
-
-
-def generate(
-    generator: Generator,
-    conditions: Tensor,
-    tasks: Tensor | None,
-    observer: Observer,
-    seed: int,
-    label: str = "generate",
-    sample: int = 0,
-    together: int | None = None,
-) -> Tensor:
-    """float32 `(T, C, D)`, int64 `(T, C)` or None → float32 `(T, P')`.
-
-    generator: ready; seed: the run's; sample: which of a task's p-Models, each with its own noise;
-    together: tasks per request, by default TOGETHER.
-    Raises TinaKitError if a result is NaN.
-    """
-    together = together or TOGETHER
-    noise = derived_seed(seed, "generate", *([sample] if sample else []))
-    with counting(observer, label, len(conditions)) as advance:
-
-        def parts() -> Iterator[Tensor]:
-            for first in range(0, len(conditions), together):
-                part = slice(first, first + together)
-                some = None if tasks is None else tasks[part]
-                made = generator.generate(Request(conditions[part], some, noise))
-                if made.isnan().any():
-                    raise TinaKitError(
-                        f"{label}: the generator gave p-Models that are not numbers (NaN)"
-                    )
-                yield made
-                advance(len(made))
-
-        return joined(parts(), len(conditions))
-
-
-def no_training(
-    module: nn.Module, loss: Callable[[Step, nn.Module], Tensor], training: Training
-) -> None:
-    raise RuntimeError("a generator may train in `fit` alone")
-
-
-def no_look(tasks: Tensor) -> Tensor:
-    raise RuntimeError("only a generator that says `personalises` may look at p-Models")
-
-
-class NoImages:
-    """`Context.learning` of a generator that must not use it."""
-
-    def sample(self, tasks: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        raise RuntimeError(_MAY_NOT)
-
-    def loss(
-        self,
-        vectors: Tensor,
-        tasks: Tensor,
-        size: int,
-        random: torch.Generator,
-        flip: bool = False,
-        step: Step | None = None,
-    ) -> Tensor:
-        raise RuntimeError(_MAY_NOT)
-
-    def finetune(self, start: Tensor, tasks: Tensor, epochs: float) -> Tensor:
-        raise RuntimeError(_MAY_NOT)
-
-    def train_generic(self, start: Tensor, epochs: float) -> Tensor:
-        raise RuntimeError(_MAY_NOT)
-
-    @property
-    def zoo_epochs(self) -> float:
-        raise RuntimeError(_MAY_NOT)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tina_kit.api import ByClass, Split, UserError
+from tina_kit.pipeline.generating import generate
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.stages.evaluate import prompts
-from tina_kit.pipeline.stages.fit import GeneratorRow, generate
+from tina_kit.pipeline.stages.fit import GeneratorRow
 from tina_kit.recipe.schema import EvaluationOptions
 from tina_kit.store import Draft
 from tina_kit.training import counting, derived_seed
