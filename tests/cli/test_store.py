@@ -50,7 +50,7 @@ def test_ls_lists_what_is_there_and_who_names_it(call, two) -> None:
     ]
     short = f"{folder.parent.name}/{folder.name}"
     assert f"run {short}" in out and str(folder) not in out
-    assert "nobody" in out and "zoo/1, seed 0" in out
+    assert "none" in out and "zoo/1, seed 0" in out
     assert out.splitlines()[-1].startswith("2 results, ")
 
 
@@ -96,12 +96,12 @@ def test_du_says_what_would_go_with_a_run(call, two) -> None:
     stages = sum(each["bytes"] for each in facts["stages"])
     assert facts["bytes"] == stages + facts["notes"]["bytes"] + facts["unfinished"]["bytes"]
     out, _ = call("du")
-    assert f"run {two[2]}" in out and "nobody" in out and "alone" in out
+    assert f"run {two[2]}" in out and "none" in out and "alone" in out
 
 
 def test_gc_shows_first_and_deletes_if_asked(call, two, tmp_path: Path) -> None:
     out, _ = call("gc")
-    assert "fit/" in out and "nobody names 1 result and 0 unfinished stages" in out
+    assert "fit/" in out and "unnamed: 1 result and 0 unfinished stages" in out
     assert "1 result is in use" in out and "dry run: repeat with --yes to delete" in out
     assert (tmp_path / "store" / "fit").exists()
     shown = json.loads(call("gc", "--json")[0])

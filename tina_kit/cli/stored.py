@@ -33,7 +33,7 @@ def print_results(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _namers(names: Sequence[str]) -> str:
     if not names:
-        return "nobody"
+        return "none"
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     kind, _, what = names[0].partition(" ")
     if kind == "run":  # its name and folder say enough
@@ -57,8 +57,8 @@ def print_usage(facts: Mapping[str, Any]) -> None:
         (f"  {n['results']:,}", amount(n["bytes"]), amount(n["alone"]), f"{n['kind']} {n['what']}")
         for n in facts["names"]
     ]
-    nobody = facts["unnamed"]
-    names.append((f"  {nobody['results']:,}", amount(nobody["bytes"]), "", "nobody"))
+    unnamed = facts["unnamed"]
+    names.append((f"  {unnamed['results']:,}", amount(unnamed["bytes"]), "", "none"))
     print_rows([heads, *names])
 
 
@@ -74,7 +74,7 @@ def print_cleaning(facts: Mapping[str, Any]) -> None:
     what = f"{plural(len(results), 'result')} and {plural(len(unfinished), 'unfinished stage')}"
     in_use = f"{plural(facts['kept'], 'result')} {'is' if facts['kept'] == 1 else 'are'} in use"
     if facts["bytes"]:
-        verb = "deleted" if deleted else "nobody names"
+        verb = "deleted" if deleted else "unnamed:"
         print_wrapped(f"{verb} {what}: {amount(facts['bytes'])}; {in_use}")
     else:
         print_wrapped(f"nothing to remove; {in_use}")
