@@ -272,7 +272,7 @@ def test_the_way_with_ones_own_images(
     ]
     assert len(others) == 5
     assert invoke(shlex.split(written)[1:]) == 0, capsys.readouterr().err
-    [shown] = blocks(RECIPES, "yaml")
+    shown, *_ = blocks(RECIPES, "yaml")
     assert yaml.safe_load((tmp_path / "my_images.yaml").read_text()) == yaml.safe_load(shown.text)
     for command in others:
         words = shlex.split(command)[1:]

@@ -101,7 +101,7 @@ def test_du_says_what_would_go_with_a_run(call, two) -> None:
 
 def test_gc_shows_first_and_deletes_if_asked(call, two, tmp_path: Path) -> None:
     out, _ = call("gc")
-    assert "fit/" in out and "unnamed: 1 result and 0 unfinished stages" in out
+    assert "fit/" in out and "would delete 1 result and 0 unfinished stages" in out
     assert "1 result is in use" in out and "dry run: repeat with --yes to delete" in out
     assert (tmp_path / "store" / "fit").exists()
     shown = json.loads(call("gc", "--json")[0])

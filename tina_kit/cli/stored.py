@@ -74,7 +74,7 @@ def print_cleaning(facts: Mapping[str, Any]) -> None:
     what = f"{plural(len(results), 'result')} and {plural(len(unfinished), 'unfinished stage')}"
     in_use = f"{plural(facts['kept'], 'result')} {'is' if facts['kept'] == 1 else 'are'} in use"
     if facts["bytes"]:
-        verb = "deleted" if deleted else "unnamed:"
+        verb = "deleted" if deleted else "would delete"
         print_wrapped(f"{verb} {what}: {amount(facts['bytes'])}; {in_use}")
     else:
         print_wrapped(f"nothing to remove; {in_use}")

@@ -31,9 +31,9 @@ def list_store(
     """The results in the store, as `store ls --json` prints them.
 
     stages: kinds of stages, like "zoo", by default all; run: only what this run folder names;
-    unnamed: only what no run, bundle or pin names; older_than: days; larger_than: megabytes; sort: "stage", "age"
-    (oldest first) or "size" (largest first). Raises UserError for other words, and for a stage of
-    which nothing is stored.
+    unnamed: only what no run, bundle or pin names; older_than: days; larger_than: megabytes;
+    sort: "stage", "age" (oldest first) or "size" (largest first). Raises UserError for other words,
+    and for a stage of which nothing is stored.
     """
     import time
 
@@ -115,7 +115,8 @@ def why_with(
 
 
 def clean_store(*, delete: bool = False, runs: Sequence[str | Path] = ()) -> dict[str, Any]:
-    """Find what no run, bundle or pin names, and remove it if `delete`; as `store gc --json` prints it.
+    """Find what no run, bundle or pin names, and remove it if `delete`; as `store gc --json` prints
+    it.
 
     runs: folders below which run folders lie that an older version has written, which the store
     does not know. Without any, results that may be theirs are kept. Raises UserError if one of
