@@ -112,6 +112,7 @@ class Run:
         self._next = 0.0
         self.observer.run_started(self.info())
         self.plan.store.clean()
+        self.plan.fetch()
         self._warn_of_differences()
         here = InProcess(self._compute)
         with self._executor(team, here) as executor:

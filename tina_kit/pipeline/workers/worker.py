@@ -71,7 +71,7 @@ class Worker:
         self.observer.add(teller)
         self.teller = teller
         device = resolve_device(job.device)
-        self.plan: Plan = Plan.of(recipe_of(job), Store(job.store), device, self.observer)
+        self.plan: Plan = Plan.of(recipe_of(job), Store.of(job.store), device, self.observer)
         check_plan(job, self.plan)
         self.stages = {(stage.kind, stage.key): stage for stage in self.plan.stages}
         self.made_by = maker(device)
