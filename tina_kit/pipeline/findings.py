@@ -122,8 +122,7 @@ def _store() -> Iterator[Finding]:
 
     try:
         store = Store.default()
-        if store.remote is not None:
-            store.remote.has("images", "")  # whether it can be reached
+        store.check()
     except UserError as error:
         yield Finding("store", "broken", str(error))
         return

@@ -63,6 +63,7 @@ class Run:
 
         command: the command line; plugins: the distributions whose components could be used.
         """
+        plan.store.check()
         record = new_record(plan, command, plugins)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"

@@ -25,21 +25,20 @@ _LOG = logging.getLogger(__name__)
 _FILE = re.compile(FILE, re.ASCII)
 AGAIN_S = 60.0
 """After a failure, seconds until anything is uploaded again: each attempt may take long."""
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "file": {"auto_mkdir": True},
-    "local": {"auto_mkdir": True},
-    # An address that does not answer is told in seconds, not in minutes.
-    "s3": {"config_kwargs": {"connect_timeout": 10, "retries": {"max_attempts": 3}}},
-}
+_S3 = {"connect_timeout": 10, "retries": {"max_attempts": 3}}
+"""Of botocore. By default it takes minutes to give up an address that does not answer."""
 
 
 class Remote:
-    """What is at an address is asked for once for each kind of stage; `fetch` asks again."""
+    """What is at an address is asked for once for each kind of stage; `fetch` asks again.
+
+    refused: results that were not whole when they were last fetched.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
         self._finished: dict[str, set[str]] = {}  # stage → keys
-        self._refused: set[Result] = set()
+        self.refused: set[Result] = set()
         self._again = 0.0  # when to upload again
         self._warned = False
 
@@ -47,7 +46,7 @@ class Remote:
         """Whether there is a finished result that was not refused. Raises UserError if the address
         cannot be reached."""
         if stage not in self._finished:
-            with self._reaching():
+            with self._reaching(missing=True):
                 names = self._files.find(self._path(stage))
             ends = [name.split("/")[-2:] for name in names]
             self._finished[stage] = {end[0] for end in ends if end[1:] == [ENTRY]}
@@ -72,10 +71,12 @@ class Remote:
             problem = f"{ENTRY} was altered"
         if problem:
             self._finished.get(stage, set()).discard(key)
-            self._refused.add((stage, key))
+            self.refused.add((stage, key))
             _LOG.warning(
                 "%s: not used, since %s; it is computed again", self._told(stage, key), problem
             )
+        else:
+            self.refused.discard((stage, key))
         return not problem
 
     def upload(self, stage: str, key: str, folder: Path) -> None:
@@ -93,10 +94,10 @@ class Remote:
 
     def _upload(self, stage: str, key: str, folder: Path) -> None:
         path = self._path(stage, key)
-        if (stage, key) in self._refused:
+        if (stage, key) in self.refused:
             with suppress(FileNotFoundError):  # so that nobody reads old and new files as one
                 self._files.rm_file(f"{path}/{ENTRY}")
-            self._refused.discard((stage, key))
+            self.refused.discard((stage, key))
         elif self._files.exists(f"{path}/{ENTRY}"):  # another machine was faster
             return
         for names in (_names(read_json(folder / ENTRY)), [ENTRY]):
@@ -127,13 +128,16 @@ class Remote:
     @cached_property
     def _place(self) -> tuple[Any, str]:
         """The file system of fsspec, and the path in it."""
+        from fsspec.config import conf
         from fsspec.core import url_to_fs
 
+        protocol = self.address.partition("://")[0]
+        options: dict[str, Any] = {"auto_mkdir": True} if protocol in ("file", "local") else {}
+        if protocol == "s3":
+            options = {"config_kwargs": {**_S3, **conf.get("s3", {}).get("config_kwargs", {})}}
         # Listings that fsspec keeps would hide what other machines have written since.
-        options = _OPTIONS.get(self.address.partition("://")[0], {})
-        files, path = url_to_fs(
-            self.address, use_listings_cache=False, skip_instance_cache=True, **options
-        )
+        options |= {"use_listings_cache": False, "skip_instance_cache": True}
+        files, path = url_to_fs(self.address, **options)
         return files, str(path).rstrip("/")
 
     @property
@@ -152,12 +156,12 @@ class Remote:
             self._files.get(there, [str(folder / name) for name in names])
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        """Whatever fails in the block is an address that cannot be used; a file that is not there
-        and a disk that is full pass."""
+    def _reaching(self, missing: bool = False) -> Iterator[None]:
+        """Whatever fails in the block is an address that cannot be used; a disk that is full
+        passes, and a file that is not there unless `missing` says that this is a failure, too."""
         try:
             yield
-        except (TinaKitError, FileNotFoundError):
+        except TinaKitError:
             raise
         except ImportError as error:
             raise UserError(
@@ -165,7 +169,7 @@ class Remote:
                 "install tina-kit[remote], for others what fsspec asks for"
             ) from error
         except Exception as error:
-            if is_full(error):
+            if is_full(error) or (isinstance(error, FileNotFoundError) and not missing):
                 raise
             raise UserError(
                 f"{self.address}: the store cannot be reached: {first_line(error)}. Check the "

@@ -64,6 +64,10 @@ class Store(Local):
         """Its address, or else its folder."""
         return str(self.root) if self.remote is None else self.remote.address
 
+    def check(self) -> None:
+        """Raises UserError if its address cannot be reached."""
+        self.has("images", "")  # of these every plan has some, so it is asked no more
+
     def has(self, stage: str, key: str) -> bool:
         """Whether a result is finished, here or at the address. Raises UserError if that cannot be
         reached."""
@@ -166,12 +170,13 @@ class Store(Local):
         work = self.work(stage, key)
         with explaining(self.root, STORE_REMEDY), suppress(Busy), self._alone(work, tell) as alone:
             if not self.here(stage, key):
-                self._fetched(stage, key)
+                self._fetched(stage, key, again=True)
             self._settle(work, alone)
 
-    def _fetched(self, stage: str, key: str) -> bool:
-        """Whether a result could be fetched. The lock must be held."""
-        if self.remote is None:
+    def _fetched(self, stage: str, key: str, again: bool = False) -> bool:
+        """Whether a result could be fetched. The lock must be held. again: even if it was refused
+        before, since whoever has computed it may have uploaded it."""
+        if self.remote is None or ((stage, key) in self.remote.refused and not again):
             return False
         known = self.remote.has(stage, key)
         out = draft_of(self.work(stage, key) / "fetched")
