@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import tina_kit
 from tests.conftest import RECIPE
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline import findings
+from tina_kit.pipeline.record import maker
 from tina_kit.pipeline.workers.job import check_store, job_of, sees, token_in
 from tina_kit.pipeline.workers.nodes import looked_around
+from tina_kit.pipeline.workers.worker import Teller, Worker
 from tina_kit.store import Store
 
 
@@ -132,6 +136,30 @@ def test_an_address_that_can_only_be_read_still_serves_workers_here(
     with token_in(store) as token:
         assert sees(Store.default(), token)
     assert "results are not uploaded" in caplog.text and "Access Denied" in caplog.text
+
+
+@pytest.mark.slow
+def test_nodes_that_share_only_an_address_compute_one_run(
+    finished, machine, tmp_path: Path
+) -> None:
+    """Each needs what the other has computed since it first asked the address."""
+    words = machine("leader", f"file://{tmp_path}/far")
+    plan = tina_kit.plan(tmp_path / "tiny.yaml", device="cpu")
+    with job_of(plan, 1, maker(torch.device("cpu"))) as job:
+        nodes = []
+        for name in ("one", "two"):
+            machine(name, job.store)
+            nodes.append(Worker(job, Teller(lambda event: None)))
+            assert not any(stage.cached for stage in nodes[-1].plan.stages)
+        for place, stage in enumerate(plan.stages):
+            assert nodes[place % 2].compute(stage.kind, stage.key).seconds is not None
+    stores = [node.plan.store for node in nodes]
+    assert len([s for s in plan.stages if all(store.here(s.kind, s.key) for store in stores)]) < 11
+    machine("leader", job.store)
+    assert invoke(words) == 0
+    told, results = record(tmp_path / "leader")
+    assert states(told) == {"cached": 11}
+    assert results == (finished[2] / "results.json").read_bytes()
 
 
 @pytest.mark.slow

@@ -190,6 +190,8 @@ def test_a_refused_result_is_fetched_once_somebody_else_has_computed_it(
     leader = machines.store("leader")
     leader.fetch([("fit", KEY)], lambda line: None)
     assert not leader.has("fit", KEY) and ensure(machines.store("node")) is not None
+    leader.learn("fit", KEY)
+    assert leader.has("fit", KEY)
     assert leader.open("fit", KEY).json("parts/answer.json") == {"answer": 42}
     assert len(caplog.records) == 2  # each of both has seen it
 

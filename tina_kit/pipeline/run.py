@@ -181,6 +181,7 @@ class Run:
 
     def _ended(self, stage: Stage, outcome: Outcome) -> None:
         store, seconds = self.plan.store, outcome.seconds
+        store.learn(stage.kind, stage.key)
         info = replace(stage.info(), cached=seconds is None)
         made_by = store.made_by(stage.kind, stage.key) if seconds is None else outcome.made_by
         foreign = made_by not in ({}, self._made_by)

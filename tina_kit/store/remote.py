@@ -52,6 +52,10 @@ class Remote:
             self._finished[stage] = {end[0] for end in ends if end[1:] == [ENTRY]}
         return key in self._finished[stage]
 
+    def learn(self, stage: str, key: str) -> None:
+        """That a result is there by now."""
+        self._finished.get(stage, set()).add(key)
+
     def fetch(self, stage: str, key: str, folder: Path) -> bool:
         """Copy a result to a folder, which exists, and verify it there; whether it is there and
         whole. One that is not is refused with a warning. Raises UserError if the address cannot be
@@ -88,7 +92,7 @@ class Remote:
             if not self.has(stage, key):
                 with self._reaching():
                     self._upload(stage, key, folder)
-                self._finished[stage].add(key)
+                self.learn(stage, key)
         except (TinaKitError, OSError) as error:
             self._fail(first_line(error))
 

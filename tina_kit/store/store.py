@@ -153,14 +153,25 @@ class Store(Local):
             return
         wanted = dict.fromkeys(results)
         missing = [each for each in wanted if not self.here(*each) and self.remote.has(*each)]
-        if not missing:
+        if missing:
+            tell(f"fetching {len(missing):,} result{'s' * (len(missing) > 1)} from {self.place}")
+            self.bring(missing)
+
+    def bring(self, results: Iterable[Result]) -> None:
+        """Fetch what other machines have uploaded by now, several at once; what is not there is
+        passed over."""
+        if self.remote is None:
             return
-        tell(f"fetching {len(missing):,} result{'s' * (len(missing) > 1)} from {self.place}")
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
-            list(pool.map(lambda each: self._bring(*each), missing))
+            list(pool.map(lambda each: self._bring(*each), dict.fromkeys(results)))
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def learn(self, stage: str, key: str) -> None:
+        """That another process has computed a result, and uploaded it if it could."""
+        if self.remote is not None:
+            self.remote.learn(stage, key)
 
     def _bring(self, stage: str, key: str, tell: Callable[[str], None] | None = None) -> None:
         """Fetch a result that is at the address and not here. Without `tell`, not if another

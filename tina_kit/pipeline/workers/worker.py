@@ -86,6 +86,7 @@ class Worker:
 
         observer = self.observer
         stage = self.stages[kind, key]
+        self.plan.store.bring((before.kind, before.key) for before in stage.after)
         started = observer.stage_started
         seconds = compute(stage, self.plan.recipe, self.made_by, observer, started)
         return Outcome(seconds, self.made_by)
