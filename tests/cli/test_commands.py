@@ -326,7 +326,7 @@ def test_a_full_disk_is_one_message_even_where_the_run_folder_is_full_too(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tina_kit.store.store.Draft.save_tensors", full)
+    monkeypatch.setattr("tina_kit.store.draft.Draft.save_tensors", full)
     run_folder_write = Run._write
     monkeypatch.setattr(
         Run,

@@ -11,7 +11,7 @@ import signal
 from typing import Any
 
 from tina_kit import cli
-from tina_kit.store import checkpoint, store
+from tina_kit.store import checkpoint, draft
 
 
 def dying_after(function: Any) -> Any:
@@ -42,6 +42,6 @@ def main(words: list[str]) -> None:
     names.extend(os.environ.get("SIGNALS", "SIGKILL").split())
     if os.environ.get("KILL"):
         checkpoint.Checkpoint.save = dying_after(checkpoint.Checkpoint.save)  # type: ignore[method-assign]
-        store.Draft.save_tensors = dying_after(store.Draft.save_tensors)  # type: ignore[method-assign]
-        store.Draft.save_json = dying_after(store.Draft.save_json)  # type: ignore[method-assign]
+        draft.Draft.save_tensors = dying_after(draft.Draft.save_tensors)  # type: ignore[method-assign]
+        draft.Draft.save_json = dying_after(draft.Draft.save_json)  # type: ignore[method-assign]
     cli.main(words)

@@ -24,7 +24,8 @@ from tina_kit.pipeline.plan import Plan
 from tina_kit.pipeline.runtime import Runtime
 from tina_kit.pipeline.stage import Stage, in_order
 from tina_kit.recipe import ResolvedComponent
-from tina_kit.store.store import ENTRY, WORK
+from tina_kit.store.sealing import ENTRY
+from tina_kit.store.work import WORK
 
 CORE, FOLDER = ROOT / "tina_kit", "pipeline/stages"
 WALK, STAGES = (Flowchart.read(block.text) for block in blocks(FLOW, "mermaid"))

@@ -99,7 +99,7 @@ def test_a_worker_with_another_store_says_so(job, tmp_path: Path) -> None:
     _, told = job
     check_store(told)
     with pytest.raises(UserError, match=r"other.*is not that of this run.*TINA_KIT_STORE"):
-        check_store(replace(told, store=tmp_path / "other"))
+        check_store(replace(told, store=str(tmp_path / "other")))
 
 
 def test_a_worker_with_other_versions_or_data_says_so(job) -> None:

@@ -23,7 +23,7 @@ from tina_kit.store.files import mark
 from tina_kit.store.listing import items, size_of
 from tina_kit.store.names import Names, Result, of_run_folder
 from tina_kit.store.process import this_process
-from tina_kit.store.verifying import verified
+from tina_kit.store.sealing import verified
 
 
 @pytest.fixture

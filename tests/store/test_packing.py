@@ -19,7 +19,7 @@ from tina_kit.store.collecting import Collector, Survey
 from tina_kit.store.listing import items
 from tina_kit.store.names import Names, Result
 from tina_kit.store.packing import pack, unpack
-from tina_kit.store.verifying import verified
+from tina_kit.store.sealing import verified
 
 
 @pytest.fixture

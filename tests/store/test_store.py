@@ -11,14 +11,14 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from tina_kit.api import TinaKitError, UserError
-from tina_kit.store import Draft, NotFinite, Store, content_key
-from tina_kit.store import store as store_module
+from tina_kit.store import Draft, NotFinite, Store, content_key, local, sealing
 from tina_kit.store.locks import locked
 
 
@@ -101,7 +101,7 @@ def test_weights_of_earlier_versions_that_are_not_finite_are_named(
 ) -> None:
     def entry(key: str, value: float) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("tina_kit.store.store.not_finite_in", lambda folder: "")
+            patch.setattr("tina_kit.store.sealing.not_finite_in", lambda folder: "")
             store.ensure("generic", key, write_weights(value), {})
         path = store.folder("generic", key) / "entry.json"
         content = json.loads(path.read_text())
@@ -207,12 +207,16 @@ def write_with_checkpoint(draft: Draft) -> None:
     draft.save_json("answer.json", {"answer": 42})
 
 
-@pytest.mark.parametrize("moment", ["publish", "_clear", "flush", "mode_of_new_files"])
-def test_a_kill_at_any_moment_leaves_nothing_for_good(store: Store, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "moment"),
+    [(Store, "publish"), (local, "clear"), (sealing, "flush"), (sealing, "mode_of_new_files")],
+)
+def test_a_kill_at_any_moment_leaves_nothing_for_good(
+    store: Store, place: Any, moment: str
+) -> None:
     """Between publishing and cleaning too: the next run that finds the entry cleans up."""
 
     def run() -> None:
-        place = Store if moment == "publish" else store_module
         done = getattr(place, moment)
 
         def dying(*words: object, **named: object) -> None:
@@ -227,9 +231,9 @@ def test_a_kill_at_any_moment_leaves_nothing_for_good(store: Store, moment: str)
     child.join()
     assert child.exitcode == -signal.SIGKILL
     published = store.has("stage", "k")
-    assert published == (moment in ("publish", "_clear"))
+    assert published == (moment in ("publish", "clear"))
     left = store.root / ".partial" / "stage" / "k"
-    assert left.exists() == (moment != "_clear") and left.with_suffix(".lock").exists()
+    assert left.exists() == (moment != "clear") and left.with_suffix(".lock").exists()
     assert (store.ensure("stage", "k", write_with_checkpoint, {}) is None) == published
     assert store.open("stage", "k").json("answer.json") == {"answer": 42}
     assert not (store.root / ".partial").exists()

@@ -163,7 +163,7 @@ def open_run(folder: Path, device: str = "auto") -> FinishedRun:
 
     show_warnings()
     run = FinishedRun(folder, registry(), device, [console()])
-    store = str(run.store.root)
+    store = run.store.place
     if store != run.record["store"]:
         log(f"reading from the store {store} (TINA_KIT_STORE), not from {run.record['store']}")
     return run

@@ -175,7 +175,7 @@ def _announce(run: Run) -> None:
 
 def _summary(plan: Plan) -> str:
     cached = sum(stage.cached for stage in plan.stages)
-    return f"{len(plan.stages)} stages, {cached} cached (store {plan.store.root})"
+    return f"{len(plan.stages)} stages, {cached} cached (store {plan.store.place})"
 
 
 def _print_plan(plan: Plan) -> None:

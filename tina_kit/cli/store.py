@@ -156,7 +156,8 @@ def gc(
     """Show what no run, bundle or pin names, and with --yes delete it.
 
     A run names its results until its folder is removed, a bundle until its file is. Runs may work
-    meanwhile: what they use or write stays.
+    meanwhile: what they use or write stays. If TINA_KIT_STORE is an address, only what this machine
+    has of it is removed.
     """
     from tina_kit.library import clean_store
 

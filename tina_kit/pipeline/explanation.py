@@ -116,7 +116,7 @@ class Explanation:
         """As `store why --json` prints it."""
         return {
             "key": self.plan.key,
-            "store": str(self.plan.store.root),
+            "store": self.plan.store.place,
             "against": None if self.against is None else str(self.against),
             "stages": len(self.plan.stages),
             "stored": len(self.plan.stages) - len(self.reasons),

@@ -121,17 +121,20 @@ def _store() -> Iterator[Finding]:
     from tina_kit.store.listing import size_of
 
     try:
-        root = Store.default().root
+        store = Store.default()
+        store.check()
     except UserError as error:
         yield Finding("store", "broken", str(error))
         return
+    root = store.root
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     remedy = "TINA_KIT_STORE names another folder"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield Finding("store", "broken", f"{root}: {there} cannot be written to", remedy)
         return
     free = disk_usage(there).free
-    text = f"{root}, {amount(size_of(root))}, {amount(free)} free on its disk"
+    where = f"{root}" if store.remote is None else f"{store.place} by way of {root}"
+    text = f"{where}, {amount(size_of(root))}, {amount(free)} free on its disk"
     enough = free > _LEAST
     yield Finding("store", "ok" if enough else "note", text, "" if enough else remedy)
 

@@ -31,6 +31,6 @@ def keep(root: Path, folder: Path, results: Iterable[Result], title: str) -> Non
 def forget(folder: Path, recorded: str | None) -> None:
     """No longer keep them, in the store that is in use and in the one that `run.json` has recorded:
     a run folder stays if it has files that no run writes."""
-    for root in {Store.default().root, *([Path(recorded)] if recorded else [])}:
+    for root in {Store.default().root, *([Store.of(recorded).root] if recorded else [])}:
         with suppress(OSError):  # `tina-kit store gc` finds out by itself if the folder is gone
             Names(root).forget("run", folder)

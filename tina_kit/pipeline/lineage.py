@@ -16,7 +16,7 @@ from tina_kit.pipeline.stage import DRAWN, Stage
 from tina_kit.recipe.load import source_of
 from tina_kit.store import Store, content_key, read_json
 from tina_kit.store.names import Result, of_run_folder
-from tina_kit.store.store import ENTRY
+from tina_kit.store.sealing import ENTRY
 
 _SHARD = re.compile(r" \d+/\d+(?= \[|$)")
 

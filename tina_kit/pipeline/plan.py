@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -74,10 +74,15 @@ class Plan:
                 goals += [stage for stages in study.stages for stage in stages]
             return in_order(goals)
 
+    def fetch(self) -> None:
+        """Fetch what other machines have uploaded, many results at a time."""
+        note = partial(self.runtime.observer.note, self.stages[0].info())
+        self.store.fetch(((stage.kind, stage.key) for stage in self.stages), note)
+
     def facts(self) -> dict[str, Any]:
         """The stages as plain data, as `run --dry-run --json` prints them."""
         stages = [asdict(stage.info()) for stage in self.stages]
-        return {"key": self.key, "store": str(self.store.root), "stages": stages}
+        return {"key": self.key, "store": self.store.place, "stages": stages}
 
     @cached_property
     def key(self) -> str:

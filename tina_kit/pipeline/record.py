@@ -45,7 +45,7 @@ def new_record(plan: Plan, command: Sequence[str], plugins: Sequence[str]) -> di
         "set": list(plan.recipe.sets),
         "seeds": list(plan.recipe.core.seeds),
         "precision": runtime.precision,
-        "store": str(plan.store.root),
+        "store": plan.store.place,
         **maker(plan.runtime.device, plan.runtime.ranks.count),
         "plugins": list(plugins),
         "components": plan.recipe.facts(),

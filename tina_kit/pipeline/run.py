@@ -63,6 +63,7 @@ class Run:
 
         command: the command line; plugins: the distributions whose components could be used.
         """
+        plan.store.check()
         record = new_record(plan, command, plugins)
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = output / plan.recipe.core.name / f"{stamp}-{plan.key[:8]}"
@@ -112,6 +113,7 @@ class Run:
         self._next = 0.0
         self.observer.run_started(self.info())
         self.plan.store.clean()
+        self.plan.fetch()
         self._warn_of_differences()
         here = InProcess(self._compute)
         with self._executor(team, here) as executor:
@@ -179,6 +181,7 @@ class Run:
 
     def _ended(self, stage: Stage, outcome: Outcome) -> None:
         store, seconds = self.plan.store, outcome.seconds
+        store.learn(stage.kind, stage.key)
         info = replace(stage.info(), cached=seconds is None)
         made_by = store.made_by(stage.kind, stage.key) if seconds is None else outcome.made_by
         foreign = made_by not in ({}, self._made_by)

@@ -18,10 +18,11 @@ from tina_kit.api import UserError
 from tina_kit.store.disk import explaining
 from tina_kit.store.files import draft_of, found_in, read_json, remove_left_over
 from tina_kit.store.listing import Item, Work, items, left_over, size_of, work
+from tina_kit.store.local import TRASH, Local
 from tina_kit.store.locks import Busy, locked
 from tina_kit.store.names import Name, Names, Result
 from tina_kit.store.process import has_ended
-from tina_kit.store.store import TRASH, WORK, Store
+from tina_kit.store.work import WORK
 
 _AT_ONCE = 1000
 """Results that are moved away while runs that start must wait."""
@@ -126,7 +127,7 @@ class Collector:
     """Removes what a survey has found, unless somebody names it meanwhile."""
 
     def __init__(self, survey: Survey) -> None:
-        self.survey, self.store = survey, Store(survey.root)
+        self.survey, self.store = survey, Local(survey.root)
         self.names = Names(survey.root)
         self._trash = draft_of(survey.root / TRASH[1:])
         self._busy: list[Result] = []
@@ -172,7 +173,7 @@ class Collector:
             return False
         try:
             with self.store.alone(*item.result):
-                if item.state == "incomplete" and self.store.has(*item.result):
+                if item.state == "incomplete" and self.store.here(*item.result):
                     return False
                 return self._move(item.folder, f"{item.stage}.{item.key}")
         except Busy:

@@ -16,9 +16,11 @@ from typing import Any, Literal
 from tina_kit.api import TinaKitError
 from tina_kit.store.files import read_json
 from tina_kit.store.keys import KEY_LENGTH
+from tina_kit.store.local import TRASH, UNPACKED
 from tina_kit.store.names import Result
 from tina_kit.store.process import is_left_over
-from tina_kit.store.store import ENTRY, TRASH, UNPACKED, WORK
+from tina_kit.store.sealing import ENTRY
+from tina_kit.store.work import WORK
 
 State = Literal["whole", "damaged", "incomplete", "unreadable"]
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")

@@ -16,21 +16,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tina_kit.api import UserError
 from tina_kit.store.disk import STORE_REMEDY, explaining
 from tina_kit.store.files import draft_of, remove
+from tina_kit.store.local import UNPACKED
 from tina_kit.store.locks import Busy
 from tina_kit.store.names import Names, Result
 from tina_kit.store.output import check_output
-from tina_kit.store.store import ENTRY, UNPACKED, Store
-from tina_kit.store.verifying import verified
+from tina_kit.store.sealing import ENTRY, FILE, WORD, verified
+from tina_kit.store.store import Store
 from tina_kit.store.zipped import check_members, extract, not_such, reading, write_zip
 
 FORMAT, VERSION, MANIFEST = "tina-kit results", 1, "results.json"
 _WHAT = "an archive of results"
 _MEMBERS = 1_000_000
 _LARGEST_MANIFEST = 1 << 28  # bytes
-_WORD = r"[A-Za-z0-9_-][\w.-]{0,99}"
-_MEMBER = re.compile(
-    rf"({_WORD})/({_WORD})/({_WORD}(?:/{_WORD}){{0,3}}\.(?:json|safetensors))", re.ASCII
-)
+_MEMBER = re.compile(rf"({WORD})/({WORD})/({FILE})", re.ASCII)
 
 
 class _Packed(BaseModel):
@@ -103,7 +101,7 @@ def _added(store: Store, result: Result, draft: Path) -> bool:
     stage, key = result
     try:
         with store.alone(stage, key):
-            if store.has(stage, key):
+            if store.here(stage, key):
                 return False
             store.publish(draft / stage / key, stage, key)
             return True

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from tina_kit.plugins import Registry
     from tina_kit.recipe.node import Node
     from tina_kit.recipe.schema import StageResources
+    from tina_kit.store import Store
 
-TOKEN = "worker-token"
+_TOKEN = "worker-token"
 
 
 @dataclass(frozen=True)
 class Job:
     """Plain data, from which a worker makes the plan again.
 
-    path, source, plugins: of the recipe; key: of the plan; token: what the store holds in a file of
-    this name, by which a worker knows that it sees the same store; software: see `software`;
-    made_by: versions and hardware of the process that leads the run; threads: of each worker;
-    resources: by kind of stage, as the recipe says.
+    path, source, plugins: of the recipe; store: its folder or address; key: of the plan; token: see
+    `token_in`; software: see `software`; made_by: versions and hardware of the process that leads
+    the run; threads: of each worker; resources: by kind of stage, as the recipe says.
     """
 
     path: Path
     source: Node
     plugins: tuple[Path, ...]
-    store: Path
+    store: str
     device: str
     threads: int
     key: str
@@ -47,32 +47,54 @@ class Job:
 
 @contextmanager
 def job_of(plan: Plan, threads: int, made_by: Mapping[str, Any]) -> Iterator[Job]:
-    """What the workers of a run are told; the token's file lies in the store meanwhile."""
-    from tina_kit.store.disk import STORE_REMEDY, explaining
-    from tina_kit.store.files import draft_of, write_text
-
-    recipe, token = plan.recipe, token_hex(16)
-    # Named after this process, so that a later run removes it if this one is killed.
-    file = draft_of(plan.store.root.absolute() / TOKEN)
-    with explaining(plan.store.root, STORE_REMEDY):
-        write_text(file, token)
-    try:
+    """What the workers of a run are told; the token lies in the store meanwhile."""
+    recipe, store = plan.recipe, plan.store
+    with token_in(store) as token:
         yield Job(
             recipe.path.absolute(),
             recipe.source,
             recipe.plugins,
-            plan.store.root.absolute(),
+            store.place if store.remote else str(store.root.absolute()),
             str(plan.runtime.device),
             threads,
             plan.key,
-            f"{file.name} {token}",
+            token,
             software(recipe.registry),
             made_by,
             {str(kind): each for kind, each in recipe.core.resources.items()},
         )
+
+
+@contextmanager
+def token_in(store: Store) -> Iterator[str]:
+    """A word that lies in a file of the store meanwhile, with the file's name before it: who finds
+    it sees the same store. At an address it also lies there."""
+    from tina_kit.store.disk import STORE_REMEDY, explaining
+    from tina_kit.store.files import draft_of, write_text
+
+    word = token_hex(16)
+    # Named after this process, so that a later run removes it if this one is killed.
+    file = draft_of(store.root.absolute() / _TOKEN)
+    with explaining(store.root, STORE_REMEDY):
+        write_text(file, word)
+    if store.remote is not None:
+        store.remote.leave(file.name, word)
+    try:
+        yield f"{file.name} {word}"
     finally:
         with suppress(OSError):
             file.unlink()
+        if store.remote is not None:
+            store.remote.remove(file.name)
+
+
+def sees(store: Store, token: str) -> bool:
+    """Whether a token lies in a store. Raises UserError if its address cannot be reached."""
+    name, _, word = token.partition(" ")
+    with suppress(OSError):
+        if (store.root / name).read_text(encoding="utf-8") == word:
+            return True
+    return store.remote is not None and store.remote.left(name) == word
 
 
 def software(registry: Registry) -> dict[str, str]:
@@ -86,15 +108,13 @@ def software(registry: Registry) -> dict[str, str]:
 
 def check_store(job: Job) -> None:
     """Raises UserError unless the store is the one of the process that leads the run."""
-    name, _, token = job.token.partition(" ")
-    try:
-        seen = (job.store / name).read_text(encoding="utf-8")
-    except OSError:
-        seen = ""
-    if seen != token:
+    from tina_kit.store import Store
+
+    if not sees(Store.of(job.store), job.token):
         raise UserError(
             f"the store {job.store} on {platform.node()} is not that of this run: what was written "
-            "there does not arrive. Let TINA_KIT_STORE name a folder that all machines share"
+            "there does not arrive. Let TINA_KIT_STORE name a folder that all machines share, or "
+            "an address that all can write to"
         )
 
 

@@ -71,7 +71,7 @@ class Worker:
         self.observer.add(teller)
         self.teller = teller
         device = resolve_device(job.device)
-        self.plan: Plan = Plan.of(recipe_of(job), Store(job.store), device, self.observer)
+        self.plan: Plan = Plan.of(recipe_of(job), Store.of(job.store), device, self.observer)
         check_plan(job, self.plan)
         self.stages = {(stage.kind, stage.key): stage for stage in self.plan.stages}
         self.made_by = maker(device)
@@ -86,6 +86,7 @@ class Worker:
 
         observer = self.observer
         stage = self.stages[kind, key]
+        self.plan.store.bring((before.kind, before.key) for before in stage.after)
         started = observer.stage_started
         seconds = compute(stage, self.plan.recipe, self.made_by, observer, started)
         return Outcome(seconds, self.made_by)
