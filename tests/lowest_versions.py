@@ -38,9 +38,10 @@ HEAVY = {
     "torch",
     "torchvision",
 }
-APART = ("dev", "cluster", "tensorboard", "mlflow", "wandb", "trackio")
+APART = ("dev", "cluster", "remote", "tensorboard", "mlflow", "wandb", "trackio")
 """Extras that are not tried: what only who changes tina-kit installs, in versions of their choice,
-and trackers, each of which has a process of its own and requirements that exclude each other."""
+what needs a cluster or an object store, and trackers, each of which has a process of its own and
+requirements that exclude each other."""
 VERSIONS = """\
 import json
 from importlib.metadata import version

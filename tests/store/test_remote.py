@@ -151,7 +151,7 @@ def swap(there: Path) -> None:
     ("damage", "why"),
     [
         (alter, "answer.safetensors was altered"),
-        (lose, "answer.safetensors is missing"),
+        (lose, "some of its files are missing"),
         (cut, "entry.json was altered"),
         (lure, "entry.json was altered"),
         (swap, "entry.json was altered: it does not give the key"),

@@ -57,20 +57,20 @@ class Remote:
         self._finished.get(stage, set()).add(key)
 
     def fetch(self, stage: str, key: str, folder: Path) -> bool:
-        """Copy a result to a folder, which exists, and verify it there; whether it is there and
-        whole. One that is not is refused with a warning. Raises UserError if the address cannot be
+        """Copy a result to a new folder and verify it there; whether it was there and whole. One
+        that is not whole is refused with a warning. Raises UserError if the address cannot be
         reached."""
-        problem = ""
+        problem, names = "", [ENTRY]
         try:
-            self._get(stage, key, [ENTRY], folder)
-            entry = read_json(folder / ENTRY)
-            self._get(stage, key, _names(entry), folder)
+            self._get(stage, key, names, folder)
+            names = _names(read_json(folder / ENTRY))
+            self._get(stage, key, names, folder)
             problem = verified(folder, (stage, key))
-        except FileNotFoundError as error:
-            if not (folder / ENTRY).exists():
+        except FileNotFoundError:
+            if names == [ENTRY]:
                 self._finished.get(stage, set()).discard(key)
                 return False
-            problem = f"{Path(str(error.filename or error)).name} is missing"
+            problem = "some of its files are missing"
         except (ValueError, KeyError, TypeError, AttributeError):
             problem = f"{ENTRY} was altered"
         if problem:
