@@ -1,6 +1,6 @@
 """Runs of the command line in processes of their own, forked from one that has imported torch.
 
-They differ from real ones only in that imports take no time; tests of starting, of terminals and
+They differ from real ones only in that imports take no time; tests of starting, of encodings and
 of what a run imports start real ones.
 """
 
@@ -29,6 +29,7 @@ class Forked:
     """What `subprocess.Popen` of `tina-kit WORDS` offers, with both outputs as text.
 
     main: called with the words in place of the command line's own; a function of a module.
+    outputs: where stdout and stderr go, such as a terminal, in place of what `communicate` reads.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Forked:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         main: Callable[[list[str]], None] | None = None,
+        outputs: Sequence[str | Path] = (),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="forked-")
-        self._outputs = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        own = [f"{self._folder.name}/{name}" for name in ("stdout", "stderr")]
+        self._outputs = [Path(place) for place in outputs or own]
         place, environment = str(cwd or Path.cwd()), dict(env or os.environ)
         given = ([str(word) for word in words], self._outputs, place, environment, main)
         self._process = _SERVER.Process(target=_run, args=given)

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.test_commands import PLUGIN
+from tests.forked import Forked
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import app, invoke
@@ -165,8 +166,8 @@ def test_the_example_of_a_component_is_right_as_it_stands(entry, tmp_path: Path)
 
 def completed(*words: str, **environment: str) -> list[str]:
     """What bash is told to complete the last word with."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tina_kit"],
+    done = Forked(
+        [],
         env={
             **os.environ,
             "_TINA_KIT_COMPLETE": "complete_bash",
@@ -174,11 +175,10 @@ def completed(*words: str, **environment: str) -> list[str]:
             "COMP_CWORD": str(len(words)),
             **environment,
         },
-        capture_output=True,
-        text=True,
     )
-    assert done.returncode == 0 and done.stderr == ""
-    return done.stdout.split()
+    out, err = done.communicate()
+    assert done.returncode == 0 and err == ""
+    return out.split()
 
 
 def test_the_shell_completes_kinds_and_names() -> None:
@@ -227,7 +227,9 @@ def test_a_file_is_a_plugin_for_every_command(run, recipe: Path, tmp_path: Path)
     assert "dots" in run("list", "dataset", "--plugin", file).stdout
     assert "dataset local/dots" in run("show", "dataset", "dots", "--plugin", file).stdout
     assert "local:dots" in run("schema", "--plugin", file).stdout
-    recipe.write_text(recipe.read_text().replace("{use: shapes, train: 10, test: 5}", "dots"))
+    recipe.write_text(
+        recipe.read_text().replace("{use: shapes, train: 10, test: 5, size: 16}", "dots")
+    )
     assert run("validate", recipe, "--plugin", file).exit_code == 0
     assert run("validate", recipe).exit_code != 0
 

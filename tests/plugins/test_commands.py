@@ -122,5 +122,7 @@ def test_the_shell_completes_keys_beside_options_that_cannot_be_imported(
     site: Path, recipe: Path
 ) -> None:
     install(site, "torn", PART.replace(":DotsOptions", ":Nothing"))
-    recipe.write_text(recipe.read_text().replace("{use: shapes, train: 10, test: 5}", "dots"))
+    recipe.write_text(
+        recipe.read_text().replace("{use: shapes, train: 10, test: 5, size: 16}", "dots")
+    )
     assert completed("run", str(recipe), "--set", "generic.ep") == ["generic.epochs="]
