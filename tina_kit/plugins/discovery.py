@@ -149,8 +149,7 @@ def _points_of(distribution: Distribution) -> list[EntryPoint]:
 def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
     with suppress(Exception):  # its metadata may be missing
         if distribution is not None:
-            read = distribution.metadata
-            return read["Name"] or "unknown", read["Version"] or ""
+            return distribution.name or "unknown", distribution.version or ""
     return "unknown", ""
 
 
