@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,14 @@ class Forked:
         self.wait()
         out, err = (path.read_text(encoding="utf-8") for path in self._outputs)
         return out, err
+
+
+def completed(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A whole run of `tina-kit WORDS`."""
+    running = Forked(words, env={**os.environ, **environment})
+    out, err = running.communicate()
+    assert running.returncode is not None
+    return subprocess.CompletedProcess(words, running.returncode, out, err)
 
 
 def _run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests import forked
 from tests.cli.test_commands import PLUGIN
-from tests.forked import Forked
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
 from tina_kit.cli.app import app, invoke
@@ -166,19 +165,14 @@ def test_the_example_of_a_component_is_right_as_it_stands(entry, tmp_path: Path)
 
 def completed(*words: str, **environment: str) -> list[str]:
     """What bash is told to complete the last word with."""
-    done = Forked(
-        [],
-        env={
-            **os.environ,
-            "_TINA_KIT_COMPLETE": "complete_bash",
-            "COMP_WORDS": "\n".join(["tina-kit", *words]),
-            "COMP_CWORD": str(len(words)),
-            **environment,
-        },
+    done = forked.completed(
+        _TINA_KIT_COMPLETE="complete_bash",
+        COMP_WORDS="\n".join(["tina-kit", *words]),
+        COMP_CWORD=str(len(words)),
+        **environment,
     )
-    out, err = done.communicate()
-    assert done.returncode == 0 and err == ""
-    return out.split()
+    assert done.returncode == 0 and done.stderr == ""
+    return done.stdout.split()
 
 
 def test_the_shell_completes_kinds_and_names() -> None:

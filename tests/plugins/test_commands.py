@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.test_inspection import completed
+from tests.forked import completed as call
 from tests.plugins.installed import COMMAND, PART, install
 from tina_kit.cli.app import invoke
-
-
-def call(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tina_kit", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90)
 
 
 def test_a_command_of_a_plugin_is_one_of_tina_kit_s(site: Path) -> None:
