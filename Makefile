@@ -2,6 +2,8 @@
 # `make test-fast`, `make test`, `make lint` and `make lowest` check a change.
 PYTHON ?= python3
 WORKERS ?= 2
+# Else each process of the tests compiles every module anew.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 
 # The stamps carry pyproject.toml's checksum: an unchanged one is never installed again, whatever

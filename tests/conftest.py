@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import tests.parsed_once  # noqa: F401
+
 # Tests run side by side; threads of one would only wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # It would win over the store of a finished run, also where no test has set its own yet.
@@ -19,7 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RECIPE = """\
 name: tiny
-dataset: {use: shapes, train: 10, test: 5}
+dataset: {use: shapes, train: 10, test: 5, size: 16}
 tasks: {id: 12, ood: 6}
 architecture: {use: cnn, widths: [4, 6]}
 conditioner: {use: hashed-ngrams}

@@ -1,6 +1,6 @@
 """Runs of the command line in processes of their own, forked from one that has imported torch.
 
-They differ from real ones only in that imports take no time; tests of starting, of terminals and
+They differ from real ones only in that imports take no time; tests of starting, of encodings and
 of what a run imports start real ones.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ class Forked:
     """What `subprocess.Popen` of `tina-kit WORDS` offers, with both outputs as text.
 
     main: called with the words in place of the command line's own; a function of a module.
+    outputs: where stdout and stderr go, such as a terminal, in place of what `communicate` reads.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class Forked:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         main: Callable[[list[str]], None] | None = None,
+        outputs: Sequence[str | Path] = (),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="forked-")
-        self._outputs = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        own = [f"{self._folder.name}/{name}" for name in ("stdout", "stderr")]
+        self._outputs = [Path(place) for place in outputs or own]
         place, environment = str(cwd or Path.cwd()), dict(env or os.environ)
         given = ([str(word) for word in words], self._outputs, place, environment, main)
         self._process = _SERVER.Process(target=_run, args=given)
@@ -74,6 +78,14 @@ class Forked:
         self.wait()
         out, err = (path.read_text(encoding="utf-8") for path in self._outputs)
         return out, err
+
+
+def completed(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A whole run of `tina-kit WORDS`."""
+    running = Forked(words, env={**os.environ, **environment})
+    out, err = running.communicate()
+    assert running.returncode is not None
+    return subprocess.CompletedProcess(words, running.returncode, out, err)
 
 
 def _run(

@@ -2,7 +2,10 @@
 differ between tests."""
 
 import torch._dynamo  # noqa: F401  (which optimisers import)
+import typer.main
 
 import tina_kit.cli.app
 import tina_kit.pipeline.plan
-import tina_kit.pipeline.run  # noqa: F401
+import tina_kit.pipeline.run
+
+typer.main.get_command(tina_kit.cli.app.app)

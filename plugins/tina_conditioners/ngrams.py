@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,8 +32,7 @@ class HashedNgrams(Conditioner):
     def embed(self, prompts: Sequence[str]) -> Tensor:
         rows = torch.zeros(len(prompts), self.width)
         for row, prompt in zip(rows, prompts):
-            for piece in self._pieces(prompt):
-                row += self._signs(piece)
+            row += torch.from_numpy(self._signs(prompt).sum(0))
         return F.normalize(rows, dim=1)
 
     def _pieces(self, prompt: str) -> Iterator[str]:
@@ -41,9 +42,10 @@ class HashedNgrams(Conditioner):
             padded = f"^{word}$"
             yield from (padded[i : i + size] for i in range(max(1, len(padded) - size + 1)))
 
-    def _signs(self, piece: str) -> Tensor:
-        """float32 `(width,)` of ±1: the bits of the piece's hash."""
-        bits = hashlib.shake_256(piece.encode()).digest((self.width + 7) // 8)
-        ones = torch.tensor(list(bits), dtype=torch.uint8)
-        spread = (ones[:, None] >> torch.arange(8, dtype=torch.uint8)) & 1
-        return spread.flatten()[: self.width].float() * 2 - 1
+    def _signs(self, prompt: str) -> NDArray[np.int32]:
+        """`(pieces, width)` of ±1: the bits of each piece's hash."""
+        size = (self.width + 7) // 8
+        hashes = (hashlib.shake_256(piece.encode()).digest(size) for piece in self._pieces(prompt))
+        whole = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, size)
+        bits = np.unpackbits(whole, axis=1, count=self.width, bitorder="little")
+        return bits.astype(np.int32) * 2 - 1

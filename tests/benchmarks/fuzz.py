@@ -43,7 +43,7 @@ HEAVY = ("tina_kit.pipeline.run", "open_clip", "timm", "sentence_transformers")
 """What planning imports, for some recipes, and what takes seconds."""
 RECIPE = """\
 name: tiny
-dataset: {use: shapes, train: 10, test: 5}
+dataset: {use: shapes, train: 10, test: 5, size: 16}
 tasks: {id: 12, ood: 6}
 architecture: {use: cnn, widths: [4, 6]}
 conditioner: {use: hashed-ngrams}

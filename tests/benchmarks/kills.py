@@ -33,7 +33,7 @@ from tina_kit.store import read_json
 RECIPE = """\
 name: killed
 precision: fp32
-dataset: {use: shapes, train: 10, test: 5}
+dataset: {use: shapes, train: 10, test: 5, size: 16}
 tasks: {id: 12, ood: 6}
 architecture: {use: cnn, widths: [4, 6]}
 conditioner: {use: hashed-ngrams}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests import forked
 from tests.cli.test_commands import PLUGIN
 from tests.plugins.installed import PART, install
 from tina_kit.api.component import KINDS
@@ -165,17 +165,11 @@ def test_the_example_of_a_component_is_right_as_it_stands(entry, tmp_path: Path)
 
 def completed(*words: str, **environment: str) -> list[str]:
     """What bash is told to complete the last word with."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tina_kit"],
-        env={
-            **os.environ,
-            "_TINA_KIT_COMPLETE": "complete_bash",
-            "COMP_WORDS": "\n".join(["tina-kit", *words]),
-            "COMP_CWORD": str(len(words)),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
+    done = forked.completed(
+        _TINA_KIT_COMPLETE="complete_bash",
+        COMP_WORDS="\n".join(["tina-kit", *words]),
+        COMP_CWORD=str(len(words)),
+        **environment,
     )
     assert done.returncode == 0 and done.stderr == ""
     return done.stdout.split()
@@ -227,7 +221,9 @@ def test_a_file_is_a_plugin_for_every_command(run, recipe: Path, tmp_path: Path)
     assert "dots" in run("list", "dataset", "--plugin", file).stdout
     assert "dataset local/dots" in run("show", "dataset", "dots", "--plugin", file).stdout
     assert "local:dots" in run("schema", "--plugin", file).stdout
-    recipe.write_text(recipe.read_text().replace("{use: shapes, train: 10, test: 5}", "dots"))
+    recipe.write_text(
+        recipe.read_text().replace("{use: shapes, train: 10, test: 5, size: 16}", "dots")
+    )
     assert run("validate", recipe, "--plugin", file).exit_code == 0
     assert run("validate", recipe).exit_code != 0
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked
 from tina_kit.cli.app import invoke
 from tina_kit.report.table import text_lines
 
@@ -95,18 +95,17 @@ def test_only_a_terminal_gets_colour(
 
 def on_a_terminal(words: list[str]) -> str:
     """What a command writes to stdout and stderr, which are a terminal."""
-    command = [sys.executable, "-m", "tina_kit", *words]
-    process, terminal = pty.fork()
-    if process == 0:
-        os.execv(command[0], command)
-    parts = []
+    terminal, other = pty.openpty()
+    process = Forked(words, outputs=[os.ttyname(other)] * 2)
+    parts = [os.read(terminal, 1 << 16)]
+    os.close(other)
     try:
         while part := os.read(terminal, 1 << 16):
             parts.append(part)
     except OSError:  # how Linux says that the other end is closed
         pass
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    assert process.wait() == 0
     return b"".join(parts).decode()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked
 from tina_kit.cli.app import invoke
 
 FULL = "error: stdout cannot be written to: No space left on device\n"
@@ -163,15 +164,9 @@ def test_a_terminal_that_is_gone_ends_no_run(recipe: Path, tmp_path: Path) -> No
 
     ours, theirs = pty.openpty()
     words = ["run", str(recipe), "--output", str(tmp_path / "runs")]
-    run = subprocess.Popen(
-        [sys.executable, "-m", "tina_kit", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    run = Forked(words, outputs=[os.devnull, os.ttyname(theirs)])
     os.read(ours, 1)
+    os.close(theirs)
     os.close(ours)
     assert run.wait() == 0
     assert status(tmp_path / "runs") == ["done"]

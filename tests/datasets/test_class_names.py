@@ -59,7 +59,9 @@ def test_a_recipe_says_which_data_set(tmp_path: Path) -> None:
     folders(tmp_path / "images", "Ant", "ant")
     path = tmp_path / "mine.yaml"
     path.write_text(
-        RECIPE.replace("{use: shapes, train: 10, test: 5}", "{use: image-folder, root: images}")
+        RECIPE.replace(
+            "{use: shapes, train: 10, test: 5, size: 16}", "{use: image-folder, root: images}"
+        )
     )
     with pytest.raises(UserError, match=r"mine\.yaml:2:.*: .*'Ant' .* and 'ant' .* are the same"):
         plan_of(path, tmp_path / "store").stages  # noqa: B018
@@ -163,7 +165,9 @@ def test_the_core_checks_the_names_of_every_data_set(
     tmp_path: Path, listed: str, told: str
 ) -> None:
     (tmp_path / "any.py").write_text(ANY)
-    text = RECIPE.replace("{use: shapes, train: 10, test: 5}", f"{{use: any, names: {listed}}}")
+    text = RECIPE.replace(
+        "{use: shapes, train: 10, test: 5, size: 16}", f"{{use: any, names: {listed}}}"
+    )
     text = text.replace("{id: 12, ood: 6}", "{classes: 2, id: 1, ood: 1}")
     (tmp_path / "any.yaml").write_text(f"{text}plugins: [any.py]\n")
     with pytest.raises(UserError, match=told):

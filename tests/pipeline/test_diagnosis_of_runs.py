@@ -81,7 +81,9 @@ def draw(folder: Path, names: Sequence[str] = FRUIT, images: int = 30) -> str:
     head = RECIPE[: RECIPE.index("  - {use: generic}")].replace(
         "id: 12, ood: 6", "id: 9, ood: 9, classes: 3"
     )
-    return head.replace("shapes, train: 10, test: 5", "image-folder, root: images, size: 8")
+    return head.replace(
+        "shapes, train: 10, test: 5, size: 16", "image-folder, root: images, size: 8"
+    )
 
 
 QUICK = ["generic.learning_rate=1e-2", "generic.batch_size=16", "finetune.learning_rate=1e-2"]

@@ -235,7 +235,9 @@ def folders(plain, recipe: Path, tmp_path: Path) -> Path:
     images = tmp_path / "images"
     for name in "abcdef":
         draw(images, name)
-    text = RECIPE.replace("{use: shapes, train: 10, test: 5}", "{use: image-folder, root: images}")
+    text = RECIPE.replace(
+        "{use: shapes, train: 10, test: 5, size: 16}", "{use: image-folder, root: images}"
+    )
     text = text.replace("{id: 12, ood: 6}", "{id: 6, ood: 3, classes: 3}")
     recipe.write_text(text)
     store(plain(), tmp_path / "runs" / "tiny" / "1")

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.test_inspection import completed
+from tests.forked import completed as call
 from tests.plugins.installed import COMMAND, PART, install
 from tina_kit.cli.app import invoke
-
-
-def call(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tina_kit", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90)
 
 
 def test_a_command_of_a_plugin_is_one_of_tina_kit_s(site: Path) -> None:
@@ -122,5 +116,7 @@ def test_the_shell_completes_keys_beside_options_that_cannot_be_imported(
     site: Path, recipe: Path
 ) -> None:
     install(site, "torn", PART.replace(":DotsOptions", ":Nothing"))
-    recipe.write_text(recipe.read_text().replace("{use: shapes, train: 10, test: 5}", "dots"))
+    recipe.write_text(
+        recipe.read_text().replace("{use: shapes, train: 10, test: 5, size: 16}", "dots")
+    )
     assert completed("run", str(recipe), "--set", "generic.ep") == ["generic.epochs="]

@@ -289,7 +289,7 @@ class Mine(Conditioner):
 
 
 OF_A_RUN = {
-    "dataset": ("dataset: {use: shapes, train: 10, test: 5}", "dataset: {use: mine}"),
+    "dataset": ("dataset: {use: shapes, train: 10, test: 5, size: 16}", "dataset: {use: mine}"),
     "task-sampler": ("tasks: {id:", "tasks: {use: mine, id:"),
     "architecture": ("{use: cnn, widths: [4, 6]}", "{use: mine}"),
     "tokenizer": ("{use: class-rows}", "{use: mine}"),

@@ -127,15 +127,3 @@ def test_its_own_tests_pass(site: Site) -> None:
     told = site("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rp")
     passed = set(re.findall(r"^PASSED tests/(\w+\.py)::", told, re.MULTILINE))
     assert passed == {path.name for path in SOURCE.glob("tests/test_*.py")}
-
-
-@installs
-def test_its_recipe_runs_and_generates_for_any_names(site: Site) -> None:
-    site("python", "tests/pictures.py", "recipes/pictures.parquet")
-    site("tina-kit", "run", "recipes/neighbours.yaml", "--profile", "smoke")
-    [folder] = (site.checkout / "runs" / "neighbours").iterdir()
-    results = json.loads((folder / "results.json").read_text())
-    assert {"nearest-average", "oracle"} <= {row["generator"] for row in results["generators"]}
-    asked = ["--generator", "nearest-average", "--classes", "blue disc, mauve ring"]
-    site("tina-kit", "generate", folder, *asked, "-o", "mine.safetensors")
-    assert (site.checkout / "mine.safetensors").stat().st_size > 4000

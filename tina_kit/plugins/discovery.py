@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -51,7 +52,9 @@ def discover() -> Registry:
 
 def installed(switched_off: bool = False) -> list[tuple[Plugin, EntryPoint]]:
     """The enabled plugins in import order, or with `switched_off` the disabled ones."""
-    found = [(_plugin(point), point) for point in points()]
+    # Parsing the metadata of a distribution takes milliseconds, and it may have many plugins.
+    named = cache(_name_and_version)
+    found = [(_plugin(point, *named(point.dist)), point) for point in points()]
     found = [(plugin, point) for plugin, point in found if _disabled(plugin) == switched_off]
     return sorted(found, key=lambda pair: (pair[0].owner != OWN, pair[0].owner, pair[0].name))
 
@@ -143,16 +146,19 @@ def _points_of(distribution: Distribution) -> list[EntryPoint]:
         return [point]
 
 
-def _plugin(point: EntryPoint) -> Plugin:
+def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
+    with suppress(Exception):  # its metadata may be missing
+        if distribution is not None:
+            return distribution.name or "unknown", distribution.version or ""
+    return "unknown", ""
+
+
+def _plugin(point: EntryPoint, name: str, version: str) -> Plugin:
     try:
         module = point.module
     except AttributeError:  # the entry point does not name a module
         module = ""
-    name = version = None
-    if point.dist is not None:
-        with suppress(Exception):  # its metadata may be missing
-            name, version = point.dist.name, point.dist.version
-    return Plugin(normalised(name or "unknown"), version or "", point.name, module)
+    return Plugin(normalised(name), version, point.name, module)
 
 
 def _disabled(plugin: Plugin) -> bool:
