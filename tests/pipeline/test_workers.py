@@ -115,7 +115,7 @@ def test_a_worker_with_other_versions_or_data_says_so(job) -> None:
 
 
 EARLY = """
-import os, sys
+import os, time
 from multiprocessing import forkserver
 from pathlib import Path
 from tina_kit.pipeline.workers.early import import_early
@@ -124,9 +124,10 @@ before = dict(os.environ)
 import_early(3)
 assert os.environ == before
 there = Path("/proc", str(forkserver._forkserver._forkserver_pid))
+while b"forkserver" not in (there / "cmdline").read_bytes():
+    time.sleep(0.01)
 blocked = next(line for line in (there / "status").open() if line.startswith("SigBlk"))
 print(int(blocked.split()[1], 16) & 2, "OMP_NUM_THREADS=3" in (there / "environ").read_text())
-os.waitpid(int(there.name), os.WNOHANG)
 os.close(forkserver._forkserver._forkserver_alive_fd)
 os.waitpid(int(there.name), 0)
 """
