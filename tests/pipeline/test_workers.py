@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -17,10 +19,10 @@ import pytest
 import torch
 
 from tests.conftest import plan_of
-from tina_kit.api import Observer, StageInfo, StepInfo, UserError
+from tina_kit.api import Observer, StageInfo, StepInfo, TinaKitError, UserError
 from tina_kit.pipeline.record import maker
 from tina_kit.pipeline.run import Run
-from tina_kit.pipeline.workers import cluster
+from tina_kit.pipeline.workers import cluster, early, processes
 from tina_kit.pipeline.workers.job import Job, check_plan, check_store, job_of
 from tina_kit.pipeline.workers.team import Team, team_of
 from tina_kit.pipeline.workers.threads import threads_of
@@ -110,6 +112,61 @@ def test_a_worker_with_other_versions_or_data_says_so(job) -> None:
         check_plan(replace(told, key="other", software=versions), made)
     with pytest.raises(UserError, match="the data set, or a file that the recipe names, differs"):
         check_plan(replace(told, key="other"), made)
+
+
+EARLY = """
+import os, time
+from multiprocessing import forkserver
+from pathlib import Path
+from tina_kit.pipeline.workers.early import import_early
+
+before = dict(os.environ)
+import_early(3)
+assert os.environ == before
+there = Path("/proc", str(forkserver._forkserver._forkserver_pid))
+while b"forkserver" not in (there / "cmdline").read_bytes():
+    time.sleep(0.01)
+blocked = next(line for line in (there / "status").open() if line.startswith("SigBlk"))
+print(int(blocked.split()[1], 16) & 2, "OMP_NUM_THREADS=3" in (there / "environ").read_text())
+os.close(forkserver._forkserver._forkserver_alive_fd)
+os.waitpid(int(there.name), 0)
+"""
+
+
+@pytest.mark.skipif(early.METHOD != "forkserver", reason="workers are not forked")
+def test_what_workers_are_forked_from_ignores_ctrl_c_and_the_working_directory(
+    tmp_path: Path,
+) -> None:
+    for folder, content in {
+        "": "open('imported', 'w')",
+        "path": "raise ImportError",  # so that nothing more is imported
+    }.items():
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "torch.py").write_text(content)
+    (tmp_path / "path" / "early.py").write_text(EARLY)
+    done = subprocess.run(
+        [sys.executable, "path/early.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("2 True\n", "")
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_worker_is_started_again_if_what_it_is_forked_from_was_killed(monkeypatch) -> None:
+    attempts: list[int] = []
+
+    def start(number: int, *_: object) -> int:
+        attempts.append(number)
+        if len(attempts) % 3:
+            raise EOFError
+        return number
+
+    monkeypatch.setattr(processes, "_Process", start)
+    monkeypatch.setattr(processes, "import_early", lambda threads: None)
+    monkeypatch.setattr(processes, "AGAIN_S", 0)
+    team = processes.Processes(job_with("cpu"), 2)
+    assert team._started(7) == 7 and attempts == [7, 7, 7]
+    with pytest.raises(TinaKitError, match="workers cannot be started: EOFError"):
+        team._started(8, attempts=2)
 
 
 def test_threads_are_divided_unless_they_are_given(monkeypatch) -> None:

@@ -129,6 +129,18 @@ def test_a_parts_options_hold_what_the_recipe_nests_in_it(load) -> None:
         ),
         (("{use: shapes}", "{use: image-folder}"), "dataset.root: this option is required"),
         (("generators:", "generators: none\nx:"), "generators: must be a list"),
+        (
+            ("name: mine", "name: mine\nresources: {fits: {}}"),
+            "r.yaml:2:13: resources.fits: input should be 'images', 'conditioner', ",
+        ),
+        (
+            ("name: mine", "name: mine\nresources: {fit: {cpu: 1}}"),
+            "r.yaml:2:19: resources.fit.cpu: unknown option; did you mean 'cpus'?",
+        ),
+        (
+            ("name: mine", "name: mine\nresources: {fit: {gpus: 1.5}}"),
+            "resources.fit.gpus: give a share of one GPU, like 0.5, or a whole number",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(load, change: tuple[str, str], told: str) -> None:

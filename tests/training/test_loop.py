@@ -151,6 +151,24 @@ def test_a_batch_in_parts_takes_the_step_of_the_whole_batch(tmp_path: Path) -> N
     torch.testing.assert_close(parts.losses, whole.losses, rtol=1e-5, atol=1e-6)
 
 
+def test_more_parts_than_examples_cost_no_more_than_one_each(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def loss(step: Step, module: nn.Module) -> Tensor:
+        mine = step.share(torch.randn(3, 4, generator=step.random))
+        sizes.append(len(mine))
+        return (module(mine) - mine.sum(1, keepdim=True)).square().mean()
+
+    whole, parts = linear(), linear()
+    trainer(tmp_path / "whole")(whole, loss, replace(TRAINING, steps=1))
+    sizes.clear()
+    trainer(tmp_path / "parts")(parts, loss, replace(TRAINING, steps=1, accumulate=1_000))
+    assert len(sizes) == 4  # the last one is empty
+    torch.testing.assert_close(parts.weight, whole.weight)
+    with pytest.raises(ValueError, match="accumulate is 0; give at least 1"):
+        trainer(tmp_path / "none")(linear(), loss, replace(TRAINING, accumulate=0))
+
+
 def test_a_batch_that_cannot_be_divided_is_computed_once_and_said_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -27,7 +27,7 @@ from tina_kit.cli.options import (
 )
 from tina_kit.cli.ranks import follow_first, is_rank, ranks_here, start_ranks
 from tina_kit.pipeline.console import log
-from tina_kit.pipeline.workers.processes import import_early
+from tina_kit.pipeline.workers.early import import_early
 from tina_kit.pipeline.workers.threads import threads_of
 
 if TYPE_CHECKING:

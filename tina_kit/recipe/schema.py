@@ -145,6 +145,13 @@ class StageResources(Options):
         None, gt=0, description="main memory; by default it is not counted"
     )
 
+    @field_validator("gpus")
+    @classmethod
+    def _whole_from_one_on(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and not gpus.is_integer():
+            raise ValueError("give a share of one GPU, like 0.5, or a whole number")
+        return gpus
+
 
 class CoreOptions(Options):
     """The keys of a recipe that hold no component."""

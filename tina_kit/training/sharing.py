@@ -56,6 +56,8 @@ class Sharing:
     """
 
     def __init__(self, ranks: Ranks, module: nn.Module, label: str, parts: int = 1) -> None:
+        if parts < 1:
+            raise ValueError(f"{label}: accumulate is {parts}; give at least 1")
         self._all, self._label = ranks, label
         self.ranks = ranks
         self.parts = math.ceil(parts / ranks.count)
@@ -98,6 +100,8 @@ class Sharing:
             if self.waits:
                 return None
             weight = step.weight if self.divided else 1.0
+            if part and not weight:  # more parts than examples: the others are empty, too
+                break
             (value * weight).backward()
             whole = whole.to(value.device) + value.detach().float() * weight
             if not self.divided:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from tina_kit.api.errors import TinaKitError
 from tina_kit.api.interruption import SIGNALS
+from tina_kit.pipeline.workers.early import METHOD, import_early
 from tina_kit.pipeline.workers.threads import THREADS
 
 if TYPE_CHECKING:
@@ -27,26 +28,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0  # for workers to clean up when a run is interrupted
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-# A process that has imported torch is forked in milliseconds; importing it takes seconds.
-_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-
-
-def import_early(threads: int) -> None:
-    """Begin to import in another process what workers need, so that this one can do something else
-    meanwhile. threads: of each worker, which torch reads when it is imported."""
-    if _METHOD != "forkserver":
-        return
-    multiprocessing.get_context(_METHOD).set_forkserver_preload(
-        ["tina_kit.pipeline.workers.imports"]
-    )
-    before = os.environ.get(THREADS)
-    os.environ[THREADS] = str(threads)
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop(THREADS)
-        if before is not None:
-            os.environ[THREADS] = before
+AGAIN_S = 0.1  # until a worker is started again
 
 
 class Processes:
@@ -58,7 +40,6 @@ class Processes:
     in_order = False
 
     def __init__(self, job: Job, count: int, gpus: int = 0) -> None:
-        import_early(job.threads)
         self.slots = count
         self._job, self._gpus = job, _visible(gpus)
         self._free: list[_Process] = []
@@ -95,16 +76,23 @@ class Processes:
         for process in processes:
             process.end()
 
-    def _started(self, number: int) -> _Process:
+    def _started(self, number: int, attempts: int = 3) -> _Process:
         gpu = self._gpus[number % len(self._gpus)] if self._gpus else None
-        return _Process(number, self._job, gpu)
+        import_early(self._job.threads)
+        try:
+            return _Process(number, self._job, gpu)
+        except (EOFError, ConnectionError) as error:  # what it is forked from has just been killed
+            if attempts == 1:
+                raise TinaKitError(f"workers cannot be started: {error!r}") from error
+            time.sleep(AGAIN_S)
+            return self._started(number, attempts - 1)
 
 
 class _Process:
     """One worker: a pool of a single process, so that its death ends no other one."""
 
     def __init__(self, number: int, job: Job, gpu: str | None) -> None:
-        context = multiprocessing.get_context(_METHOD)
+        context = multiprocessing.get_context(METHOD)
         self.number = number
         self._events, there = context.Pipe(duplex=False)
         given = job, there, gpu, dict(os.environ)
