@@ -25,10 +25,10 @@ def import_early(threads: int) -> None:
     multiprocessing.get_context(METHOD).set_forkserver_preload(
         ["tina_kit.pipeline.workers.imports"]
     )
-    resource_tracker.ensure_running()  # which would end the deafness
+    resource_tracker.ensure_running()  # now, since that unblocks signals
     path = [os.path.abspath(place) for place in sys.path]
     given = {THREADS: str(threads), "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
-    with _environment(given), _deaf_to_interrupts():
+    with _environment(given), _interrupts_blocked():
         forkserver.ensure_running()
 
 
@@ -47,7 +47,7 @@ def _environment(given: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _interrupts_blocked() -> Iterator[None]:
     """Processes started in the block do not notice Ctrl-C, which they would answer with a traceback
     while they import; this one does when the block ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
