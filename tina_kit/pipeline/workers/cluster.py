@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from typing import Any, get_args
+from functools import partial
+from typing import Any
 
 from tina_kit.api import UserError, first_line
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.workers.executor import Event, Outcome, WorkerLost
 from tina_kit.pipeline.workers.job import Job
 from tina_kit.pipeline.workers.threads import THREADS, asked_threads, threads_of
-from tina_kit.recipe.schema import StageKind, StageResources
+from tina_kit.recipe.schema import StageResources
 
 PORT = 10001  # of `ray start --head` for clients
 ANSWER_S = 10.0  # for an address to answer
@@ -24,7 +25,6 @@ EVERY_S = 0.25  # seconds between messages of a task
 QUEUED = 1000  # tasks that wait for Ray, unless --workers says how many run at once
 ADDRESS = "RAY_ADDRESS"
 GB = 10**9
-KINDS = get_args(StageKind)
 
 
 class Cluster:
@@ -162,14 +162,14 @@ class Tasks:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.slots, self._ray = slots, ray
-        self._job, self._kinds = ray.put(job), {kind: taken_by(kind, job) for kind in KINDS}
+        self._job, self._taken = ray.put(job), partial(taken_by, job=job)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         self._task = ray.remote(_compute)
         self._refs: dict[Future[Outcome], Any] = {}
 
     def submit(self, stage: Stage) -> Future[Outcome]:
-        taken = self._kinds[stage.kind]
+        taken = self._taken(stage.kind)
         task = self._task.options(
             num_cpus=taken.get("CPU", 0),
             num_gpus=taken.get("GPU", 0),
