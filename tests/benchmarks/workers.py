@@ -36,7 +36,7 @@ generators:
     sampling_steps: 1
     steps: {steps}
   - {{like: a, name: b, learning_rate: 2e-4}}
-  - {{like: a, name: c, learning_rate: 4e-4}}
+  - {{like: a, name: c, learning_rate: 6e-4}}
   - {{like: a, name: d, learning_rate: 8e-4}}
   - {{like: a, name: e, learning_rate: 16e-4}}
   - {{like: a, name: f, learning_rate: 32e-4}}

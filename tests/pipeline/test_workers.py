@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -118,6 +120,7 @@ EARLY = """
 import os, time
 from multiprocessing import forkserver
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from tina_kit.pipeline.workers.early import import_early
 
 before = dict(os.environ)
@@ -214,6 +217,15 @@ def test_of_many_steps_a_worker_tells_the_losses_and_some() -> None:
 class Ray:
     """A cluster of two nodes, as far as it is asked what it has."""
 
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, address: str | None, **options: Any) -> None:
+        self.address = address
+
+    def shutdown(self) -> None:
+        pass
+
     def nodes(self) -> list[dict[str, Any]]:
         cpus = {"CPU": 4.0, "memory": 8e9}
         return [{"Alive": True, "Resources": each} for each in (cpus, {**cpus, "GPU": 2.0})]
@@ -250,6 +262,25 @@ def job_with(device: str, **resources: Any) -> Job:
     read = {kind: StageResources(**asked) for kind, asked in resources.items()}
     recipe = Node(None, Where("", 0, 0, Path()))
     return Job(Path(), recipe, (), Path(), device, 2, "", "", {}, {}, read)
+
+
+@pytest.mark.parametrize(("port", "address"), [(1, "local"), (None, None)])
+def test_a_cluster_that_was_killed_is_not_waited_for(
+    port: int | None, address: str | None, monkeypatch, capsys
+) -> None:
+    """`ray start` leaves the address of its cluster in a file, which stays if that is killed."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        left = f"127.0.0.1:{port or listening.getsockname()[1]}"
+        services = SimpleNamespace(find_bootstrap_address=lambda folder: left)
+        monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+        monkeypatch.setitem(sys.modules, "ray._private", ModuleType("ray._private"))
+        monkeypatch.setitem(sys.modules, "ray._private.services", services)
+        monkeypatch.setattr(cluster, "_imported", Ray)
+        monkeypatch.delenv(cluster.ADDRESS, raising=False)
+        with cluster.connected("ray", None) as made:
+            assert made.ray.address == address
+    said = f"the Ray cluster at {left} does not answer any more"
+    assert (said in capsys.readouterr().err) == (address == "local")
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from functools import partial
 from typing import Any
 
 from tina_kit.api import UserError, first_line
+from tina_kit.pipeline.console import log
 from tina_kit.pipeline.stage import Stage
 from tina_kit.pipeline.workers.executor import Event, Outcome, WorkerLost
 from tina_kit.pipeline.workers.job import Job
+from tina_kit.pipeline.workers.mailbox import Mailbox
 from tina_kit.pipeline.workers.threads import THREADS, asked_threads, threads_of
 from tina_kit.recipe.schema import StageResources
 
@@ -113,6 +115,9 @@ def connected(on: str, workers: int | None) -> Iterator[Cluster]:
     named = address or os.environ.get(ADDRESS, "")
     _check_answer(on, named)
     mine = not ray.is_initialized()
+    if mine and not named and (left := _left_by_a_cluster()):
+        log(f"the Ray cluster at {left} does not answer any more: this run starts one of its own")
+        address = "local"
     try:
         if mine:
             ray.init(address=address, logging_level="ERROR", log_to_driver=False)
@@ -139,18 +144,35 @@ def _imported() -> Any:
     return ray
 
 
+def _left_by_a_cluster() -> str | None:
+    """The address of the last cluster that `ray start` began on this machine, if it was killed: Ray
+    would wait for it without a word."""
+    from ray._private.services import find_bootstrap_address
+
+    address: str | None = find_bootstrap_address(None)
+    return address if address and _silence_of(address) else None
+
+
 def _check_answer(on: str, address: str) -> None:
     """Ray itself tries for minutes."""
+    if silence := _silence_of(address):
+        raise UserError(
+            f"--on {on}: {address.rpartition('://')[2]} does not answer ({silence}). Is the "
+            f"cluster running (`ray status` there), and is this its port? That for clients is "
+            f"{PORT}"
+        )
+
+
+def _silence_of(address: str) -> str | None:
+    """Why nothing answers at HOST:PORT, if that is so."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not host or not port.isdecimal():
-        return
+        return None
     try:
         socket.create_connection((host, int(port)), ANSWER_S).close()
     except OSError as error:
-        raise UserError(
-            f"--on {on}: {host}:{port} does not answer ({error.strerror or error}). Is the cluster "
-            f"running (`ray status` there), and is this its port? That for clients is {PORT}"
-        ) from None
+        return error.strerror or str(error)
+    return None
 
 
 class Tasks:
@@ -212,20 +234,6 @@ def _hand_over(done: Future[Any], future: Future[Outcome]) -> None:
         future.set_exception(error)
     else:
         future.set_exception(WorkerLost(f"{type(error).__name__}: {first_line(error)}"))
-
-
-class Mailbox:
-    """Holds what tasks tell until it is taken; lives beside the process that leads the run."""
-
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-
-    def put(self, events: list[Event]) -> None:
-        self._events += events
-
-    def take(self) -> list[Event]:
-        found, self._events = self._events, []
-        return found
 
 
 # In a task.
