@@ -69,3 +69,17 @@ def test_the_gradient_of_the_pooling_has_no_layout_of_its_own() -> None:
     (gradient,) = torch.autograd.grad(made.sum(), x)
     torch.testing.assert_close(gradient, torch.full_like(x, 1 / 42))
     assert gradient.stride()[2:] == (0, 0)
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf"), 3e38])
+def test_inference_in_bf16_has_the_digits_of_training(value: float) -> None:
+    """Also with weights that make NaN, in either sign."""
+    random = torch.Generator().manual_seed(0)
+    vectors = torch.randn(2, CNN_5K.layout(10).size, generator=random)
+    vectors[1, :3] = torch.tensor([value, -value, value])
+    images = torch.randn(2, 5, 12, 9, 9, generator=random).bfloat16()
+    for vector, batch in zip(vectors[:, None], images[:, None]):
+        trained = CNN_5K.forward_many(vector, batch, 10, {})
+        with torch.inference_mode():
+            inferred = CNN_5K.forward_many(vector, batch, 10, {})
+        assert torch.equal(trained.nan_to_num(nan=9e9), inferred.nan_to_num(nan=9e9))
