@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from tests.cli import forked_ranks
 from tests.forked import Forked
 from tina_kit.cli.app import invoke
 from tina_kit.training import cores
@@ -79,6 +80,7 @@ def ran(*words: object, store: Path) -> tuple[int | None, str, str]:
         ["run", *map(str, words), "--output", str(store.parent / "runs"), "--device", "cpu"],
         env={**os.environ, "TINA_KIT_STORE": str(store)},
         cwd=store.parent,
+        main=forked_ranks.main,
     )
     out, err = running.communicate()
     return running.returncode, out, err
