@@ -20,7 +20,8 @@ from tina_tokenizers.tokenizers import ClassRows, LayerChunks
 from tina_kit.api import Context, Zoo
 from tina_kit.testing import World
 
-SMALL = {"hidden_size": 32, "depth": 2, "heads": 4, "steps": 30, "learning_rate": 3e-3, "clip": 1.0}
+SMALL = {"hidden_size": 32, "depth": 2, "heads": 4, "batch_size": 16, "steps": 30}
+SMALL |= {"learning_rate": 3e-3, "clip": 1.0}
 QUICK = {"sampler": "ddim", "sampling_steps": 2}
 
 
