@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.not_flushed
 import tests.parsed_once  # noqa: F401
 
 # Tests run side by side; threads of one would only wait for those of another.

@@ -33,9 +33,8 @@ def call(capsys):
 
 
 @pytest.fixture
-def two(tmp_path: Path, monkeypatch) -> tuple[Result, Result, Path]:
+def two(tmp_path: Path) -> tuple[Result, Result, Path]:
     """Two results, and the folder of a run that names the first."""
-    monkeypatch.setattr("os.fsync", lambda handle: None)
     store = Store(tmp_path / "store")
     named, free = made(store, "zoo", 1), made(store, "fit", 2)
     return named, free, run_folder(store, tmp_path / "runs" / "tiny" / "1", [named])
@@ -259,10 +258,9 @@ def collecting(root: str, stop: Event) -> None:
 
 @pytest.mark.slow
 def test_runs_that_start_while_gc_works_lose_nothing_that_they_count_as_stored(
-    recipe: Path, tmp_path: Path, monkeypatch
+    recipe: Path, tmp_path: Path
 ) -> None:
     """Another process removes what nobody names without pause, as run folders come and go."""
-    monkeypatch.setattr("os.fsync", lambda handle: None)
     context = multiprocessing.get_context("fork")
     stop = context.Event()
     other = context.Process(target=collecting, args=(str(tmp_path / "store"), stop))

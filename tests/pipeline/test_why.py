@@ -45,9 +45,8 @@ def store(plan: Plan, folder: Path, stages: Sequence[Stage] | None = None) -> Pa
 
 
 @pytest.fixture
-def plain(recipe: Path, tmp_path: Path, monkeypatch) -> Callable[..., Plan]:
-    """`plain(sets)`: the tiny recipe's plan. Nothing is flushed to the disk."""
-    monkeypatch.setattr("os.fsync", lambda handle: None)
+def plain(recipe: Path, tmp_path: Path) -> Callable[..., Plan]:
+    """`plain(sets)`: the tiny recipe's plan."""
     return lambda *sets, **options: plan_of(recipe, tmp_path / "store", sets=sets, **options)
 
 

@@ -31,19 +31,11 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written survives the process, if not the machine."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, list[Result]]]:
     """A store of fifty runs, and what must stay and go. Nobody may write to it."""
     folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda handle: None)
-        return fifty(folder / "store", folder / "runs")
+    return fifty(folder / "store", folder / "runs")
 
 
 @pytest.fixture
