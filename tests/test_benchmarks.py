@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import subprocess
 import sys
 import time
 from argparse import Namespace
@@ -15,11 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks import growth, sides
+from tests.benchmarks import growth, sides, workers
+from tests.forked import Forked, completed
 
 FOLDER = Path(__file__).parent / "benchmarks"
 FORKING = {"fuzz", "kills", "sweeps"}
-"""Run in a process of their own, since a fork has none of the threads of the tests."""
+"""Run in a process of their own, since their forks have none of the threads of the tests."""
 PRINTED = {
     "p_models": ["zoo of 100 CNN-5K", "evaluating 1000 CNN-5K"],
     "classifiers": ["the kit alone: ", "zoo of 10 ResNet-20", "evaluating 200 ResNet-20"],
@@ -71,15 +70,15 @@ def run(name: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 
 
 def run_apart(name: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", f"tests.benchmarks.{name}", "--tiny"],
-        cwd=FOLDER.parents[1],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    running = Forked([name, "--tiny"], cwd=FOLDER.parents[1], main=script)
+    out, err = running.communicate()
+    assert running.returncode == 0, out + err
+    return out
+
+
+def script(words: list[str]) -> None:
+    sys.argv = words
+    sys.exit(import_module(f"tests.benchmarks.{words[0]}").main())
 
 
 def test_the_page_names_each() -> None:
@@ -94,6 +93,7 @@ def test_it_runs(name: str, monkeypatch, capsys) -> None:
         printed = run_apart(name)
     else:
         monkeypatch.setattr(sides, "Side", InThisProcess)
+        monkeypatch.setattr(workers, "completed", completed)
         run(name, monkeypatch)
         printed = capsys.readouterr().out
     assert printed.strip() and [line for line in PRINTED.get(name, []) if line not in printed] == []

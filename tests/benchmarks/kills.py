@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -52,6 +53,8 @@ generators:
     steps: 110
   - {use: oracle}
 """
+TINY = re.sub(r"(steps: 1|epochs: )\d+", r"\g<1>2", RECIPE)
+"""With trainings of hardly any steps."""
 PATIENCE_S = 120.0
 
 
@@ -171,13 +174,13 @@ class Trial:
             yield f"{run}: done without a report"
 
 
-def try_all(kills: int, terms: int, seed: int, folder: Path) -> list[str]:
+def try_all(kills: int, terms: int, seed: int, folder: Path, text: str = RECIPE) -> list[str]:
     """Prints figures; returns what went wrong."""
     draw = random.Random(seed)
     signals = [signal.SIGKILL] * kills + [signal.SIGTERM] * terms
     draw.shuffle(signals)
     recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE, encoding="utf-8")
+    recipe.write_text(text, encoding="utf-8")
     whole = Trial(recipe, folder / "whole")
     whole.folder.mkdir()
     start = time.monotonic()
@@ -222,7 +225,8 @@ def main() -> int:
         chosen.kills = chosen.terms = 1
     preload()
     with tempfile.TemporaryDirectory() as place:
-        wrong = try_all(chosen.kills, chosen.terms, chosen.seed, Path(place))
+        text = TINY if chosen.tiny else RECIPE
+        wrong = try_all(chosen.kills, chosen.terms, chosen.seed, Path(place), text)
         print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
 

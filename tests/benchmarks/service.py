@@ -17,14 +17,13 @@ import os
 import random
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 import tina_kit
 from tests.service.process import service
@@ -207,16 +206,9 @@ def measure(source: Path, requests: int, each: int) -> None:
 
 def smoke(folder: Path) -> Path:
     """A bundle of the quickstart."""
-    code = (
-        "import tina_kit; run = tina_kit.run('quickstart', profile='smoke', observers=[]);"
-        "tina_kit.bundle(run, 'quickstart.tina')"
-    )
-    own = {
-        **os.environ,
-        "TINA_KIT_STORE": str(folder / "store"),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    subprocess.run([sys.executable, "-c", code], cwd=folder, env=own, check=True)
+    with patch.dict(os.environ, TINA_KIT_STORE=str(folder / "store")):
+        run = tina_kit.run("quickstart", profile="smoke", output=folder / "runs", observers=[])
+        tina_kit.bundle(run, folder / "quickstart.tina")
     return folder / "quickstart.tina"
 
 

@@ -16,6 +16,7 @@ from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from tests.plugins.installed import AT_ONCE, install
 
@@ -40,8 +41,10 @@ def seconds(command: Sequence[str], env: Mapping[str, str]) -> float:
 
 def generating(folder: Path, env: Mapping[str, str]) -> list[str]:
     """The command for a p-Model of a finished run, which is made here."""
-    run = [SCRIPT, "run", "quickstart", "--profile", "smoke", "--output", str(folder / "runs")]
-    subprocess.run(run, check=True, capture_output=True, env=env)
+    import tina_kit
+
+    with patch.dict(os.environ, env):
+        tina_kit.run("quickstart", profile="smoke", output=folder / "runs", observers=[])
     (done,) = (folder / "runs").glob("*/*")
     classes = ["--classes", "red circle,blue star"]
     return [SCRIPT, "generate", str(done), *classes, "-o", str(folder / "mine.safetensors")]

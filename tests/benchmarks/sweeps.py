@@ -23,7 +23,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.benchmarks.kills import RECIPE, ended, files_of, fork, preload
+from tests.benchmarks.kills import RECIPE, TINY, ended, files_of, fork, preload
 
 PATIENCE_S = 600.0
 RATES = (1e-3, 3e-3, 1e-2)
@@ -85,10 +85,12 @@ def faults(folder: Path, whole: Path) -> Iterator[str]:
         yield f"a traceback in {folder / 'log'}"
 
 
-def compare(points: int, kills: int, seed: int, search: bool, folder: Path) -> list[str]:
+def compare(
+    points: int, kills: int, seed: int, search: bool, folder: Path, text: str = RECIPE
+) -> list[str]:
     """Prints figures; returns what went wrong."""
     recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE, encoding="utf-8")
+    recipe.write_text(text, encoding="utf-8")
     whole, killed = folder / "whole", folder / "killed"
     given = words(points, search)
     for each in (whole, killed):
@@ -138,7 +140,8 @@ def main() -> None:
     points, kills = (3, 1) if asked.tiny else (asked.points, asked.kills)
     preload()
     with tempfile.TemporaryDirectory() as folder:
-        found = compare(points, kills, asked.seed, asked.search, Path(folder))
+        text = TINY if asked.tiny else RECIPE
+        found = compare(points, kills, asked.seed, asked.search, Path(folder), text)
     print("\n".join(found))
     sys.exit(bool(found))
 

@@ -43,12 +43,16 @@ generators:
 """
 
 
+def completed(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, env = [sys.executable, "-m", "tina_kit", *words], {**os.environ, **environment}
+    return subprocess.run(command, env=env, capture_output=True, text=True)
+
+
 def timed(recipe: Path, folder: Path, *more: str) -> tuple[float, bytes]:
     """Wall seconds of a run, and its results."""
-    words = [sys.executable, "-m", "tina_kit", "run", str(recipe), "--output", str(folder / "runs")]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "TINA_KIT_STORE": str(folder / "store")}
+    words = ["run", str(recipe), "--output", str(folder / "runs"), *more]
     start = time.perf_counter()
-    done = subprocess.run([*words, *more], env=env, capture_output=True, text=True)
+    done = completed(*words, OMP_NUM_THREADS="1", TINA_KIT_STORE=str(folder / "store"))
     wall = time.perf_counter() - start
     assert done.returncode == 0, done.stderr
     [results] = folder.rglob("results.json")
