@@ -179,23 +179,26 @@ def test_the_stages_of_a_row_run_in_the_order_of_the_walk(plans: list[Plan]) -> 
 
 
 @pytest.mark.slow
-def test_a_run_enters_the_files_in_the_order_of_the_walk(recipe: Path, tmp_path: Path) -> None:
+def test_a_run_enters_the_files_in_the_order_of_the_walk(
+    finished: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
     """From outside of the stages, whose order the test above holds."""
     drawn = [file for file in walk() if not file.startswith(FOLDER)]
-    words = ["run", str(recipe), "--output", str(tmp_path / "runs")]
-    assert invoke(words) == 0  # now that all is imported and stored
-    entered: dict[str, None] = {}
+    words = ["run", str(finished[0]), "--output", str(tmp_path / "runs")]
+    assert invoke(words) == 0  # now that all is imported
+    called: dict[str, None] = {}
 
     def note(frame: FrameType, event: str, _: object) -> None:
-        path = Path(frame.f_code.co_filename)
-        if event == "call" and path.is_relative_to(CORE):
-            entered.setdefault(path.relative_to(CORE).as_posix())
+        if event == "call":
+            called.setdefault(frame.f_code.co_filename)
 
     sys.setprofile(note)
     try:
         assert invoke(words) == 0
     finally:
         sys.setprofile(None)
+    paths = [Path(file) for file in called]
+    entered = [path.relative_to(CORE).as_posix() for path in paths if path.is_relative_to(CORE)]
     assert [file for file in entered if file in drawn] == drawn
 
 

@@ -13,6 +13,7 @@ import torch
 
 import tina_kit
 from tests.forked import Forked
+from tina_kit import cli
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
 from tina_kit.pipeline import many
@@ -89,32 +90,44 @@ def test_repeated_it_writes_nothing_and_after_a_loss_the_rest(
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
+PART = 32
+
+
+def in_small_parts(words: list[str]) -> None:
+    many.TOGETHER = PART
+    cli.main(words)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_killed_twice_it_ends_as_if_it_never_was(finished, tmp_path: Path) -> None:
     run = tina_kit.open_run(finished[2])
     names = run.experiment().class_names
     (tmp_path / "tasks.csv").write_text(
-        "".join(",".join(f'"{name}"' for name in task) + "\n" for task in drawn(list(names), 1500))
+        "".join(",".join(f'"{name}"' for name in task) + "\n" for task in drawn(list(names), 400))
     )
     words = ["generate", str(finished[2]), "--tasks", "tasks.csv", "-o"]
     environment = {**os.environ, "TINA_KIT_STORE": str(finished[1])}
+
+    def start(folder: str) -> Forked:
+        return Forked([*words, folder], cwd=tmp_path, env=environment, main=in_small_parts)
+
     for kill in (1, 2):
-        child = Forked([*words, "killed"], cwd=tmp_path, env=environment)
+        child = start("killed")
         manifest, deadline = tmp_path / "killed" / MANIFEST, time.monotonic() + 60
-        while not manifest.exists() or len(manifest.read_text().splitlines()) < 256 * kill:
+        while not manifest.exists() or len(manifest.read_text().splitlines()) < PART * kill:
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
         child.kill()
         child.wait()
-    assert len(entries(tmp_path / "killed")) < 1500
+    assert len(entries(tmp_path / "killed")) < 400
     for folder in ("killed", "whole"):
-        assert Forked([*words, folder], cwd=tmp_path, env=environment).wait() == 0
+        assert start(folder).wait() == 0
     killed, whole = (
         {file.name: file.read_bytes() for file in (tmp_path / folder).iterdir()}
         for folder in ("killed", "whole")
     )
-    assert killed == whole and len(whole) == 1501
+    assert killed == whole and len(whole) == 401
 
 
 def test_a_table_is_read_as_people_write_them(tmp_path: Path) -> None:
