@@ -33,14 +33,20 @@ def sets_for(path: Path) -> list[str]:
     return sets
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What several recipes have in common, such as images, is computed once."""
+    return tmp_path_factory.mktemp("store")
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_a_shipped_recipe_runs_at_smoke_size(path: Path, tmp_path: Path) -> None:
+def test_a_shipped_recipe_runs_at_smoke_size(path: Path, store: Path, tmp_path: Path) -> None:
     from tina_kit.pipeline.run import Run
 
     if path.stem in ON_CALTECH and not (DATA / "caltech101").is_dir():
         pytest.skip("TINA_KIT_DATA names no folder with caltech101")
-    plan = plan_of(path, tmp_path / "store", profile="smoke", sets=sets_for(path))
+    plan = plan_of(path, store, profile="smoke", sets=sets_for(path))
     run = Run.start(plan, tmp_path / "runs", [])
     results = run.execute()
     assert {row["generator"] for row in results.rows} > {"classifier-selection", "chance"}
