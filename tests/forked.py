@@ -69,8 +69,13 @@ class Forked:
     def kill(self) -> None:
         self._process.kill()
 
-    def wait(self) -> int | None:
-        self._process.join()
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        self._process.join(seconds)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("tina-kit", seconds or 0.0)
         return self.returncode
 
     def communicate(self) -> tuple[str, str]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.forked import Forked
+
 
 @dataclass
 class Running:
     """log: the file that its stderr goes to."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     log: Path
     port: int = 0
 
@@ -35,23 +37,29 @@ class Running:
 
 
 @contextmanager
-def service(source: Path, *words: str, seconds: float = 60) -> Iterator[Running]:
-    """On a bundle or run folder, at a free port."""
-    command = [sys.executable, "-m", "tina_kit", "serve", str(source), "--port", "0", *words]
+def service(
+    source: Path,
+    *words: str,
+    seconds: float = 60,
+    main: Callable[[list[str]], None] | None = None,
+) -> Iterator[Running]:
+    """On a bundle or run folder, at a free port. main: in place of the command line's own."""
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with log.open("wb") as file, subprocess.Popen(command, stderr=file) as process:
-            running = Running(process, log)
+        log.touch()
+        command = ["serve", str(source), "--port", "0", *words]
+        process = Forked(command, outputs=[os.devnull, log], main=main)
+        running = Running(process, log)
+        try:
+            running.port = _port(running, time.monotonic() + seconds)
+            yield running
+        finally:
+            process.terminate()
             try:
-                running.port = _port(running, time.monotonic() + seconds)
-                yield running
-            finally:
-                process.terminate()
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    raise
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def _port(running: Running, deadline: float) -> int:

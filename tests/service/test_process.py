@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -21,8 +19,10 @@ import pytest
 
 import tina_kit
 from tests.service.process import Running, service
+from tina_kit import cli
 from tina_kit.api import UserError
 from tina_kit.cli.app import invoke
+from tina_kit.pipeline.personal import ReadyGenerator
 from tina_kit.service import serving
 from tina_kit.service.limits import Limits
 
@@ -103,30 +103,29 @@ def test_ctrl_c_ends_it_and_sigkill_leaves_nothing_broken(bundle, generator) -> 
             assert running.process.wait(10) == code
 
 
+def slow(words: list[str]) -> None:
+    """The command line; p-Models take a minute."""
+    first = ReadyGenerator.answers
+
+    def answers(self: ReadyGenerator, lists: Any) -> Any:
+        time.sleep(60)
+        return first(self, lists)
+
+    ReadyGenerator.answers = answers  # type: ignore[method-assign]
+    cli.main(words)
+
+
 @pytest.mark.slow
-def test_a_bundle_far_larger_than_a_request_ends_in_time_too(bundle, monkeypatch) -> None:
+def test_a_bundle_far_larger_than_a_request_ends_in_time_too(bundle) -> None:
     """A batch that is still being generated is not waited for longer than the limit."""
-    code = (
-        "import sys, time\nimport tina_kit\nfrom tina_kit.pipeline.personal import ReadyGenerator\n"
-        "first = ReadyGenerator.answers\n"
-        "def slow(self, lists):\n    time.sleep(60)\n    return first(self, lists)\n"
-        "ReadyGenerator.answers = slow\n"
-        "from tina_kit.cli import main\nmain(sys.argv[1:])\n"
-    )
-    command = [sys.executable, "-c", code, "serve", str(bundle), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = None
-        while found is None:
-            found = re.search(r"Serving at (http://[^ ]*:\d+)", line := process.stderr.readline())
-            assert line
-        address = found[1]
-        waits = Thread(target=lambda: _quietly(ask, address, "/v1/models", {"classes": ["a", "b"]}))
+    with service(bundle, main=slow) as running:
+        asked = {"classes": ["a", "b"]}
+        waits = Thread(target=lambda: _quietly(ask, running.address, "/v1/models", asked))
         waits.start()
         time.sleep(0.5)
         begun = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(12) == 0 and time.monotonic() - begun < 5.5
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(12) == 0 and time.monotonic() - begun < 5.5
         waits.join(5)
 
 
