@@ -41,13 +41,14 @@ class Environment:
     no network: all but tina-kit and what has plugins of it, so that these are missing until they
     are installed. Their console scripts are not there, and pip then installs without an index and
     without dependencies. None installs everything from the index.
+    pip: whether there is one where nothing is borrowed, which takes seconds.
     """
 
-    def __init__(self, place: Path, dependencies_of: str | None = None) -> None:
+    def __init__(self, place: Path, dependencies_of: str | None = None, pip: bool = True) -> None:
         self.place = place.resolve()
         self.bin = self.place / "bin"
         self.borrows = dependencies_of is not None
-        words = ["--without-pip"] if self.borrows else []
+        words = ["--without-pip"] if self.borrows or not pip else []
         subprocess.run([sys.executable, "-m", "venv", *words, self.place], check=True)
         if dependencies_of is not None:
             self.borrow(dependencies_of)

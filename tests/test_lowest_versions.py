@@ -53,7 +53,7 @@ def test_a_dependency_without_a_bound_is_refused(text: str) -> None:
 
 
 def test_what_is_installed_is_not_borrowed(tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "environment")
+    environment = Environment(tmp_path / "environment", pip=False)
     [site] = environment.place.glob("lib/python*/site-packages")
     (site / "numpy").mkdir()
     (site / "numpy" / "__init__.py").write_text("__version__ = 'own'\n")

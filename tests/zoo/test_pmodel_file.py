@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -122,7 +123,7 @@ def with_widths(*widths: int) -> dict[str, str]:
         (with_classes(2), "do not fit its architecture: 6.weight is float32 (3, "),
         (with_classes(4), "do not fit its architecture: 6.weight is float32 (3, "),
         (with_widths(4, 7), "do not fit its architecture: "),
-        (with_classes(400_000), "its architecture is far larger than its weights"),
+        (with_classes(200_000), "its architecture is far larger than its weights"),
         (with_widths(65_536, 65_536), "its architecture is far larger than its weights"),
         (with_widths(10**18, 10**18), "widths.1: input should be less than or equal to 65536"),
     ],
@@ -315,14 +316,10 @@ def test_equal_p_models_are_equal_files(tmp_path: Path) -> None:
         "import sys, tina_kit, hashlib\n"
         "print(hashlib.sha256(tina_kit.load(sys.argv[1]).content()).hexdigest())"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code, str(path)], capture_output=True, check=True, text=True
-        ).stdout
-        for _ in range(2)
-    ]
-    assert len(set(runs)) == 1
+    words = [sys.executable, "-c", code, str(path)]
+    other = subprocess.run(words, capture_output=True, check=True, text=True).stdout
     model = tina_kit.load(path)
+    assert hashlib.sha256(model.content()).hexdigest() == other.strip()
     (tmp_path / "again.safetensors").write_bytes(model.content())
     again = tina_kit.load(tmp_path / "again.safetensors")
     assert again.metadata == model.metadata and again.classes == model.classes
