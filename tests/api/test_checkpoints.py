@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from tina_conditioners.clip import OpenClip
 from tina_conditioners.options import OpenClipOptions
 from tina_generators.foreign import read_foreign
 
+from tests.testing.conftest import TINY_CLIP
 from tina_kit.api import UserError, check_finite, read_checkpoint, read_state_dict
 from tina_kit.api.checkpoints import state_dicts
 from tina_kit.zoo.checkpoints import gather
@@ -92,7 +94,9 @@ def by_timm(path: Path) -> None:
 
 
 def by_open_clip(path: Path) -> None:
-    options = OpenClipOptions(model="RN50", pretrained=None, checkpoint=path)
+    config = path.with_name("clip.json")
+    config.write_text(json.dumps(TINY_CLIP))
+    options = OpenClipOptions(config=config, pretrained=None, checkpoint=path)
     OpenClip(options).embed(["apple"])
 
 
