@@ -96,8 +96,8 @@ class CNN(Architecture):
 
 
 def _relu_for(vectors: Tensor, inputs: Tensor) -> Callable[[Tensor], Tensor]:
-    """ReLU in place. In inference in bf16, CPUs compare integers three times as fast as floats; the
-    sign is that of the same bits as an integer, but NaN, which that would hide, must not occur."""
+    """ReLU in place. In bf16, CPUs compare integers three times as fast as floats, and a float is
+    negative if the integer with the same bits is. Only NaN would be hidden, so none may occur."""
     quick = torch.is_inference_mode_enabled() and inputs.dtype == torch.bfloat16
     if quick and inputs.device.type == "cpu" and bool(vectors.abs().amax() < NO_OVERFLOW):
         return _relu_by_sign_

@@ -6,13 +6,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.cli import forked_ranks
 from tests.forked import Forked
 from tina_kit.cli.app import invoke
 from tina_kit.training import cores
@@ -76,14 +74,11 @@ def test_a_plan_needs_no_ranks(recipe: Path, capsys) -> None:
     assert "generic" in capsys.readouterr().out
 
 
-def ran(
-    *words: object, store: Path, main: Callable[[list[str]], None] | None = None
-) -> tuple[int | None, str, str]:
+def ran(*words: object, store: Path) -> tuple[int | None, str, str]:
     running = Forked(
         ["run", *map(str, words), "--output", str(store.parent / "runs"), "--device", "cpu"],
         env={**os.environ, "TINA_KIT_STORE": str(store)},
         cwd=store.parent,
-        main=main,
     )
     out, err = running.communicate()
     return running.returncode, out, err
@@ -120,7 +115,7 @@ def test_a_killed_rank_ends_the_run_which_then_resumes_on_one(recipe: Path, tmp_
     text = recipe.read_text()
     recipe.write_text(text[: text.index("generators:")] + "generators: [{use: mortal}]\n")
     words, store = (recipe, "--plugin", plugin), tmp_path / "store"
-    code, _, err = ran(*words, "--devices", "2", store=store, main=forked_ranks.main)
+    code, _, err = ran(*words, "--devices", "2", store=store)
     errors = [line for line in err.splitlines() if line.startswith("error")]
     assert code == 1
     assert len(errors) == 1

@@ -115,7 +115,7 @@ def connected(on: str, workers: int | None) -> Iterator[Cluster]:
     named = address or os.environ.get(ADDRESS, "")
     _check_answer(on, named)
     mine = not ray.is_initialized()
-    if mine and not named and (left := _left_by_a_cluster()):
+    if mine and not named and (left := _dead_cluster()):
         log(f"the Ray cluster at {left} does not answer any more: this run starts one of its own")
         address = "local"
     try:
@@ -144,7 +144,7 @@ def _imported() -> Any:
     return ray
 
 
-def _left_by_a_cluster() -> str | None:
+def _dead_cluster() -> str | None:
     """The address of the last cluster that `ray start` began on this machine, if it was killed: Ray
     would wait for it without a word."""
     from ray._private.services import find_bootstrap_address
@@ -158,8 +158,7 @@ def _check_answer(on: str, address: str) -> None:
     if silence := _silence_of(address):
         raise UserError(
             f"--on {on}: {address.rpartition('://')[2]} does not answer ({silence}). Is the "
-            f"cluster running (`ray status` there), and is this its port? That for clients is "
-            f"{PORT}"
+            f"cluster running (`ray status` there)? Is this its port? Clients use {PORT}"
         )
 
 
