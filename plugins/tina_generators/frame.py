@@ -15,7 +15,7 @@ class Frame:
     def __init__(self, layout: Layout, tokenizer: Tokenizer) -> None:
         tokens = tokenizer.tokens(layout)
         self.layout = layout
-        self.groups = Groups(tokens)
+        self.groups = Groups(layout, tokens)
         self._map = TokenMap(layout, tokens)
         self._owner = layout.class_of_entries()
 

@@ -14,10 +14,11 @@ RANK = 64  # of how a class's row depends on the other classes
 class LinearPath(nn.Module):
     """What each class adds to the parameters of a task, beside what the transformer makes of them.
 
-    Tokens that belong to no class get a sum over the classes, each a linear map of its condition.
-    A class's token gets a linear map of its condition, and one of the product of its condition with
-    the sum of all. From a classifier that is trained to the end, a transformer alone finds these
-    terms late: the gradient that all tasks share outweighs what differs between them.
+    Shared entries get a sum over the classes, each a linear map of its condition. A class's row
+    gets a linear map of its condition, and one of the product of its condition with the sum of all,
+    whether the row is a token of its own or lies in a token with others. From a classifier that is
+    trained to the end, a transformer alone finds these terms late: the gradient that all tasks
+    share outweighs what differs between them.
 
     groups: of the tokens; width: D of the conditions; classes: C of the tasks.
     """
@@ -29,13 +30,13 @@ class LinearPath(nn.Module):
         self.all = nn.Linear(width, RANK, bias=False)
         self.sums, self.own, self.mixed = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         for number, (name, size) in enumerate(groups.size.items()):
-            if groups.classes[name] is None:
+            if groups.rows(name) is None:
                 self.sums[str(number)] = nn.Linear(
                     width, len(groups.index[name]) * size, bias=False
                 )
             else:
-                self.own[str(number)] = nn.Linear(width, size, bias=False)
-                self.mixed[str(number)] = nn.Linear(RANK, size, bias=False)
+                self.own[str(number)] = nn.Linear(width, groups.row_size, bias=False)
+                self.mixed[str(number)] = nn.Linear(RANK, groups.row_size, bias=False)
 
     def initialise(self) -> None:
         """Add nothing at first."""
@@ -55,10 +56,11 @@ class LinearPath(nn.Module):
         product = self.one(conditions) * self.all(total)[:, None]  # (B, C, RANK)
         added: dict[str, Tensor] = {}
         for number, (name, size) in enumerate(groups.size.items()):
-            rows = groups.classes[name]
+            rows = groups.rows(name, conditions.device)
             if rows is None:
                 added[name] = self.sums[str(number)](total).unflatten(-1, (-1, size))
             else:
                 every = self.own[str(number)](conditions) + self.mixed[str(number)](product)
-                added[name] = every[:, rows]
+                owner, place = rows
+                added[name] = every[:, owner, place]
         return added

@@ -52,8 +52,7 @@ class TransformerOptions(Options):
     linear: Annotated[bool, Added()] = Field(
         False,
         description="add a linear map of the conditions, summed over a task's classes, to the "
-        "transformer's output, with which objective: task finds what differs between tasks sooner; "
-        "needs a tokenizer with a token for each class",
+        "transformer's output, with which objective: task finds what differs between tasks sooner",
     )
     normalisation: Literal["mean-layer-scale", "global-scale"] = Field(
         "mean-layer-scale",

@@ -112,11 +112,7 @@ class Tina(Generator):
     def network_for(self, layout: Layout, classes: int, width: int) -> TinaTransformer:
         """A new network for p-Models in `layout`, with `classes` conditions of width `width`."""
         options = self.options
-        groups = Groups(self.tokenizer.tokens(layout))
-        if options.linear and not groups.joined:
-            raise UserError(
-                "linear: true needs a tokenizer with a token for each class, such as class-rows"
-            )
+        groups = Groups(layout, self.tokenizer.tokens(layout))
         return TinaTransformer(
             groups,
             classes,

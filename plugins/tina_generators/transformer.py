@@ -74,7 +74,7 @@ class TinaTransformer(nn.Module):
     A token that is alone in its group has a position embedding; a larger group is an unordered
     set. If no token belongs to a class, the C conditions are separate tokens with their own
     encoders and positions; otherwise each is added to the tokens of its class. linear: whether
-    there is a `LinearPath`, for which tokens must belong to classes.
+    there is a `LinearPath`.
     """
 
     def __init__(

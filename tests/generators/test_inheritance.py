@@ -37,7 +37,7 @@ def groups(tokenizer: str, classes: int = 3, shared: int = 10) -> Groups:
             Parameter("weight", (classes, 4), layer="fc", class_axis=0),
         )
     )
-    return Groups(TOKENIZERS[tokenizer].tokens(layout))
+    return Groups(layout, TOKENIZERS[tokenizer].tokens(layout))
 
 
 def network(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tina_generators.groups import Groups
 from tina_generators.linear import LinearPath
-from tina_tokenizers.options import ClassRowsOptions
-from tina_tokenizers.tokenizers import ClassRows
+from tina_tokenizers.options import ClassRowsOptions, LayerChunksOptions
+from tina_tokenizers.tokenizers import ClassRows, LayerChunks
 
-from tina_kit.api import Request, UserError
+from tina_kit.api import Request, Token, Tokenizer, UserError
 
 TASK = {
     "objective": "task",
@@ -24,8 +25,12 @@ TASK = {
 }
 
 
-def path_of(world, classes: int = 4) -> tuple[LinearPath, Groups]:
-    groups = Groups(ClassRows(ClassRowsOptions()).tokens(world.architecture.layout(classes)))
+ROWS = ClassRows(ClassRowsOptions())
+
+
+def path_of(world, classes: int = 4, tokenizer: Tokenizer = ROWS) -> tuple[LinearPath, Groups]:
+    layout = world.architecture.layout(classes)
+    groups = Groups(layout, tokenizer.tokens(layout))
     torch.manual_seed(0)
     path = LinearPath(groups, width=6, classes=4)
     for parameter in path.parameters():
@@ -55,17 +60,23 @@ def test_absent_classes_add_nothing(world) -> None:
     conditions = torch.randn(3, 4, 6)
     present = torch.tensor([[True, True, False, True]]).expand(3, -1)
     some = path(conditions, groups, present)
-    fewer = Groups(ClassRows(ClassRowsOptions()).tokens(world.architecture.layout(3)))
+    layout = world.architecture.layout(3)
+    fewer = Groups(layout, ROWS.tokens(layout))
     left = path(conditions[:, [0, 1, 3]], fewer, None)
     torch.testing.assert_close(some["0.weight[0]"], left["0.weight[0]"])
     torch.testing.assert_close(some["classes"][:, [0, 1, 3]], left["classes"])
 
 
-@pytest.mark.parametrize("kind", ["tina-dit", "hypernetwork"])
-def test_it_learns_its_p_models_own_loss_and_is_saved(world, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "tokenizer"),
+    [("tina-dit", "class-rows"), ("hypernetwork", "class-rows"), ("tina-dit", "layer-chunks")],
+)
+def test_it_learns_its_p_models_own_loss_and_is_saved(
+    world, tmp_path: Path, kind: str, tokenizer: str
+) -> None:
     zoo, others = world.zoo(), world.zoo(seed=7)
     generator = world.fitted(
-        kind=kind, zoo=replace(zoo, p_models=None), steps=60, learning_rate=1e-2, **TASK
+        tokenizer, kind=kind, zoo=replace(zoo, p_models=None), steps=60, learning_rate=1e-2, **TASK
     )
     request = Request(others.conditions, None)
     made = generator.generate(request)
@@ -78,7 +89,7 @@ def test_it_learns_its_p_models_own_loss_and_is_saved(world, tmp_path: Path, kin
     assert generator.base is not None
     assert loss(made) < loss(generator.base.vectors(others.tasks)) - 0.05
     generator.save(tmp_path)
-    again = world.build(kind=kind, **TASK)
+    again = world.build(tokenizer, kind=kind, **TASK)
     again.setup(generator.context)
     again.load(tmp_path)
     assert torch.equal(again.generate(request), made)
@@ -89,14 +100,46 @@ def test_at_first_it_adds_nothing(world) -> None:
     generator = world.build(**TASK)
     layout = world.architecture.layout(4)
     path = generator.network_for(layout, 4, 6).linear
-    groups = Groups(generator.tokenizer.tokens(layout))
+    groups = Groups(layout, generator.tokenizer.tokens(layout))
     added = path(torch.randn(2, 4, 6), groups, None)
     assert all(not tensor.any() for tensor in added.values())
 
 
-def test_tokens_must_belong_to_classes(world) -> None:
-    with pytest.raises(UserError, match="needs a tokenizer with a token for each class"):
-        world.fitted("layer-chunks", linear=True, steps=1)
+@pytest.mark.parametrize("size", [3, 5, 64])
+def test_tokens_that_hold_rows_of_several_classes_get_what_tokens_of_one_class_get(
+    world, size: int
+) -> None:
+    """Also where a chunk ends in the middle of a row."""
+    layout = world.architecture.layout(4)
+    of_rows, rows = path_of(world)
+    of_chunks, chunks = path_of(world, tokenizer=LayerChunks(LayerChunksOptions(size=size)))
+    mine = of_chunks.state_dict()
+    for name, tensor in of_rows.state_dict().items():
+        for number in of_chunks.own if name.startswith(("own.", "mixed.")) else ():
+            mine[f"{name.split('.')[0]}.{number}.weight"] = tensor
+        if name in ("one.weight", "all.weight"):
+            mine[name] = tensor
+    of_chunks.load_state_dict(mine)
+    conditions = torch.randn(3, 4, 6)
+    present = torch.tensor([[True, True, False, True]]).expand(3, -1)
+    expected = of_rows(conditions, rows, present)["classes"].transpose(1, 2)  # (B, row, C)
+    added = of_chunks(conditions, chunks, present)
+    made = torch.zeros(3, layout.size)
+    for token in LayerChunks(LayerChunksOptions(size=size)).tokens(layout):
+        made[:, token.entries] = added[token.group][:, 0]
+    owner = layout.class_of_entries()
+    for index in range(4):
+        torch.testing.assert_close(made[:, owner == index], expected[:, :, index])
+
+
+def test_tokens_with_rows_and_shared_entries_are_refused(world) -> None:
+    whole = SimpleNamespace(
+        tokens=lambda layout: (Token(tuple(range(layout.size)), "all", "all"),), fingerprint="x"
+    )
+    generator = world.build(linear=True)
+    generator.tokenizer = whole
+    with pytest.raises(UserError, match="tokens of the group 'all' hold both"):
+        generator.network_for(world.architecture.layout(4), 4, 6)
 
 
 def test_a_larger_tina_inherits_it(world, tmp_path: Path) -> None:
