@@ -66,6 +66,7 @@ def test_every_shipped_recipe_has_every_profile() -> None:
         "mini_imagenet_cnn",
         "mini_imagenet_resnet",
         "table2_cifar",
+        "converged",
     }
     usual = {"smoke", "laptop", "paper"}
     assert profiles == {
