@@ -33,8 +33,16 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """The same for text. Paths in it that are not UTF-8 are escaped as in JSON and YAML."""
-    with replacing(path) as draft:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_over(path.parent, path.name)
+    draft = draft_of(path)
+    try:
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+        flush(draft)
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
