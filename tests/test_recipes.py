@@ -67,6 +67,7 @@ def test_every_shipped_recipe_has_every_profile() -> None:
         "mini_imagenet_resnet",
         "table2_cifar",
         "converged",
+        "tokens_cifar",
     }
     usual = {"smoke", "laptop", "paper"}
     assert profiles == {
