@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,14 @@ def test_the_promise_of_a_power_law_is_what_it_would_take_off(power: float) -> N
     # that it takes off as many times what the one before did, which is the same.
     assert told.gains[0] == pytest.approx(1 - 2**-power, abs=0.03)
     assert told.gains[1] == pytest.approx(1 - 2**-power, abs=0.06)
+
+
+def test_a_loss_that_falls_ever_faster_is_not_promised_to_fall_below_zero() -> None:
+    """As in a short training, whose loss falls from 0.77 to 0.2 in the second half of its steps."""
+    found = promise([(step, math.exp(-((step / 40) ** 1.5))) for step in range(1, 97)])
+    assert found is not None
+    took, promised = found.gains
+    assert 0.7 < took < 1 and 0.7 < promised < 1
 
 
 def test_nothing_is_promised_by_noise_or_few_points_or_a_curve_that_has_levelled_off() -> None:

@@ -123,10 +123,8 @@ def show(
     rare, common = facts["occurrences"]
     sizes = f"{most}" if fewest == most else f"{fewest} to {most}"
     print_wrapped(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
-    print_wrapped(
-        f"classes: {facts['classes']}, each in {rare} ({facts['rarest']}) to {common} "
-        f"({facts['commonest']}) tasks"
-    )
+    times = f"{rare} ({facts['rarest']}) to {common} ({facts['commonest']})"
+    print_wrapped(f"classes: {facts['classes']}, each in {rare if rare == common else times} tasks")
     print_wrapped(f"architecture: {_words(facts['architecture'])}")
     print_wrapped(f"origin: {_words(facts['origin']) or 'unknown'}")
     print(f"parameters: {facts['parameters']:,}")

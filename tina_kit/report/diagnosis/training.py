@@ -39,8 +39,8 @@ def promise(points: Sequence[tuple[int, float]]) -> Promise | None:
     """What more steps promise, None if they promise little or that cannot be told from noise.
 
     The mean losses of the second half, of the quarter before and of the eighth before that show
-    what the last two doublings of the steps took off. Each further doubling is expected to take off
-    as many times what the one before did.
+    what the last two doublings of the steps took off, in logarithms, so that no loss falls below 0.
+    Each further doubling is expected to take off as many times what the one before did.
     """
     if len(points) < _POINTS:
         return None
@@ -48,17 +48,17 @@ def promise(points: Sequence[tuple[int, float]]) -> Promise | None:
     last = steps[-1]
     parts = [losses[(steps > last / n) & (steps <= 2 * last / n)] for n in (8, 4, 2)]
     first, before, after = (float(part.mean()) for part in parts)
-    gain = before - after
     noise = math.hypot(*(_error(part) for part in parts[1:]))
-    if not (after > 0 and gain > 2 * noise):
+    if not (after > 0 and before - after > 2 * noise):
         return None
-    ratio = min(gain / (first - before), 1.0) if first > before else 1.0
-    shares = [gain * ratio**number / after for number in range(1, 10)]
+    gain = math.log(before / after)
+    ratio = min(gain / math.log(first / before), 1.0) if first > before else 1.0
+    shares = [-math.expm1(-gain * ratio**number) for number in range(1, 10)]
     if shares[0] < WORTH:
         return None
     times = next((2**n for n, share in enumerate(shares) if share < ENOUGH), _MOST)
     suggested = int(last) * max(2, min(times, _MOST))
-    return Promise(int(last), before, after, (gain / before, shares[0]), suggested)
+    return Promise(int(last), before, after, (1 - after / before, shares[0]), suggested)
 
 
 def still_falling(facts: Facts) -> Findings:
