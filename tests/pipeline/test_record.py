@@ -126,7 +126,7 @@ def disk_fills_up_at(name: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     def check(path: Path) -> None:
         nonlocal full
         ending = name != "run.json" or run.results is not None
-        full = full or (Path(path).name == name and ending)
+        full = full or (name in Path(path).name and ending)  # drafts have longer names
         if full and not run.reserve.closed:  # type: ignore[union-attr]
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
