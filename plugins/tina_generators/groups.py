@@ -41,7 +41,7 @@ class Groups:
         self.row_size = int((self._owner == 0).sum())
         self._held = {
             # Explicit devices: a network may be made on the meta device.
-            name: torch.tensor([tokens[at].entries for at in index], device="cpu")
+            name: torch.tensor([tokens[at].entries for at in index], device=CPU)
             for name, index in self.index.items()
         }
         self._rows: dict[tuple[str, torch.device], tuple[Tensor, Tensor] | None] = {}
@@ -75,7 +75,7 @@ def _rows_of(layout: Layout) -> tuple[Tensor, Tensor]:
     place = torch.zeros_like(owner)
     if layout.classes:
         rows = owner.argsort(stable=True)[int((owner < 0).sum()) :].view(layout.classes, -1)
-        place[rows] = torch.arange(rows.shape[1], device="cpu").expand_as(rows)
+        place[rows] = torch.arange(rows.shape[1], device=CPU).expand_as(rows)
     return owner, place
 
 

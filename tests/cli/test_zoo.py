@@ -273,6 +273,16 @@ def test_show_says_what_a_zoo_is(capsys, exported) -> None:
     assert re.search(r"fc\.bias +10 +-?\d\.\d{4} +\d\.\d{4}", text)
 
 
+def test_show_names_no_class_where_all_are_in_as_many_tasks(
+    capsys, exported, tmp_path: Path
+) -> None:
+    archive = read(exported)
+    tasks = torch.arange(100).view(10, 10)
+    write(replace(archive, tasks=tasks, vectors=archive.vectors[:10]), tmp_path / "zoo")
+    assert call("zoo", "show", tmp_path / "zoo") == 0
+    assert "classes: 100, each in 1 task\n" in capsys.readouterr().out
+
+
 def test_show_as_json_is_for_programs(capsys, exported) -> None:
     assert call("zoo", "show", exported, "--json") == 0
     facts = json.loads(capsys.readouterr().out)

@@ -12,6 +12,7 @@ from tina_kit.cli.common import open_run, registry
 from tina_kit.cli.group import Group
 from tina_kit.cli.layout import print_json, print_wrapped, width
 from tina_kit.cli.options import Json, RunFolder, Seed, user_paths
+from tina_kit.cli.stored import plural
 from tina_kit.pipeline.console import log
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def show(
     sizes = f"{most}" if fewest == most else f"{fewest} to {most}"
     print_wrapped(f"{folder}: {facts['p_models']:,} p-Models of {sizes} classes")
     times = f"{rare} ({facts['rarest']}) to {common} ({facts['commonest']})"
-    print_wrapped(f"classes: {facts['classes']}, each in {rare if rare == common else times} tasks")
+    often = plural(rare, "task") if rare == common else f"{times} tasks"
+    print_wrapped(f"classes: {facts['classes']}, each in {often}")
     print_wrapped(f"architecture: {_words(facts['architecture'])}")
     print_wrapped(f"origin: {_words(facts['origin']) or 'unknown'}")
     print(f"parameters: {facts['parameters']:,}")

@@ -35,13 +35,14 @@ def write_text(path: Path, text: str) -> None:
     """The same for text. Paths in it that are not UTF-8 are escaped as in JSON and YAML."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(path.parent, path.name)
-    draft = draft_of(path)
+    draft = draft_of(path)  # without a folder as in `replacing`, since nothing else is written
     try:
         draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         flush(draft)
         os.replace(draft, path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         raise
 
 
